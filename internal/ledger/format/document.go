@@ -1,0 +1,104 @@
+package format
+
+// Tables and keys of the public documents. Each is written once, by the record
+// kind that introduces it.
+const (
+	TableService = "public:coco.service" // key "genesis", "recovery", "snapshot"
+	TableFormat  = "public:coco.gov.format"
+	KeyGenesis   = "genesis"
+	KeyRecovery  = "recovery"
+	KeySnapshot  = "snapshot"
+	KeyLevel     = "level" // value: CBOR unsigned, the format level
+)
+
+// Genesis is the public document of the genesis record: who the service is and
+// why its first node may be believed.
+type Genesis struct {
+	_          struct{} `cbor:",toarray"`
+	Format     uint64
+	Service    ServiceID
+	Mode       string
+	ServiceKey []byte // SPKI, ECDSA P-256
+	Checkpoint []byte // Ed25519 public key of the checkpoints
+	// CheckpointEndorsement and Node.Endorsement are COSE_Sign1 by the service key, see package proof.
+	CheckpointEndorsement []byte
+	Node                  Node
+	Policy                []byte // attestation policy, see package attest
+	Evidence              []byte // of the first node, bound by attest.GenesisBinding
+	Constitution          []byte // SHA-256 of the constitution, nil while there is none
+	Sealing               bool   // recovery by platform sealing is allowed
+	Secrets               Secrets
+}
+
+// Node is a node as a genesis or recovery record introduces it.
+type Node struct {
+	_           struct{} `cbor:",toarray"`
+	RaftID      uint64
+	Key         []byte // SPKI, ECDSA P-256: signs blocks
+	HPKEKey     []byte // X25519 public key: secrets are sealed to it
+	Endorsement []byte
+}
+
+// Secrets publishes what binds the key bundle without opening it.
+type Secrets struct {
+	_           struct{} `cbor:",toarray"`
+	Bundle      uint64   // number of the bundle
+	Digest      Hash     // SHA-256 of the bundle file
+	Commitments []Commitment
+}
+
+// Commitment binds the secret of one epoch of one domain.
+type Commitment struct {
+	_      struct{} `cbor:",toarray"`
+	Domain string
+	Epoch  uint64
+	Digest Hash
+}
+
+// Recovery routes.
+const (
+	RouteSealing = "sealing"
+	RouteShares  = "shares"
+)
+
+// Recovery is the public document of a recovery record: which head it follows
+// and who continues.
+type Recovery struct {
+	_          struct{} `cbor:",toarray"`
+	Count      uint64   // recoveries up to and including this one
+	Height     uint64   // the old head
+	Header     Hash     // its block hash
+	Prefix     Hash     // prefix hash of the last adopted entry
+	Root       Hash     // tree root at the old head
+	Route      string
+	ServiceKey []byte // a new service key endorsed by the old, nil when unchanged
+	// ServiceEndorsement is nil when the service key is unchanged.
+	ServiceEndorsement []byte
+	Node               Node
+	Evidence           []byte
+	Secrets            Secrets
+}
+
+// SnapshotEvidence is the public document of a snapshot record.
+type SnapshotEvidence struct {
+	_        struct{} `cbor:",toarray"`
+	Height   uint64   // the snapshot is the state after this block
+	Manifest Hash     // SHA-256 of the snapshot's manifest
+}
+
+// RaftConfig is the body of a raft-config entry.
+type RaftConfig struct {
+	_          struct{} `cbor:",toarray"`
+	View       uint64   // with Seqno the TxID of the record that asks for the change
+	Seqno      uint64
+	Transition uint64 // raftpb.ConfChangeTransition: 2 enters a joint configuration explicitly
+	Changes    []ConfigChange
+}
+
+// ConfigChange is one change of membership; no changes at all leaves the joint
+// configuration.
+type ConfigChange struct {
+	_      struct{} `cbor:",toarray"`
+	Type   uint64   // raftpb.ConfChangeType: 0 voter, 1 remove, 3 learner
+	RaftID uint64
+}
