@@ -1,0 +1,77 @@
+// Package binary builds the real coco once per test process and runs it as a
+// person would: as a process, with a directory, an exit code and two output
+// streams. The tests under test/ that need a running node start here. It knows
+// nothing of the product but what docs/reference/cli.md says.
+package binary
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Root is the repository, seen from a package two levels below it.
+const Root = "../.."
+
+var path string
+
+// Path is the built program, an absolute path.
+func Path() string { return path }
+
+// Main builds coco, runs the tests of a package and ends the process. It is
+// what TestMain calls.
+func Main(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "coco-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	path = filepath.Join(dir, "coco")
+	if err := Build(path); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// Build builds coco with tags into a file.
+func Build(file string, tags ...string) error {
+	args := []string{"build", "-o", file}
+	for _, tag := range tags {
+		args = append(args, "-tags", tag)
+	}
+	c := exec.Command("go", append(args, "./cmd/coco")...)
+	c.Dir = Root
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("building coco: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// Result is what a command that ended left behind.
+type Result struct {
+	Code           int
+	Stdout, Stderr string
+}
+
+// Run runs a coco command in dir to its end.
+func Run(t testing.TB, dir string, args ...string) Result {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), path, args...)
+	c.Dir = dir
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	err := c.Run()
+	if err != nil && c.ProcessState == nil {
+		t.Fatalf("coco %v: %v", args, err)
+	}
+	return Result{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
