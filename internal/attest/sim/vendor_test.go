@@ -1,0 +1,62 @@
+//go:build !release
+
+package sim
+
+import (
+	"bytes"
+	"crypto/x509"
+	"flag"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the vendor's certificates")
+
+// The distances in the source are those of the first primes.
+func TestVendorPrimesAreTheFirst(t *testing.T) {
+	for _, k := range []vendorKey{rootKey, intermediateKey} {
+		for i := range 2 {
+			candidate, distance := k.start(i), int64(0)
+			for ; !candidate.ProbablyPrime(0); distance += 2 {
+				candidate.Add(candidate, big.NewInt(2))
+			}
+			if distance != k.distance[i] {
+				t.Errorf("key %s prime %d: first prime at distance %d, the source says %d", k.name, i, distance, k.distance[i])
+			}
+		}
+	}
+}
+
+// The embedded certificates are exactly those that the keys make.
+func TestVendorCertificates(t *testing.T) {
+	root, intermediate, err := vendorCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile("roots/ark_insecure_simulation.der", root, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile("roots/ask_insecure_simulation.der", intermediate, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if !bytes.Equal(root, rootDER) || !bytes.Equal(intermediate, intermediateDER) {
+		t.Fatal("the embedded certificates are not those of the vendor's keys; run with -update")
+	}
+	for _, der := range [][]byte{root, intermediate} {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(cert.Subject.CommonName, Marker) {
+			t.Errorf("common name %q does not say %s", cert.Subject.CommonName, Marker)
+		}
+		if cert.PublicKey.(interface{ Size() int }).Size() != 512 {
+			t.Errorf("%s has not an RSA-4096 key, as AMD's has", cert.Subject.CommonName)
+		}
+	}
+}
