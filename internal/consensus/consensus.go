@@ -1,0 +1,121 @@
+// Package consensus drives etcd's Raft over the ledger.
+//
+// The ledger is the Raft log. Driver is a step machine without goroutines, clock
+// or I/O: ticks, messages and proposals go in, effects come out (see Effects),
+// so that a simulation can drive it. Loop runs a driver for real: one goroutine
+// owns it, a second one writes and syncs the log, a third one hands committed
+// entries on.
+//
+// It promises that a block is sealed only by the leader of its view, on the
+// log's very tail, at most once for a view and height, and that an entry is
+// acknowledged to Raft only when it is durable here. It never forwards
+// proposals, never limits their size (the sequencer's queue does) and never
+// reads by lease.
+package consensus
+
+import (
+	"errors"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/coco-consortium/coco/internal/ledger/format"
+)
+
+// Log is the durable log as the driver and the loop need it; package ledger
+// implements it.
+type Log interface {
+	// Append writes entries behind the log's end, or over its tail when the
+	// first index is not beyond it. They are durable after Sync.
+	Append(entries []format.Entry) error
+	Sync() error
+	// SetVote makes term and vote durable before it returns.
+	SetVote(term, vote uint64) error
+	// Entries reads [lo, hi), at least one entry, then up to maxBytes.
+	Entries(lo, hi uint64, maxBytes int) ([]format.Entry, error)
+	Term(index uint64) (uint64, error)
+}
+
+// Position is a place in the log: the index and term of an entry and the prefix
+// hash that names everything up to and including it.
+type Position struct {
+	Index  uint64
+	Term   uint64
+	Prefix format.Hash
+}
+
+// Start is where a process begins: the adopted log and its own place in the
+// network. A process that ended never votes again, so ID is new and Term is
+// above everything the log and the vote file knew.
+type Start struct {
+	ID     uint64
+	Term   uint64   // raft's term at the start; the first view led here is at least one higher
+	Last   Position // last entry of the log, all of it committed
+	Voters []uint64
+}
+
+// Reasons why a proposal is refused. Nothing was sealed, or what was sealed will
+// never be in the log; the view is over for the sealer either way.
+var (
+	ErrNotLeader = errors.New("this node does not lead that view")
+	ErrRefused   = errors.New("raft refused the proposal")
+)
+
+// Append is work for the log writer: make Vote (when set) and Entries durable,
+// then tell the driver by Appended.
+type Append struct {
+	Entries   []format.Entry
+	Term      uint64 // of a vote to store, 0 for none
+	Vote      uint64
+	raft      []*raftpb.Entry
+	responses []*raftpb.Message
+}
+
+// Lead says that this node leads View, and that its first entry is committed,
+// so that it may seal. Zero means that it leads no more.
+type Lead struct{ View uint64 }
+
+// Effects is what the caller has to do, in any order unless a field says so.
+type Effects struct {
+	// Appends are to be carried out in order.
+	Appends []*Append
+	// Committed entries, in order of the log, each once.
+	Committed []format.Entry
+	// Messages to other nodes.
+	Messages []*raftpb.Message
+	// Lead is not nil when leadership changed.
+	Lead *Lead
+}
+
+// toEntry translates a Raft entry to the ledger's own encoding.
+func toEntry(e *raftpb.Entry) (format.Entry, error) {
+	out := format.Entry{Index: e.GetIndex(), Term: e.GetTerm(), Kind: format.EntryBlock, Body: e.GetData()}
+	switch {
+	case e.GetType() == raftpb.EntryConfChangeV2:
+		body, err := encodeConfig(e.GetData())
+		if err != nil {
+			return out, err
+		}
+		out.Kind, out.Body = format.EntryRaftConfig, body
+	case e.GetType() != raftpb.EntryNormal:
+		return out, errors.New("a configuration change of the old form")
+	case len(out.Body) == 0:
+		out.Kind, out.Body = format.EntryRaftEmpty, nil
+	}
+	return out, nil
+}
+
+// fromEntry is the inverse of toEntry.
+func fromEntry(e *format.Entry) (*raftpb.Entry, error) {
+	out := &raftpb.Entry{Index: new(e.Index), Term: new(e.Term), Type: raftpb.EntryNormal.Enum(), Data: e.Body}
+	if e.Kind == format.EntryRaftConfig {
+		data, err := decodeConfig(e.Body)
+		if err != nil {
+			return nil, err
+		}
+		out.Type, out.Data = raftpb.EntryConfChangeV2.Enum(), data
+	}
+	return out, nil
+}
+
+var _ raft.Storage = (*storage)(nil)
