@@ -33,8 +33,7 @@ func (b *Block) Height() uint64 { return b.height }
 func (b *Block) Tx(rooms ...string) *Tx {
 	tx := &Tx{work: &work{b: b, writes: make(layer, len(b.s.tables))}}
 	if len(rooms) > 0 {
-		tx = tx.Scope(rooms...)
-		tx.root = true
+		tx.own = tx.Scope(rooms...).own
 	}
 	return tx
 }

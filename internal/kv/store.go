@@ -20,24 +20,23 @@ type Store struct {
 	tail   []*Delta // sealed and not published, heights from next on
 	open   *Block   // being built on the tail
 	tip    layer    // what tail and open say, the newest word per key
-	oldest *version // pinned versions
-	newest *version // collects the before-images of what is published
+	newest *version // that is pinned; it collects what Publish replaces
 
-	ids     map[string]TableID
-	seed    maphash.Seed
-	narrow  uint64 // the bits of a hash that count; tests take some away
-	scratch []byte // the publisher's, as is scratchImage
+	ids    map[string]TableID
+	seed   maphash.Seed
+	narrow uint64 // the bits of a hash that count; tests take some away
 
-	scratchImage []byte
+	keyBuf, imageBuf []byte // of whoever holds mu for writing
 }
 
 // table is a table's published version.
 type table struct {
 	Table
-	point   *point // one of the two
+	room    string
+	point   *point // or
 	ordered *tree
 
-	orderedBytes int // in keys and values of ordered
+	orderedBytes int // keys and values in ordered
 }
 
 // Shape of point tables: shards by powers of two, and bytes in an arena's chunk
@@ -65,7 +64,7 @@ func New(tables ...Table) (*Store, error) {
 	}
 	for i, t := range sorted {
 		s.ids[t.Name] = TableID(i + 1)
-		s.tables = append(s.tables, table{Table: t})
+		s.tables = append(s.tables, table{Table: t, room: Room(t.Name)})
 	}
 	s.clear()
 	s.tip = make(layer, len(s.tables))
@@ -111,167 +110,6 @@ func (s *Store) Tail() (height uint64, ok bool) {
 	return after - 1, after > 0
 }
 
-// Observe makes Publish hand the before-images of each block to fn: one for each
-// key that the block wrote, in the order of table and key. fn returns before the
-// block is published and must not call Publish, Apply, Rollback or Load. A nil
-// fn ends it.
-func (s *Store) Observe(fn func(height uint64, images []BeforeImage)) {
-	s.settling.Lock()
-	defer s.settling.Unlock()
-	s.observer = fn
-}
-
-// Publish makes the oldest sealed block, which must have the given height, the
-// published version.
-func (s *Store) Publish(height uint64) error {
-	s.settling.Lock()
-	defer s.settling.Unlock()
-	return s.publish(height)
-}
-
-// Rollback drops every sealed block above the given height, and the open block.
-// What is published stays.
-func (s *Store) Rollback(height uint64) {
-	s.settling.Lock()
-	defer s.settling.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for n := len(s.tail); n > 0 && s.tail[n-1].height > height; n-- {
-		s.tail[n-1] = nil
-		s.tail = s.tail[:n-1]
-	}
-	s.open = nil
-	s.restack()
-}
-
-// Apply publishes the writes of a block that was built elsewhere: on a backup, or
-// read back from the ledger. Of several writes of a key the last counts. A height
-// other than the next one is refused, and so is every block while others are
-// sealed or open. On an error nothing is changed.
-func (s *Store) Apply(height uint64, writes []Write) error {
-	s.settling.Lock()
-	defer s.settling.Unlock()
-	if n, ok := s.pending(); ok {
-		return fmt.Errorf("%w: %d of them", ErrPending, n)
-	}
-	b, err := s.Begin(height)
-	if err != nil {
-		return err
-	}
-	if err := b.fill(writes); err != nil {
-		b.Discard()
-		return err
-	}
-	if _, err := b.Seal(); err != nil {
-		return err
-	}
-	return s.publish(height)
-}
-
-// Load fills an unused store with the version of the given height. fill calls put
-// for every entry and nothing else of the store; if fill fails the store is empty
-// again.
-func (s *Store) Load(height uint64, fill func(put func(table TableID, key, value []byte) error) error) error {
-	s.settling.Lock()
-	defer s.settling.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next != 0 || len(s.tail) > 0 || s.open != nil || s.newest != nil {
-		return ErrNotEmpty
-	}
-	err := fill(func(id TableID, key, value []byte) error {
-		if err := s.check(id, key, value); err != nil {
-			return err
-		}
-		if p := s.tables[id].point; p != nil {
-			p.put(s.hash(key), key, value)
-		} else {
-			s.fold(newChange(id, key, value, false), nil)
-		}
-		return nil
-	})
-	if err != nil {
-		s.clear()
-		return err
-	}
-	s.next = height + 1
-	return nil
-}
-
-// publish does Publish. The before-images are read ahead of the write lock:
-// nothing else changes what is published.
-func (s *Store) publish(height uint64) error {
-	s.mu.RLock()
-	if len(s.tail) == 0 || s.next != height {
-		next, sealed := s.next, len(s.tail)
-		s.mu.RUnlock()
-		return fmt.Errorf("%w: publish %d, next is %d and %d sealed", ErrHeight, height, next, sealed)
-	}
-	d := s.tail[0]
-	var images []BeforeImage
-	if s.observer != nil {
-		images = s.before(d)
-	}
-	s.mu.RUnlock()
-	if s.observer != nil {
-		s.observer(height, images)
-	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range d.changes {
-		s.fold(c, s.newest)
-		s.tip.drop(c)
-	}
-	s.tail[0] = nil
-	s.tail = s.tail[1:]
-	s.next++
-	return nil
-}
-
-// fold makes c part of the published version and keeps what it replaces in
-// the pinned version, if there is one.
-func (s *Store) fold(c *change, pinned *version) {
-	t := &s.tables[c.table]
-	if t.ordered != nil {
-		var old *change
-		if c.deleted {
-			old, _ = t.ordered.Delete(c.key)
-		} else {
-			old, _ = t.ordered.Set(c.key, c)
-			t.orderedBytes += len(c.key) + len(c.value)
-		}
-		if old != nil {
-			t.orderedBytes -= len(old.key) + len(old.value)
-		}
-		if pinned != nil {
-			pinned.keepOrdered(c, old)
-		}
-		return
-	}
-	s.scratch = append(s.scratch[:0], c.key...)
-	hash := s.hash(s.scratch)
-	if pinned != nil {
-		pinned.keepPoint(c, hash, s.scratch)
-	}
-	if c.deleted {
-		t.point.delete(hash, s.scratch)
-	} else {
-		t.point.put(hash, s.scratch, c.value)
-	}
-}
-
-// before reads the before-images of a block.
-func (s *Store) before(d *Delta) []BeforeImage {
-	images := make([]BeforeImage, len(d.changes))
-	for i, c := range d.changes {
-		key := []byte(c.key)
-		value, ok := s.published(nil, c.table, key)
-		images[i] = BeforeImage{Table: c.table, Key: key, Value: value, Present: ok}
-	}
-	return images
-}
-
 // published appends the published value to dst, current the newest one. Both
 // want the lock.
 func (s *Store) published(dst []byte, id TableID, key []byte) ([]byte, bool) {
@@ -292,27 +130,6 @@ func (s *Store) current(dst []byte, id TableID, key []byte) ([]byte, bool) {
 		return c.append(dst)
 	}
 	return s.published(dst, id, key)
-}
-
-// pending counts the blocks that are sealed or open.
-func (s *Store) pending() (int, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	n := len(s.tail)
-	if s.open != nil {
-		n++
-	}
-	return n, n > 0
-}
-
-// restack makes the tip anew from the sealed blocks.
-func (s *Store) restack() {
-	s.tip = make(layer, len(s.tables))
-	for _, d := range s.tail {
-		for _, c := range d.changes {
-			s.tip.set(s.tables[c.table].Kind, c)
-		}
-	}
 }
 
 func (s *Store) clear() {

@@ -12,7 +12,7 @@ import (
 type Tx struct {
 	*work
 	own  []bool // by TableID: the tables it may write; nil for all
-	root bool   // a scope of the whole work, which may end it
+	part bool   // made by Scope
 }
 
 // work is what a transaction shares with its scopes.
@@ -28,9 +28,9 @@ type work struct {
 func (t *Tx) Scope(rooms ...string) *Tx {
 	own := make([]bool, len(t.b.s.tables))
 	for id := range own {
-		own[id] = slices.Contains(rooms, Room(t.b.s.tables[id].Name)) && (t.own == nil || t.own[id])
+		own[id] = (t.own == nil || t.own[id]) && slices.Contains(rooms, t.b.s.tables[id].room)
 	}
-	return &Tx{work: t.work, own: own}
+	return &Tx{work: t.work, own: own, part: true}
 }
 
 // Get implements Reader.
@@ -119,7 +119,7 @@ func (t *Tx) Discard() {
 }
 
 func (t *Tx) end() error {
-	if t.own != nil && !t.root {
+	if t.part {
 		return fmt.Errorf("%w: a scope cannot end its transaction", ErrForeign)
 	}
 	if t.finished {

@@ -67,8 +67,8 @@ func (v *version) keepPoint(c *change, hash uint64, key []byte) {
 	if ref := base.find(hash, key); ref != 0 {
 		m.present, m.value = true, base.arena.value(ref)
 	}
-	v.s.scratchImage = m.append(v.s.scratchImage[:0])
-	u.point.put(hash, key, v.s.scratchImage)
+	v.s.imageBuf = m.append(v.s.imageBuf[:0])
+	u.point.put(hash, key, v.s.imageBuf)
 }
 
 // keepOrdered remembers old, nil for none, which c replaced.

@@ -16,10 +16,9 @@ func (s *Store) Pin() *View {
 	return &View{s: s, version: s.pin()}
 }
 
-// Height is the version's height; ok is false if nothing was published yet.
-func (v *View) Height() (height uint64, ok bool) {
-	return v.version.next - 1, v.version.next > 0
-}
+// Height is the version's height. It is 0 also for the empty state before the
+// first block, which Store.Height tells apart.
+func (v *View) Height() uint64 { return max(v.version.next, 1) - 1 }
 
 // Release ends the view. Releasing it again does nothing.
 func (v *View) Release() {

@@ -1,0 +1,295 @@
+package kv
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func open(t testing.TB, tables ...Table) *Store {
+	t.Helper()
+	if tables == nil {
+		tables = modelTables
+	}
+	s, err := New(tables...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *Store) must(name string) TableID {
+	id, ok := s.Table(name)
+	if !ok {
+		panic("no table " + name)
+	}
+	return id
+}
+
+func TestSchema(t *testing.T) {
+	for _, bad := range []Table{
+		{"", Point}, {"accounts", Point}, {".accounts", Point}, {"eth.", Point}, {"public:", Point}, {"public:eth", Ordered},
+		{"eth.accounts", 0}, {"eth.accounts", 3}, {"eth." + strings.Repeat("a", MaxTableName), Point},
+	} {
+		if _, err := New(bad); !errors.Is(err, ErrSchema) {
+			t.Errorf("%q of kind %d: %v", bad.Name, bad.Kind, err)
+		}
+	}
+	if _, err := New(Table{"a.b", Point}, Table{"a.b", Ordered}); !errors.Is(err, ErrSchema) {
+		t.Errorf("declared twice: %v", err)
+	}
+	if _, err := New(make([]Table, MaxTables+1)...); !errors.Is(err, ErrSchema) {
+		t.Errorf("too many tables: %v", err)
+	}
+
+	s := open(t)
+	names := []string{s.Name(0), s.Name(1), s.Name(2), s.Name(3), s.Name(4), s.Name(5)}
+	if want := []string{"", "coco.members", "eth.accounts", "eth.storage", "public:coco.service", ""}; !slices.Equal(names, want) {
+		t.Errorf("names %q, want %q", names, want)
+	}
+	if got := s.Tables(); len(got) != 4 || got[3] != (Table{"public:coco.service", Ordered}) {
+		t.Errorf("tables %v", got)
+	}
+	if _, ok := s.Table("eth.code"); ok {
+		t.Error("a table that was not declared")
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, want := range map[string]struct {
+		public bool
+		room   string
+	}{
+		"eth.accounts":        {false, "eth"},
+		"public:coco.service": {true, "coco"},
+		"coco.public:x":       {false, "coco"},
+	} {
+		if Public(name) != want.public || Room(name) != want.room {
+			t.Errorf("%s: public %v, room %s", name, Public(name), Room(name))
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	s := open(t)
+	b, _ := s.Begin(0)
+	tx := b.Tx()
+	point, ordered := s.must("eth.storage"), s.must("coco.members")
+	key, value := make([]byte, MaxKey), make([]byte, MaxValue)
+	for _, table := range []TableID{point, ordered} {
+		if err := tx.Put(table, append(key, 0), nil); !errors.Is(err, ErrKeySize) {
+			t.Errorf("long key: %v", err)
+		}
+		if err := tx.Delete(table, append(key, 0)); !errors.Is(err, ErrKeySize) {
+			t.Errorf("long key: %v", err)
+		}
+		if err := tx.Put(table, key, append(value, 0)); !errors.Is(err, ErrValueSize) {
+			t.Errorf("long value: %v", err)
+		}
+		if err := tx.Put(table, key, value); err != nil {
+			t.Errorf("largest entry: %v", err)
+		}
+	}
+	for _, table := range []TableID{0, 5, 65535} {
+		if err := tx.Put(table, nil, nil); !errors.Is(err, ErrTable) {
+			t.Errorf("put to no table: %v", err)
+		}
+		if err := tx.Range(table, nil, nil, nil); !errors.Is(err, ErrTable) {
+			t.Errorf("range of no table: %v", err)
+		}
+		if err := s.Pin().Each(table, nil); !errors.Is(err, ErrTable) {
+			t.Errorf("each of no table: %v", err)
+		}
+		for _, r := range []Reader{tx, s.Pin(), s.Speculative()} {
+			if _, ok := r.Get(table, nil); ok {
+				t.Error("no table has a key")
+			}
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	b.Seal()
+	if err := s.Publish(0); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := s.Pin().Get(point, key); !ok || len(got) != MaxValue {
+		t.Errorf("largest entry: %d bytes, %v", len(got), ok)
+	}
+}
+
+func TestScope(t *testing.T) {
+	s := open(t)
+	eth, members, service := s.must("eth.storage"), s.must("coco.members"), s.must("public:coco.service")
+	b, _ := s.Begin(0)
+	tx := b.Tx("eth", "coco")
+	if err := tx.Put(service, []byte("k"), nil); err != nil {
+		t.Errorf("own public table: %v", err)
+	}
+	scope := tx.Scope("eth", "quorum")
+	if err := scope.Put(eth, []byte("k"), []byte("v")); err != nil {
+		t.Errorf("own table: %v", err)
+	}
+	if err := scope.Put(members, []byte("k"), nil); !errors.Is(err, ErrForeign) {
+		t.Errorf("foreign table: %v", err)
+	}
+	if err := scope.Delete(service, []byte("k")); !errors.Is(err, ErrForeign) {
+		t.Errorf("foreign public table: %v", err)
+	}
+	if _, ok := scope.Get(service, []byte("k")); !ok {
+		t.Error("a scope must read what its transaction wrote")
+	}
+	if err := scope.Scope("coco").Put(members, []byte("k"), nil); !errors.Is(err, ErrForeign) {
+		t.Errorf("a scope widened itself: %v", err)
+	}
+	if err := scope.Commit(); !errors.Is(err, ErrForeign) {
+		t.Errorf("a scope committed: %v", err)
+	}
+	scope.Discard()
+	if len(tx.Writes()) != 2 {
+		t.Errorf("writes %v", tx.Writes())
+	}
+	if err := tx.Commit(); err != nil {
+		t.Error(err)
+	}
+	if err := scope.Put(eth, nil, nil); !errors.Is(err, ErrTxFinished) {
+		t.Errorf("put after commit: %v", err)
+	}
+	if err := b.Tx("quorum").Put(eth, nil, nil); !errors.Is(err, ErrForeign) {
+		t.Errorf("foreign table: %v", err)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	s := open(t)
+	eth, members := s.must("eth.storage"), s.must("coco.members")
+	broken := errors.New("broken")
+	for _, bad := range []func(put func(TableID, []byte, []byte) error) error{
+		func(put func(TableID, []byte, []byte) error) error { put(eth, []byte("a"), nil); return broken },
+		func(put func(TableID, []byte, []byte) error) error { return put(99, nil, nil) },
+		func(put func(TableID, []byte, []byte) error) error { return put(eth, make([]byte, MaxKey+1), nil) },
+	} {
+		if err := s.Load(7, bad); err == nil {
+			t.Error("load must fail")
+		}
+	}
+	if _, ok := s.Height(); ok || s.Stats().Tables[2].Entries != 0 {
+		t.Error("a failed load left something")
+	}
+	err := s.Load(7, func(put func(TableID, []byte, []byte) error) error {
+		key := []byte("a")
+		return errors.Join(put(eth, key, []byte("1")), put(members, key, []byte("2")), put(members, key, []byte("3")))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := s.Pin()
+	for table, want := range map[TableID]string{eth: "1", members: "3"} {
+		if got, ok := v.Get(table, []byte("a")); !ok || string(got) != want {
+			t.Errorf("loaded %q, want %q", got, want)
+		}
+	}
+	if v.Height() != 7 {
+		t.Errorf("height %d", v.Height())
+	}
+	if err := s.Load(8, nil); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("second load: %v", err)
+	}
+	if err := s.Apply(7, nil); !errors.Is(err, ErrHeight) {
+		t.Errorf("the loaded block again: %v", err)
+	}
+	if err := s.Apply(8, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A transaction of a scan longer than one batch, on changes over changes.
+func TestLongRange(t *testing.T) {
+	s := open(t)
+	id := s.must("coco.members")
+	key := func(i int) []byte { return fmt.Appendf(nil, "%06d", i) }
+	const n = 3*batchKeys + 7
+	var writes []Write
+	for i := range n {
+		writes = append(writes, Write{Table: id, Key: key(i), Value: []byte("old")})
+	}
+	if err := s.Apply(0, writes); err != nil {
+		t.Fatal(err)
+	}
+	view := s.Pin()
+	b, _ := s.Begin(1)
+	tx := b.Tx()
+	want := map[string]string{}
+	for i := range n {
+		switch {
+		case i > batchKeys && i < 2*batchKeys+3: // a whole batch of deleted keys
+			tx.Delete(id, key(i))
+		case i%3 == 0:
+			tx.Put(id, key(i), []byte("new"))
+			want[string(key(i))] = "new"
+		default:
+			want[string(key(i))] = "old"
+		}
+	}
+	check := func(r Reader, want func(i int) string) {
+		t.Helper()
+		var keys []string
+		r.Range(id, nil, nil, func(k, v []byte) bool {
+			keys = append(keys, string(k)+string(v))
+			return true
+		})
+		var expect []string
+		for i := range n {
+			if v := want(i); v != "" {
+				expect = append(expect, string(key(i))+v)
+			}
+		}
+		if !slices.Equal(keys, expect) {
+			t.Errorf("%T: %d keys, want %d", r, len(keys), len(expect))
+		}
+	}
+	changed := func(i int) string { return want[string(key(i))] }
+	check(tx, changed)
+	tx.Commit()
+	b.Seal()
+	check(s.Speculative(), changed)
+	s.Publish(1)
+	check(s.Pin(), changed)
+	check(view, func(int) string { return "old" })
+	large := bytes.Repeat([]byte("x"), batchBytes/2)
+	b, _ = s.Begin(2)
+	tx = b.Tx()
+	for i := range 7 { // batches of few large values
+		tx.Put(id, key(i), large)
+		want[string(key(i))] = string(large)
+	}
+	check(tx, changed)
+}
+
+func TestReleasedViewPanics(t *testing.T) {
+	s := open(t)
+	v := s.Pin()
+	v.Release()
+	for name, use := range map[string]func(){
+		"get": func() { v.Get(1, nil) },
+		"range": func() {
+			v.Range(s.must("coco.members"), nil, nil, func(_, _ []byte) bool { return true })
+		},
+		"each": func() { v.Each(s.must("eth.storage"), func(_, _ []byte) bool { return true }) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s on a released view", name)
+				}
+			}()
+			use()
+		}()
+	}
+	if err := s.Apply(0, nil); err != nil { // the lock is free
+		t.Fatal(err)
+	}
+}
