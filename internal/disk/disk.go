@@ -65,6 +65,20 @@ func SyncDir(f FS, dir string) error {
 	return f.SyncDir(dir)
 }
 
+// MakeDir makes a directory and those above it, and makes each name durable.
+func MakeDir(f FS, dir string) error {
+	if err := f.MkdirAll(dir); err != nil {
+		return err
+	}
+	for dir = path.Clean(dir); dir != "." && dir != "/"; {
+		dir = path.Dir(dir)
+		if err := SyncDir(f, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ReadFile reads a whole file of at most limit bytes.
 func ReadFile(f FS, name string, limit int64) ([]byte, error) {
 	file, err := f.OpenRead(name)
