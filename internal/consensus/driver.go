@@ -88,7 +88,11 @@ func (d *Driver) Appended(a *Append) error {
 // this node does not lead view, and ends the view when anything fails after, so
 // that no second block is ever sealed for that view and height.
 func (d *Driver) Propose(view uint64, seal func(Position) ([]byte, error)) (Position, error) {
-	if !d.ready || d.leading != view || d.over == view || d.raft.BasicStatus().LeadTransferee != 0 {
+	if !d.ready || d.leading != view || d.over == view {
+		return Position{}, ErrNotLeader
+	}
+	if d.raft.BasicStatus().LeadTransferee != 0 {
+		d.endView()
 		return Position{}, ErrNotLeader
 	}
 	at := d.last()

@@ -75,17 +75,3 @@ type Committed struct {
 type Follower interface {
 	Committed(*Committed)
 }
-
-// TxID names a transaction: the view (Raft term) and the seqno.
-type TxID struct{ View, Seqno uint64 }
-
-// Status is what this node can say of a TxID. Committed and Invalid never change.
-type Status int
-
-// The statuses (docs/reference/ledger.md).
-const (
-	StatusUnknown Status = iota
-	StatusPending
-	StatusCommitted
-	StatusInvalid
-)

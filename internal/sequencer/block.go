@@ -1,0 +1,175 @@
+package sequencer
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/coco-consortium/coco/internal/kv"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+)
+
+// block is the block being built.
+type block struct {
+	slot    Slot
+	keys    *envelope.Keys
+	state   *kv.Block
+	parts   map[string]Part
+	drafts  []*envelope.Draft
+	tickets []*Ticket // one for each draft, nil for the opening record
+	bytes   int
+}
+
+// begin opens a block on the tail.
+func (s *Sequencer) begin() error {
+	slot := Slot{
+		Height: s.tail.Height + 1, View: s.view, FirstSeqno: s.tail.Seqno + 1,
+		Time: max(uint64(s.Clock().UnixNano()), s.tail.Time), Previous: s.tail.Hash, Root: s.tail.Tree.Root(),
+	}
+	place := envelope.Place{View: slot.View, Height: slot.Height, Previous: slot.Previous, Writer: s.Writer}
+	keys, err := envelope.KeysOf(s.Ring, 0, place)
+	if err != nil {
+		return err
+	}
+	if slot.Random, err = envelope.Random(s.Ring, slot.Height, slot.Previous); err != nil {
+		return err
+	}
+	state, err := s.Store.Begin(slot.Height)
+	if err != nil {
+		return err
+	}
+	b := &block{slot: slot, keys: keys, state: state, parts: make(map[string]Part, len(s.Protocols))}
+	for _, p := range s.Protocols {
+		b.parts[p.Effect().Protocol] = p.Open(slot)
+	}
+	s.open = b
+	return nil
+}
+
+// execute runs one request in the open block.
+func (s *Sequencer) execute(t *Ticket) {
+	if err := s.fault(); err != nil {
+		t.end(err)
+		return
+	}
+	if s.open == nil {
+		if err := s.begin(); err != nil {
+			t.end(ErrExecution.From(err))
+			return
+		}
+	}
+	b := s.open
+	draft, err := s.run(b, t.request)
+	if err != nil {
+		t.end(err)
+		return
+	}
+	b.drafts = append(b.drafts, draft)
+	b.tickets = append(b.tickets, t)
+	t.named(TxID{View: b.slot.View, Seqno: b.slot.FirstSeqno + uint64(len(b.drafts)) - 1})
+}
+
+// run executes a request as one transaction; an error or a panic leaves nothing.
+func (s *Sequencer) run(b *block, r *Request) (draft *envelope.Draft, err error) {
+	tx := b.state.Tx()
+	defer tx.Discard()
+	defer func() {
+		if p := recover(); p != nil {
+			s.Logger.Error("a protocol room panicked", "protocol", r.Protocol, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			draft, err = nil, ErrExecution
+		}
+	}()
+	if own, ok := r.Decoded.(*envelope.Draft); ok && r.Protocol == "" {
+		draft, err = own, s.write(tx, own.Public)
+	} else {
+		draft, err = s.transact(tx, b, r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.bytes += len(draft.Private.Request) + len(draft.Private.Outcome) + len(draft.Private.Events) + 512
+	return draft, tx.Commit()
+}
+
+func (s *Sequencer) transact(tx *kv.Tx, b *block, r *Request) (*envelope.Draft, error) {
+	part, ok := b.parts[r.Protocol]
+	if !ok {
+		return nil, ErrExecution.From(fmt.Errorf("no protocol %q", r.Protocol))
+	}
+	result, err := part.Execute(tx, r)
+	if err != nil {
+		return nil, err
+	}
+	d := &envelope.Draft{Kind: format.KindTransaction, Effects: []format.Effect{s.effect(r.Protocol)}, Claims: result.Claims,
+		Private: format.Private{Request: r.Bytes, Caller: r.Caller, Outcome: result.Outcome, Events: result.Events, NativeID: result.NativeID}}
+	for _, w := range tx.Writes() {
+		name := s.Store.Name(w.Table)
+		write := format.Write{Table: name, Key: w.Key, Value: w.Value}
+		if w.Delete {
+			write.Value = nil
+		} else if write.Value == nil {
+			write.Value = []byte{}
+		}
+		b.bytes += len(w.Key) + len(w.Value)
+		if kv.Public(name) {
+			d.Public = append(d.Public, write)
+		} else {
+			d.Private.Writes = append(d.Private.Writes, write)
+		}
+	}
+	return d, nil
+}
+
+func (s *Sequencer) effect(protocol string) format.Effect {
+	for _, p := range s.Protocols {
+		if e := p.Effect(); e.Protocol == protocol {
+			return e
+		}
+	}
+	return format.Effect{Protocol: protocol}
+}
+
+// write puts a record's own writes into a transaction.
+func (s *Sequencer) write(tx *kv.Tx, writes []format.Write) error {
+	list, err := Writes(s.Store, writes)
+	if err != nil {
+		return err
+	}
+	for _, w := range list {
+		if w.Delete {
+			err = tx.Delete(w.Table, w.Key)
+		} else {
+			err = tx.Put(w.Table, w.Key, w.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Writes translates a record's writes to a store's.
+func Writes(store *kv.Store, writes []format.Write) ([]kv.Write, error) {
+	out := make([]kv.Write, len(writes))
+	for i, w := range writes {
+		table, ok := store.Table(w.Table)
+		if !ok {
+			return nil, fmt.Errorf("%w: %q", kv.ErrTable, w.Table)
+		}
+		out[i] = kv.Write{Table: table, Key: w.Key, Value: w.Value, Delete: w.Value == nil}
+	}
+	return out, nil
+}
+
+// full reports that the open block takes no more.
+func (b *block) full(l *Limits) bool {
+	if len(b.drafts) >= l.Records || b.bytes >= l.BlockBytes {
+		return true
+	}
+	for _, p := range b.parts {
+		if p.Full() {
+			return true
+		}
+	}
+	return false
+}

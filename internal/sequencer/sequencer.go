@@ -1,0 +1,229 @@
+package sequencer
+
+import (
+	"context"
+	"crypto"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/consensus"
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/kv"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+)
+
+// Proposer puts a sealed block into the log; consensus.Loop implements it.
+type Proposer interface {
+	Propose(view uint64, seal func(consensus.Position) ([]byte, error)) (consensus.Position, error)
+}
+
+// Config is what a sequencer is made of. All fields but Opening are required.
+type Config struct {
+	Store     *kv.Store
+	Ring      *keys.Ring
+	Signer    crypto.Signer // the node's key, P-256
+	Writer    format.Hash   // SHA-256 of its SPKI
+	Head      lineage.Head  // the last committed block
+	Views     []ViewStart   // the view history up to it
+	Protocols []Protocol
+	Followers []Follower
+	Clock     func() time.Time
+	Logger    *slog.Logger
+	Limits    Limits
+	ChunkUsed func() uint64 // bytes of frames in the log's last chunk
+	// Opening is the first record of the first view, alone in its block; nothing
+	// else is sealed before it is committed. A recovering node sets it.
+	Opening *envelope.Draft
+}
+
+// Limits bound a sequencer's memory and shape its blocks.
+type Limits struct {
+	Queue      int           // requests waiting to be executed
+	InFlight   int           // blocks sealed and not committed
+	Records    int           // records in a block
+	BlockBytes int           // bytes of requests, outcomes and writes in a block, about
+	ChunkBytes uint64        // a chunk ends with the block that reaches it
+	Pace       time.Duration // blocks under load are not sealed more often than this
+}
+
+// DefaultLimits are the limits of a node that is not configured otherwise.
+var DefaultLimits = Limits{Queue: 16384, InFlight: 4, Records: 4096, BlockBytes: 4 << 20, ChunkBytes: 16 << 20, Pace: time.Millisecond}
+
+// Sequencer executes, seals and publishes. See the package comment.
+type Sequencer struct {
+	Config
+	log   Proposer
+	queue chan *Ticket
+	wake  chan struct{}
+	ready chan struct{} // closed when the first view may serve
+	serve func()        // closes ready, once
+
+	// Of the executing goroutine.
+	tail      lineage.Head // the last sealed block
+	open      *block
+	view      uint64 // the view being sealed in, 0 for none
+	chunkUsed uint64
+	sealed    time.Time // when the last block was sealed
+	crowded   bool      // the last block had company
+
+	inFlight  atomic.Int32
+	committed atomic.Uint64 // height
+
+	mu       sync.Mutex
+	flying   []*flight // proposed, not committed, in order
+	leading  uint64    // view that consensus lets this node lead, 0 for none
+	opened   uint64    // highest view whose first entry is committed
+	history  views
+	last     uint64 // last seqno in the log, as far as this node sealed or saw
+	done     uint64 // last committed seqno
+	doneView uint64 // view of the last committed entry
+	head     lineage.Head
+	stopped  error
+}
+
+// New makes a sequencer; Attach it to consensus, then Run it.
+func New(c Config) *Sequencer {
+	s := &Sequencer{Config: c, queue: make(chan *Ticket, c.Limits.Queue), wake: make(chan struct{}, 1),
+		ready: make(chan struct{}), tail: c.Head.Clone(), head: c.Head.Clone(),
+		history: append(views(nil), c.Views...), last: c.Head.Seqno, done: c.Head.Seqno, doneView: c.Head.View}
+	s.serve = sync.OnceFunc(func() { close(s.ready) })
+	s.committed.Store(c.Head.Height)
+	return s
+}
+
+// Attach names the log that blocks are proposed to. It is called before Run.
+func (s *Sequencer) Attach(log Proposer) { s.log = log }
+
+// Submit queues a request. It never waits: when the queue is full it answers
+// ErrBusy.
+func (s *Sequencer) Submit(r *Request) (*Ticket, error) {
+	if err := s.fault(); err != nil {
+		return nil, err
+	}
+	t := newTicket(r)
+	select {
+	case s.queue <- t:
+		return t, nil
+	default:
+		return nil, ErrBusy
+	}
+}
+
+// SubmitRecord queues a record of the node's own, such as the evidence of a
+// snapshot. Its writes are applied as they stand.
+func (s *Sequencer) SubmitRecord(d *envelope.Draft) (*Ticket, error) {
+	return s.Submit(&Request{Decoded: d})
+}
+
+// Ready is closed when this node leads its first view and the opening record,
+// if there is one, is committed.
+func (s *Sequencer) Ready() <-chan struct{} { return s.ready }
+
+// Head is the last committed block.
+func (s *Sequencer) Head() lineage.Head {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.head.Clone()
+}
+
+// StatusOf is what this node can say of a TxID.
+func (s *Sequencer) StatusOf(t TxID) Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return statusOf(t, s.history, s.last, s.done, s.doneView)
+}
+
+// Run executes until the context ends. Requests still queued are then refused as
+// not committed; blocks in flight end as consensus decides, see Fail.
+func (s *Sequencer) Run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		s.turn()
+		queue := s.queue
+		if !s.executing() && s.fault() == nil {
+			queue = nil
+		}
+		wait := s.sealWhenDue()
+		if wait > 0 {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			s.abandon(ErrNotCommitted)
+			s.refuse(ErrNotCommitted)
+			return
+		case <-s.wake:
+		case <-timer.C:
+		case t := <-queue:
+			s.execute(t)
+			s.drain()
+		}
+	}
+}
+
+// drain executes what waits until the block ought to be sealed.
+func (s *Sequencer) drain() {
+	for s.executing() && !s.due() {
+		select {
+		case t := <-s.queue:
+			s.execute(t)
+		default:
+			return
+		}
+	}
+}
+
+// Fail ends the sequencer for new requests: consensus has stopped for the given
+// reason. What is in flight has an unknown outcome.
+func (s *Sequencer) Fail(reason error) {
+	s.mu.Lock()
+	if s.stopped == nil {
+		s.stopped = reason
+	}
+	flying := s.flying
+	s.flying = nil
+	s.leading = 0
+	s.mu.Unlock()
+	for _, f := range flying {
+		f.end(ErrOutcomeUnknown.From(reason))
+	}
+	s.signal()
+}
+
+// fault is why the sequencer has ended, nil while it runs.
+func (s *Sequencer) fault() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
+}
+
+func (s *Sequencer) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// refuse answers everything that waits in the queue.
+func (s *Sequencer) refuse(err error) {
+	s.mu.Lock()
+	if s.stopped == nil {
+		s.stopped = err
+	}
+	s.mu.Unlock()
+	for {
+		select {
+		case t := <-s.queue:
+			t.end(err)
+		default:
+			return
+		}
+	}
+}
