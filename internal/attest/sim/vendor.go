@@ -32,7 +32,7 @@ const seed = "coco " + Marker + " vendor 1"
 
 // vendorKey names an RSA-4096 key of the vendor. Its primes are the first ones
 // after two numbers that SHAKE256 makes of the seed and the name; the distances
-// are stated to save the search, and a test repeats it.
+// are stated to save the search.
 type vendorKey struct {
 	name     string
 	distance [2]int64

@@ -50,7 +50,7 @@ func TestOracleOnRealReports(t *testing.T) {
 // does not pass.
 func TestNeverMoreThanTheOracle(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	const rounds = 1500
+	const rounds = 1000
 	both, neither := 0, 0
 	for i := range rounds {
 		e, at := mutate(t, rng, i%10 == 0)

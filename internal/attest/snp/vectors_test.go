@@ -109,15 +109,19 @@ func TestRealReportsAreAccepted(t *testing.T) {
 	}
 }
 
-// Every bit that the signature covers, in every report.
+// Every bit that the signature covers: all of Turin's, whose report version has
+// the most fields, and one of every byte of the others.
 func TestEverySignedBitCounts(t *testing.T) {
 	for _, name := range productLines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e, policy := vector(t, name)
 			want := reportData(e)
-			refused := 0
-			for bit := range snp.SignedSize * 8 {
+			step, flips, refused := 7, 672*8/7, 0 // 7: no byte is left out, and the bit changes
+			if name == "turin" {
+				step, flips = 1, 672*8
+			}
+			for bit := 0; bit < snp.SignedSize*8; bit += step {
 				e.Report[bit/8] ^= 1 << (bit % 8)
 				if v, err := attest.Verify(e, want, policy, admission, snp.AMD()); err == nil {
 					t.Errorf("accepted with bit %d of byte %#x flipped: %+v", bit%8, bit/8, v)
@@ -126,8 +130,8 @@ func TestEverySignedBitCounts(t *testing.T) {
 				}
 				e.Report[bit/8] ^= 1 << (bit % 8)
 			}
-			if refused != 672*8 {
-				t.Errorf("%d flips refused", refused)
+			if refused != flips {
+				t.Errorf("%d flips refused, want %d", refused, flips)
 			}
 			if _, err := attest.Verify(e, want, policy, admission, snp.AMD()); err != nil {
 				t.Errorf("the restored report: %v", err)
