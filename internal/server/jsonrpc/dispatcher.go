@@ -1,0 +1,306 @@
+package jsonrpc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/server/caller"
+)
+
+// Guard decides whether a caller may call a method with the parameters as they
+// were prepared. A refusal is an error, shown like any other.
+type Guard func(ctx context.Context, c *caller.Caller, method string, prepared any) error
+
+// Dispatcher calls methods. Registration comes first; after that it is safe
+// for use by many goroutines.
+type Dispatcher struct {
+	methods map[string]*method
+	limits  Limits
+	guard   Guard
+	heavy   chan struct{}
+	log     *slog.Logger
+	work    sync.Pool // of *work
+}
+
+// New makes a dispatcher without methods. guard may be nil: everything is
+// permitted.
+func New(limits Limits, guard Guard, log *slog.Logger) *Dispatcher {
+	if guard == nil {
+		guard = func(context.Context, *caller.Caller, string, any) error { return nil }
+	}
+	limits = limits.withDefaults()
+	return &Dispatcher{
+		methods: make(map[string]*method),
+		limits:  limits,
+		guard:   guard,
+		heavy:   make(chan struct{}, limits.HeavyCalls),
+		log:     log,
+		work:    sync.Pool{New: func() any { return new(work) }},
+	}
+}
+
+// Limits gives the limits in force.
+func (d *Dispatcher) Limits() Limits { return d.limits }
+
+// Methods gives the names of the registered methods, in no order.
+func (d *Dispatcher) Methods() []string {
+	names := make([]string, 0, len(d.methods))
+	for name := range d.methods {
+		names = append(names, name)
+	}
+	return names
+}
+
+// work is the room that one request needs, kept for the next one.
+type work struct {
+	messages []message
+	items    []item
+}
+
+// item is a call on its way: found, prepared, then handled.
+type item struct {
+	*message
+	method   *method
+	prepared any
+	err      error
+	ready    bool // prepared is set, or err
+}
+
+// Serve answers one request or batch: it appends the response to dst, or
+// nothing when none is due. The caller is taken from ctx.
+func (d *Dispatcher) Serve(ctx context.Context, request, dst []byte) []byte {
+	if len(request) > d.limits.RequestBytes {
+		return appendFailure(dst, nil, &Error{Code: CodeInvalidRequest,
+			Message: fmt.Sprintf("request too large, limit is %d bytes", d.limits.RequestBytes)})
+	}
+	w := d.work.Get().(*work)
+	defer d.release(w)
+	messages, batch, fail := parse(request, &d.limits, w.messages[:0])
+	if fail != nil {
+		return appendFailure(dst, nil, fail)
+	}
+	w.messages = messages
+	w.items = w.items[:0]
+	for i := range messages {
+		m := &messages[i]
+		w.items = append(w.items, item{message: m, method: d.methods[string(m.method)]})
+	}
+	c := caller.From(ctx)
+	if !batch {
+		return d.answer(ctx, c, &w.items[0], dst, len(dst)+d.limits.ResponseBytes)
+	}
+	return d.batch(ctx, c, w.items, dst)
+}
+
+// release keeps w for another request without what it points to.
+func (d *Dispatcher) release(w *work) {
+	clear(w.messages)
+	clear(w.items)
+	d.work.Put(w)
+}
+
+// batch answers the calls in order after preparing them in parallel.
+func (d *Dispatcher) batch(ctx context.Context, c *caller.Caller, items []item, dst []byte) []byte {
+	ctx, cancel := context.WithTimeout(ctx, d.limits.CallTime)
+	defer cancel()
+	d.prepare(ctx, c, items)
+	start := len(dst)
+	limit := start + d.limits.ResponseBytes
+	dst = append(dst, '[')
+	for i := range items {
+		before := len(dst)
+		if dst = d.answer(ctx, c, &items[i], dst, limit); len(dst) > before {
+			dst = append(dst, ',')
+		}
+	}
+	if len(dst) == start+1 {
+		return dst[:start]
+	}
+	dst[len(dst)-1] = ']'
+	return dst
+}
+
+// prepare runs the preparing stage of those calls for which it is worth it, on
+// all cores.
+func (d *Dispatcher) prepare(ctx context.Context, c *caller.Caller, items []item) {
+	worth := 0
+	for i := range items {
+		if items[i].wantsCore() {
+			worth++
+		}
+	}
+	var next atomic.Int64
+	work := func() {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(items) {
+				return
+			}
+			if it := &items[i]; it.wantsCore() {
+				d.prepareOne(ctx, c, it)
+			}
+		}
+	}
+	var others sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), worth) - 1 {
+		others.Go(work)
+	}
+	if worth > 0 {
+		work()
+	}
+	others.Wait()
+}
+
+func (it *item) wantsCore() bool {
+	return it.bad == nil && it.method != nil && it.method.parallel
+}
+
+func (d *Dispatcher) prepareOne(ctx context.Context, c *caller.Caller, it *item) {
+	it.ready = true
+	if it.err = ctx.Err(); it.err != nil {
+		return
+	}
+	defer d.contain(it.method.name, &it.err)
+	it.prepared, it.err = it.method.prepare(ctx, c, it.params)
+}
+
+// answer makes one call and appends its response, which may not grow dst past
+// limit.
+func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, it *item, dst []byte, limit int) []byte {
+	start := len(dst)
+	if it.bad != nil {
+		return appendFailure(dst, it.id, it.bad)
+	}
+	if start >= limit {
+		return d.fail(it, dst, errTooLarge)
+	}
+	result, err := d.call(ctx, c, it)
+	if it.id == nil {
+		return dst
+	}
+	if err == nil {
+		if dst, err = appendSuccess(dst, it.id, result); err == nil && len(dst) <= limit {
+			return dst
+		}
+		if err == nil {
+			err = errTooLarge
+		}
+	}
+	return d.fail(it, dst[:start], err)
+}
+
+var errTooLarge = &Error{Code: CodeTooLarge, Message: "response too large"}
+
+func (d *Dispatcher) fail(it *item, dst []byte, err error) []byte {
+	if it.id == nil {
+		return dst
+	}
+	e := toError(err)
+	if e.Code == CodeInternal {
+		d.log.Error("JSON-RPC call failed for a reason inside the node",
+			"method", it.method.name, "code", problem.CodeOf(err), "type", fmt.Sprintf("%T", err))
+	}
+	return appendFailure(dst, it.id, e)
+}
+
+// call is the one place through which every call of every method passes, with
+// its caller.
+func (d *Dispatcher) call(ctx context.Context, c *caller.Caller, it *item) (result any, err error) {
+	m := it.method
+	if m == nil {
+		return nil, unknownMethod(it.message.method)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if m.time >= 0 {
+		within := m.time
+		if within == 0 {
+			within = d.limits.CallTime
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, within)
+		defer cancel()
+	}
+	if m.heavy {
+		if err := d.enter(ctx); err != nil {
+			return nil, err
+		}
+		defer func() { <-d.heavy }()
+	}
+	if !it.ready {
+		d.prepareOne(ctx, c, it)
+	}
+	if it.err != nil {
+		return nil, it.err
+	}
+	defer d.contain(m.name, &err)
+	if err := d.guard(ctx, c, m.name, it.prepared); err != nil {
+		return nil, err
+	}
+	return m.handle(ctx, c, it.prepared)
+}
+
+// heavyWait is how long a heavy call waits for its turn before the node says
+// that it is busy.
+const heavyWait = 2 * time.Second
+
+// enter waits for a place among the heavy calls.
+func (d *Dispatcher) enter(ctx context.Context) error {
+	select {
+	case d.heavy <- struct{}{}:
+		return nil
+	default:
+	}
+	patience := time.NewTimer(heavyWait)
+	defer patience.Stop()
+	select {
+	case d.heavy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-patience.C:
+		return problem.Newf("BUSY", "try again in a moment, or ask another node",
+			"the node is already executing %d calls that need a core", cap(d.heavy))
+	}
+}
+
+func unknownMethod(name []byte) *Error {
+	if len(name) > 100 {
+		name = name[:100]
+	}
+	return &Error{Code: CodeMethodNotFound,
+		Message: fmt.Sprintf("the method %s does not exist/is not available", strings.ToValidUTF8(string(name), "?"))}
+}
+
+// contain turns a panic of a method into an error. It logs where it happened
+// and neither the panic's value nor arguments, which may hold private data.
+func (d *Dispatcher) contain(name string, err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	*err = &Error{Code: CodeInternal, Message: "method handler crashed"}
+	d.log.Error("JSON-RPC method crashed", "method", name, "type", fmt.Sprintf("%T", r), "stack", stack())
+}
+
+// stack lists the functions and lines that led to a panic, newest first.
+func stack() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs[:])])
+	var b strings.Builder
+	for {
+		f, more := frames.Next()
+		fmt.Fprintf(&b, "%s:%d ", f.Function, f.Line)
+		if !more {
+			return strings.TrimSpace(b.String())
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package jsonrpc
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/server/caller"
+)
+
+// method is one registered method: prepare turns the text of the parameters
+// into what handle works on.
+type method struct {
+	name     string
+	prepare  func(ctx context.Context, c *caller.Caller, params []byte) (any, error)
+	handle   func(ctx context.Context, c *caller.Caller, prepared any) (any, error)
+	parallel bool          // prepare is worth a core of its own
+	heavy    bool          // counts against Limits.HeavyCalls
+	time     time.Duration // wall time; 0 is Limits.CallTime, negative is unbounded
+}
+
+// Option says something about a method.
+type Option func(*method)
+
+// Heavy marks a method that can keep a core busy. Few of those run at once.
+func Heavy(m *method) { m.heavy = true }
+
+// Prompt marks a method that never waits, so that no deadline is set up for it.
+func Prompt(m *method) { m.time = -1 }
+
+// Within gives a method its own wall time.
+func Within(d time.Duration) Option { return func(m *method) { m.time = d } }
+
+// Handle registers a method. P is a struct whose exported fields are the
+// positional parameters; those tagged `rpc:"optional"` may be missing or null.
+// The result is encoded with AppendJSON where it has that, else by encoding/json.
+func Handle[P any](d *Dispatcher, name string, handle func(ctx context.Context, c *caller.Caller, p *P) (any, error), options ...Option) {
+	decode := positional[P]()
+	d.register(&method{
+		name: name,
+		prepare: func(_ context.Context, _ *caller.Caller, params []byte) (any, error) {
+			p := new(P)
+			return p, decode(params, p)
+		},
+		handle: func(ctx context.Context, c *caller.Caller, prepared any) (any, error) {
+			return handle(ctx, c, prepared.(*P))
+		},
+	}, options)
+}
+
+// HandlePrepared registers a method in two stages. prepare has no side effects
+// and runs in parallel for the calls of a batch; handle runs in their order.
+func HandlePrepared[P, Q any](d *Dispatcher, name string,
+	prepare func(ctx context.Context, c *caller.Caller, p *P) (Q, error),
+	handle func(ctx context.Context, c *caller.Caller, q Q) (any, error), options ...Option) {
+	decode := positional[P]()
+	d.register(&method{
+		name:     name,
+		parallel: true,
+		prepare: func(ctx context.Context, c *caller.Caller, params []byte) (any, error) {
+			var p P
+			if err := decode(params, &p); err != nil {
+				return nil, err
+			}
+			return prepare(ctx, c, &p)
+		},
+		handle: func(ctx context.Context, c *caller.Caller, prepared any) (any, error) {
+			return handle(ctx, c, prepared.(Q))
+		},
+	}, options)
+}
+
+func (d *Dispatcher) register(m *method, options []Option) {
+	if d.methods[m.name] != nil {
+		panic(fmt.Sprintf("jsonrpc: method %s is registered twice", m.name))
+	}
+	for _, o := range options {
+		o(m)
+	}
+	d.methods[m.name] = m
+}

@@ -1,0 +1,204 @@
+package jsonrpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coco-consortium/coco/internal/server/caller"
+)
+
+// pipe is a transport in memory. Writes wait for the reading client.
+type pipe struct {
+	in, out chan []byte
+	closed  chan struct{}
+	once    sync.Once
+	reason  error
+}
+
+func newPipe() *pipe {
+	return &pipe{in: make(chan []byte), out: make(chan []byte), closed: make(chan struct{})}
+}
+
+func (p *pipe) Read() ([]byte, error) {
+	select {
+	case m, ok := <-p.in:
+		if !ok {
+			return nil, io.EOF
+		}
+		return m, nil
+	case <-p.closed:
+		return nil, io.ErrClosedPipe
+	}
+}
+
+func (p *pipe) Write(m []byte) error {
+	select {
+	case p.out <- append([]byte(nil), m...):
+		return nil
+	case <-p.closed:
+		return io.ErrClosedPipe
+	}
+}
+
+func (p *pipe) Close(reason error) {
+	p.once.Do(func() { p.reason = reason; close(p.closed) })
+}
+
+// subscriber has a method that streams what a test sends to feed, and one that
+// waits for release.
+func subscriber(limits Limits, feed chan string, release chan struct{}) *Dispatcher {
+	d := New(limits, nil, slog.New(slog.DiscardHandler))
+	Handle(d, "eth_subscribe", func(ctx context.Context, _ *caller.Caller, _ *struct{}) (any, error) {
+		id, err := Subscribe(ctx, func(ctx context.Context, n *Notifier) error {
+			for {
+				select {
+				case text := <-feed:
+					if err := n.Notify([]byte(text)); err != nil {
+						return err
+					}
+				case <-ctx.Done():
+					return nil
+				}
+			}
+		})
+		return string(id), err
+	})
+	Handle(d, "eth_unsubscribe", func(ctx context.Context, _ *caller.Caller, p *struct{ ID string }) (any, error) {
+		return Unsubscribe(ctx, ID(p.ID))
+	})
+	Handle(d, "hold", func(context.Context, *caller.Caller, *struct{}) (any, error) {
+		<-release
+		return "held", nil
+	})
+	return d
+}
+
+func (p *pipe) call(t *testing.T, request string) (result string) {
+	t.Helper()
+	p.in <- []byte(request)
+	var r struct {
+		Result any
+		Error  any
+	}
+	if err := json.Unmarshal(<-p.out, &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Error != nil {
+		return fmt.Sprint(r.Error)
+	}
+	return fmt.Sprint(r.Result)
+}
+
+func TestSubscription(t *testing.T) {
+	feed := make(chan string)
+	p := newPipe()
+	s := subscriber(Limits{Subscriptions: 1}, feed, nil).NewSession(context.Background(), p)
+	ended := make(chan error)
+	go func() { ended <- s.Run() }()
+	id := p.call(t, `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe"}`)
+	if !strings.HasPrefix(id, "0x") {
+		t.Fatalf("id %q", id)
+	}
+	feed <- `{"n":1}`
+	want := `{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"` + id + `","result":{"n":1}}}`
+	if got := string(<-p.out); got != want {
+		t.Fatalf("got %s", got)
+	}
+	if got := p.call(t, `{"jsonrpc":"2.0","id":2,"method":"eth_subscribe"}`); !strings.Contains(got, "too many subscriptions") {
+		t.Errorf("second subscription: %s", got)
+	}
+	for i, want := range []string{"true", "false"} {
+		if got := p.call(t, `{"jsonrpc":"2.0","id":3,"method":"eth_unsubscribe","params":["`+id+`"]}`); got != want {
+			t.Errorf("unsubscribe %d: %s", i, got)
+		}
+	}
+	close(p.in)
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// A client that does not read its notifications loses the connection, with the
+// reason, and costs no more than the bound of its queue.
+func TestSlowConsumer(t *testing.T) {
+	feed := make(chan string)
+	p := newPipe()
+	s := subscriber(Limits{QueueItems: 10}, feed, nil).NewSession(context.Background(), p)
+	ended := make(chan error)
+	go func() { ended <- s.Run() }()
+	p.call(t, `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe"}`)
+	sent := 0
+	for {
+		select {
+		case feed <- `1`:
+			sent++
+			continue
+		case err := <-ended:
+			if !errors.Is(err, ErrSlow) || !errors.Is(p.reason, ErrSlow) {
+				t.Errorf("ended with %v, told the client %v", err, p.reason)
+			}
+		}
+		break
+	}
+	if sent < 10 || sent > 30 {
+		t.Errorf("the connection was closed after %d notifications of a queue of 10", sent)
+	}
+}
+
+// Drain lets a call at work end and its answer go out, and starts no other.
+func TestDrain(t *testing.T) {
+	release := make(chan struct{})
+	p := newPipe()
+	s := subscriber(Limits{}, nil, release).NewSession(context.Background(), p)
+	ended := make(chan error)
+	go func() { ended <- s.Run() }()
+	p.in <- []byte(`{"jsonrpc":"2.0","id":7,"method":"hold"}`)
+	for len(s.slots) == 0 {
+		runtime.Gosched() // until the call is at work
+	}
+	drained := make(chan struct{})
+	go func() { s.Drain(context.Background()); close(drained) }()
+	close(release)
+	if got := string(<-p.out); got != `{"jsonrpc":"2.0","id":7,"result":"held"}` {
+		t.Errorf("got %s", got)
+	}
+	<-drained
+	if err := <-ended; !errors.Is(err, ErrDrained) || !errors.Is(p.reason, ErrDrained) {
+		t.Errorf("ended with %v, told the client %v", err, p.reason)
+	}
+}
+
+func TestDrainGivesUp(t *testing.T) {
+	release := make(chan struct{})
+	p := newPipe()
+	s := subscriber(Limits{}, nil, release).NewSession(context.Background(), p)
+	ended := make(chan error)
+	go func() { ended <- s.Run() }()
+	p.in <- []byte(`{"jsonrpc":"2.0","id":7,"method":"hold"}`)
+	for len(s.slots) == 0 {
+		runtime.Gosched() // until the call is at work
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Drain(ctx)
+	<-p.closed
+	close(release)
+	if err := <-ended; !errors.Is(err, ErrDrained) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestNoSubscriptionWithoutSession(t *testing.T) {
+	d := subscriber(Limits{}, nil, nil)
+	if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe"}`); !strings.Contains(got, `"code":-32601,"message":"notifications not supported"`) {
+		t.Errorf("got %s", got)
+	}
+}
