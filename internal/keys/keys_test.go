@@ -26,15 +26,8 @@ func sample(t testing.TB) *Bundle {
 }
 
 func TestBundleOpensForItsRecipientOnly(t *testing.T) {
-	f := disk.OS(t.TempDir())
-	sealer, err := SimulatedSealer(f, ".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := SimulatedSealer(f, ".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	secret := NewSecret()
+	sealer, again, stranger := PlatformSealer("sim", secret), PlatformSealer("sim", secret), PlatformSealer("sim", NewSecret())
 	b := sample(t)
 	sealed, err := b.Seal(sealer)
 	if err != nil {
@@ -47,12 +40,11 @@ func TestBundleOpensForItsRecipientOnly(t *testing.T) {
 	if !got.ServiceKey.Equal(b.ServiceKey) || !got.Checkpoint.Equal(b.Checkpoint) || len(got.Secrets) != 3 || got.Secrets[Epoch{"service", 2}] != b.Secrets[Epoch{"service", 2}] {
 		t.Fatal("the bundle came back different")
 	}
-	stranger, err := SimulatedSealer(disk.OS(t.TempDir()), ".")
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := OpenBundle(sealed, stranger); !errors.Is(err, ErrBundle) {
 		t.Fatalf("another sealing key opened the bundle: %v", err)
+	}
+	if _, err := OpenBundle(sealed, PlatformSealer("snp", secret)); !errors.Is(err, ErrBundle) {
+		t.Fatalf("another platform opened the bundle: %v", err)
 	}
 	for i := range sealed {
 		changed := bytes.Clone(sealed)
@@ -130,10 +122,7 @@ func TestSecretsPrintRedacted(t *testing.T) {
 }
 
 func FuzzOpenBundle(f *testing.F) {
-	sealer, err := SimulatedSealer(disk.OS(f.TempDir()), ".")
-	if err != nil {
-		f.Fatal(err)
-	}
+	sealer := PlatformSealer("sim", NewSecret())
 	sealed, err := sample(f).Seal(sealer)
 	if err != nil {
 		f.Fatal(err)
