@@ -1,0 +1,40 @@
+package evm
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/lru"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/vm"
+
+	"github.com/coco-consortium/coco/internal/kv"
+)
+
+// codeCacheSize is the memory that cached contract code may take, in bytes.
+const codeCacheSize = 64 << 20
+
+// codeCache holds code by its hash, and what the interpreter found out about it
+// (where its jump destinations are). Both are functions of the hash alone, so a
+// rollback of state does not concern them. It is safe for concurrent use.
+type codeCache struct {
+	codes *lru.SizeConstrainedCache[common.Hash, []byte]
+	jumps vm.JumpDestCache
+}
+
+func newCodeCache() *codeCache {
+	return &codeCache{
+		codes: lru.NewSizeConstrainedCache[common.Hash, []byte](codeCacheSize),
+		jumps: core.NewJumpDestCache(),
+	}
+}
+
+// get gives the code of the given hash, from the cache or from the state.
+func (c *codeCache) get(r kv.Reader, table kv.TableID, hash common.Hash) []byte {
+	if code, ok := c.codes.Get(hash); ok {
+		return code
+	}
+	code, ok := r.Get(table, hash[:])
+	if ok {
+		c.codes.Add(hash, code)
+	}
+	return code
+}
