@@ -98,7 +98,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"": m.Check, "Begin": m.Begin, "Tx": m.Tx, "Put": m.Put, "Put2": m.Put, "Put3": m.Put, "Delete": m.Delete,
+			"": m.Check, "Begin": m.Begin, "Tx": m.Tx, "Put": m.Put, "PutMany": m.PutMany, "Delete": m.Delete,
 			"Get": m.Get, "Range": m.Range, "Commit": m.Commit, "DiscardTx": m.DiscardTx, "Seal": m.Seal, "Seal2": m.Seal,
 			"DiscardBlock": m.DiscardBlock, "Rollback": m.Rollback, "Publish": m.Publish, "Publish2": m.Publish,
 			"PublishWrongHeight": m.PublishWrongHeight, "Apply": m.Apply, "Pin": m.Pin, "Release": m.Release,
@@ -114,7 +114,7 @@ func (m *model) Begin(t *rapid.T) {
 		if _, err := m.s.Begin(m.next + uint64(len(m.sealed))); !errors.Is(err, ErrOpen) {
 			t.Fatalf("begin while open: %v", err)
 		}
-		t.Skip("open")
+		return
 	}
 	height := m.next + uint64(len(m.sealed))
 	for _, wrong := range []uint64{height + 1, height - 1} {
@@ -130,17 +130,16 @@ func (m *model) Begin(t *rapid.T) {
 }
 
 func (m *model) Tx(t *rapid.T) {
-	if m.block == nil || m.tx != nil {
-		t.Skip("no block, or a transaction is open")
+	if m.tx != nil {
+		return
 	}
+	m.Begin(t)
 	m.tx, m.inTx = m.block.Tx(), maps.Clone(m.inOpen)
 	m.txWrote, m.txRead = map[cell]*string{}, map[cell]bool{}
 }
 
 func (m *model) Put(t *rapid.T) {
-	if m.tx == nil {
-		t.Skip("no transaction")
-	}
+	m.Tx(t)
 	c, v := drawCell(t), drawValue(t)
 	key, value := []byte(c.key), []byte(v)
 	if err := m.tx.Put(m.id(c.table), key, value); err != nil {
@@ -151,10 +150,18 @@ func (m *model) Put(t *rapid.T) {
 	m.inTx[c], m.txWrote[c] = v, &v
 }
 
-func (m *model) Delete(t *rapid.T) {
-	if m.tx == nil {
-		t.Skip("no transaction")
+// PutMany makes a block of several transactions that write several keys.
+func (m *model) PutMany(t *rapid.T) {
+	for range rapid.IntRange(1, 3).Draw(t, "transactions") {
+		for range rapid.IntRange(1, 5).Draw(t, "puts") {
+			m.Put(t)
+		}
+		m.Commit(t)
 	}
+}
+
+func (m *model) Delete(t *rapid.T) {
+	m.Tx(t)
 	c := drawCell(t)
 	if err := m.tx.Delete(m.id(c.table), []byte(c.key)); err != nil {
 		t.Fatal(err)
@@ -215,8 +222,11 @@ func (m *model) DiscardTx(t *rapid.T) {
 }
 
 func (m *model) Seal(t *rapid.T) {
-	if m.block == nil || m.tx != nil {
-		t.Skip("no block, or a transaction is open")
+	if m.block == nil {
+		t.Skip("no block")
+	}
+	if m.tx != nil {
+		m.Commit(t)
 	}
 	d, err := m.block.Seal()
 	if err != nil {

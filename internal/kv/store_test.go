@@ -293,3 +293,102 @@ func TestReleasedViewPanics(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestStats(t *testing.T) {
+	s := open(t)
+	point, ordered := s.must("eth.storage"), s.must("coco.members")
+	apply := func(height uint64, writes ...Write) {
+		t.Helper()
+		if err := s.Apply(height, writes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(0, Write{Table: ordered, Key: []byte("abc"), Value: []byte("12345")}, Write{Table: ordered, Key: []byte("d")},
+		Write{Table: point, Key: []byte("k"), Value: make([]byte, 5000)})
+	a, b := s.Pin(), s.Pin()
+	apply(1, Write{Table: ordered, Key: []byte("abc"), Value: []byte("1")}, Write{Table: point, Key: []byte("k"), Delete: true})
+	c := s.Pin()
+	apply(2, Write{Table: ordered, Key: []byte("abc"), Delete: true})
+	st := s.Stats()
+	if got := st.Tables[0]; got.Name != "coco.members" || got.Entries != 1 || got.Bytes != 1 {
+		t.Errorf("ordered table: %+v", got)
+	}
+	if got := st.Tables[2]; got.Name != "eth.storage" || got.Entries != 0 || got.Bytes < 1<<baseChunk || got.Bytes > 2<<baseChunk {
+		t.Errorf("point table: %+v", got)
+	}
+	if st.Pinned != 2 || st.Images != 3 || st.ImageBytes < 5000 {
+		t.Errorf("pins: %+v", st)
+	}
+	a.Release()
+	c.Release()
+	if st := s.Stats(); st.Pinned != 1 || st.Images != 2 {
+		t.Errorf("pins after two of three: %+v", st)
+	}
+	b.Release()
+	if st := s.Stats(); st.Pinned != 0 || st.Images != 0 || st.ImageBytes != 0 {
+		t.Errorf("pins after all: %+v", st)
+	}
+}
+
+// Every order of releasing four pins, over blocks that write keys often and
+// seldom, leaves the pinned versions as they were.
+func TestReleaseOrders(t *testing.T) {
+	point, ordered := TableID(0), TableID(0)
+	written := func(height, key int) bool { return height == 0 || height%(key+1) == 0 }
+	const keys, pins = 5, 4
+	check := func(v *View) {
+		t.Helper()
+		for key := range keys {
+			want := int(v.Height())
+			for !written(want, key) {
+				want--
+			}
+			for _, table := range []TableID{point, ordered} {
+				if got, ok := v.Get(table, []byte{byte(key)}); !ok || got[0] != byte(want) {
+					t.Fatalf("view of %d: key %d is of %d, want %d", v.Height(), key, got, want)
+				}
+			}
+		}
+	}
+	orders := 0
+	var release func(views []*View, order []int)
+	release = func(views []*View, order []int) {
+		if len(order) < pins {
+			for i := range pins {
+				if !slices.Contains(order, i) {
+					release(views, append(slices.Clone(order), i))
+				}
+			}
+			return
+		}
+		orders++
+		s := open(t, Table{"a.point", Point}, Table{"a.ordered", Ordered})
+		point, ordered = s.must("a.point"), s.must("a.ordered")
+		for height := range 2*pins + 2 {
+			var writes []Write
+			for key := range keys {
+				if written(height, key) {
+					for _, table := range []TableID{point, ordered} {
+						writes = append(writes, Write{Table: table, Key: []byte{byte(key)}, Value: []byte{byte(height)}})
+					}
+				}
+			}
+			if err := s.Apply(uint64(height), writes); err != nil {
+				t.Fatal(err)
+			}
+			if height%2 == 1 && len(views) < pins {
+				views = append(views, s.Pin())
+			}
+		}
+		for i, first := range order {
+			views[first].Release()
+			for _, next := range order[i+1:] {
+				check(views[next])
+			}
+		}
+	}
+	release(nil, nil)
+	if orders != 24 {
+		t.Errorf("%d orders", orders)
+	}
+}
