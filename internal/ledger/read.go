@@ -1,0 +1,262 @@
+package ledger
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/coco-consortium/coco/internal/ledger/format"
+)
+
+// Entry reads an entry. Its checksum is verified.
+func (l *Log) Entry(index uint64) (*format.Entry, error) {
+	entries, err := l.Entries(index, index+1, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &entries[0], nil
+}
+
+// Entries reads the entries lo to hi-1: at least one, then as many as fit in
+// maxBytes of the files. They share memory, and their checksums are verified.
+func (l *Log) Entries(lo, hi uint64, maxBytes int) ([]format.Entry, error) {
+	if lo >= hi {
+		return nil, nil
+	}
+	if last := l.Head().LastIndex; hi > last+1 {
+		return nil, absent(hi-1, last)
+	}
+	var entries []format.Entry
+	for lo < hi {
+		n := len(entries)
+		var err error
+		if entries, err = l.readRun(entries, lo, hi, &maxBytes); err != nil {
+			return nil, err
+		}
+		if len(entries) == n {
+			break
+		}
+		lo += uint64(len(entries) - n)
+	}
+	if len(entries) == 0 { // the log was cut meanwhile
+		return nil, absent(lo, l.Head().LastIndex)
+	}
+	return entries, nil
+}
+
+// readRun appends entries of one chunk from lo on, read in one call, and takes
+// their size from budget. An entry that does not fit is left unless it is the
+// first of all.
+func (l *Log) readRun(entries []format.Entry, lo, hi uint64, budget *int) ([]format.Entry, error) {
+	cuts := l.cuts.Load()
+	h, err := l.find(lo)
+	if err != nil {
+		return nil, err
+	}
+	defer h.release()
+	r := l.runOf(h, lo, hi, int64(*budget), len(entries) == 0)
+	if r.count == 0 {
+		return entries, nil
+	}
+	*budget -= int(r.to - r.from)
+	data := make([]byte, r.to-r.from)
+	if n, err := h.file.ReadAt(data, r.from); n < len(data) {
+		return nil, l.unreadable(h.first, r.from, lo, cuts, fmt.Errorf("read: %w", err))
+	}
+	for i, at := uint64(0), int64(0); i < r.count; i++ {
+		e, size, err := parseFrame(data[at:], lo+i)
+		if err != nil {
+			return nil, l.unreadable(h.first, r.from+at, lo+i, cuts, err)
+		}
+		entries = append(entries, *e)
+		at += size
+	}
+	return entries, nil
+}
+
+// run is consecutive entries of one chunk.
+type run struct {
+	from, to int64 // bytes in the file
+	count    uint64
+}
+
+func (l *Log) runOf(h *handle, lo, hi uint64, budget int64, first bool) run {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var r run
+	for index := lo; index < hi && index < h.first+h.len(); index++ {
+		from, to := h.span(index)
+		if index == lo {
+			r.from = from
+		}
+		if to-r.from > budget && !(first && index == lo) {
+			break
+		}
+		r.to = to
+		r.count++
+	}
+	return r
+}
+
+func parseFrame(data []byte, index uint64) (*format.Entry, int64, error) {
+	f, err := format.ParseFrameHead(data)
+	if err != nil {
+		return nil, 0, err
+	}
+	size := format.FrameSize(f.Length)
+	if f.Index != index || size > int64(len(data)) {
+		return nil, 0, fmt.Errorf("entry %d of %d bytes lies there", f.Index, f.Length)
+	}
+	end := format.FrameHead + f.Length
+	e, err := f.Entry(data[format.FrameHead:end:end])
+	return e, size, err
+}
+
+// unreadable names what could not be read, unless the log was cut meanwhile.
+func (l *Log) unreadable(first uint64, offset int64, index, cuts uint64, err error) error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return ErrClosed
+	}
+	if cuts != l.cuts.Load() {
+		return absent(index, l.end.index)
+	}
+	return newChunk("", first).damaged(offset, index, index, err.Error())
+}
+
+// Term is an entry's term; that of index 0, before the log, is 0.
+func (l *Log) Term(index uint64) (uint64, error) {
+	if index == 0 {
+		return 0, nil
+	}
+	h, err := l.find(index)
+	if err != nil {
+		return 0, err
+	}
+	defer h.release()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if index >= h.first+h.len() {
+		return 0, absent(index, l.end.index)
+	}
+	return h.term(index), nil
+}
+
+// Prefix is the prefix hash after an entry, which the next entry's frame holds.
+func (l *Log) Prefix(index uint64) (format.Hash, error) {
+	var none format.Hash
+	l.mu.RLock()
+	end := l.end.position
+	l.mu.RUnlock()
+	switch {
+	case index == 0:
+		return none, nil
+	case index == end.index:
+		return end.prefix, nil
+	}
+	cuts := l.cuts.Load()
+	h, err := l.find(index + 1)
+	if err != nil {
+		return none, err
+	}
+	defer h.release()
+	r := l.runOf(h, index+1, index+2, 0, true)
+	if r.count == 0 {
+		return none, absent(index+1, end.index)
+	}
+	head := make([]byte, format.FrameHead)
+	if _, err := h.file.ReadAt(head, r.from); err != nil {
+		return none, l.unreadable(h.first, r.from, index+1, cuts, err)
+	}
+	f, err := format.ParseFrameHead(head)
+	if err == nil && f.Index != index+1 {
+		err = fmt.Errorf("entry %d lies there", f.Index)
+	}
+	if err != nil {
+		return none, l.unreadable(h.first, r.from, index+1, cuts, err)
+	}
+	return f.Previous, nil
+}
+
+// IndexOf is the index of the block of a height; false when the log does not
+// have it or the range is damaged.
+func (l *Log) IndexOf(height uint64) (uint64, bool) {
+	l.mu.RLock()
+	if height >= l.end.blocks || l.closed {
+		l.mu.RUnlock()
+		return 0, false
+	}
+	if index, ok := l.open.block(height); ok {
+		l.mu.RUnlock()
+		return index, true
+	}
+	chunks := l.chunks
+	l.mu.RUnlock()
+
+	closed := chunks[:len(chunks)-1]
+	var failed error
+	at := sort.Search(len(closed), func(i int) bool {
+		first, err := l.shelf.firstHeight(closed[i])
+		if err != nil {
+			failed = err
+		}
+		return first > height
+	}) - 1
+	if failed != nil || at < 0 {
+		return 0, false
+	}
+	h, err := l.find(closed[at].first)
+	if err != nil {
+		return 0, false
+	}
+	defer h.release()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return h.block(height)
+}
+
+// find gives the acquired handle of the chunk that holds an entry. The table of
+// the open chunk is read under l.mu only.
+func (l *Log) find(index uint64) (*handle, error) {
+	l.mu.RLock()
+	if l.closed {
+		l.mu.RUnlock()
+		return nil, ErrClosed
+	}
+	if index == 0 || index > l.end.index {
+		l.mu.RUnlock()
+		return nil, absent(index, l.end.index)
+	}
+	for _, d := range l.damage {
+		if d.First <= index && index <= d.Last {
+			l.mu.RUnlock()
+			return nil, ErrDamaged.From(d)
+		}
+	}
+	at, cuts := l.chunkOf(index), l.cuts.Load()
+	if at == len(l.chunks)-1 {
+		h := l.open.acquire()
+		l.mu.RUnlock()
+		return h, nil
+	}
+	c, next := l.chunks[at], l.chunks[at+1].first
+	l.mu.RUnlock()
+	h, err := l.shelf.get(c, next)
+	if err != nil {
+		l.mu.RLock()
+		defer l.mu.RUnlock()
+		if cuts != l.cuts.Load() {
+			return nil, absent(index, l.end.index)
+		}
+	}
+	return h, err
+}
+
+// chunkOf is the number of the chunk that holds an entry; it wants the lock.
+func (l *Log) chunkOf(index uint64) int {
+	return max(sort.Search(len(l.chunks), func(i int) bool { return l.chunks[i].first > index })-1, 0)
+}
+
+func absent(index, last uint64) error {
+	return ErrAbsent.From(fmt.Errorf("entry %d, the last is %d", index, last))
+}
