@@ -65,13 +65,19 @@ type Result struct {
 // Run runs a coco command in dir to its end.
 func Run(t testing.TB, dir string, args ...string) Result {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), path, args...)
+	return RunProgram(t, path, dir, args...)
+}
+
+// RunProgram is Run for another build than Main's.
+func RunProgram(t testing.TB, program, dir string, args ...string) Result {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), program, args...)
 	c.Dir = dir
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	err := c.Run()
 	if err != nil && c.ProcessState == nil {
-		t.Fatalf("coco %v: %v", args, err)
+		t.Fatalf("%s %v: %v", program, args, err)
 	}
 	return Result{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }

@@ -11,12 +11,6 @@ import (
 	"github.com/coco-consortium/coco/test/binary"
 )
 
-// The exit codes of `coco ledger verify` (docs/reference/cli.md).
-const (
-	verified       = 0
-	unfinishedTail = 4
-)
-
 // TestKill kills the node under load, again and again, each time at another
 // moment. After each kill the files verify as they lie there, the next start has
 // every transaction that was ever acknowledged, and in the end the ledger

@@ -24,6 +24,13 @@ import (
 	"github.com/coco-consortium/coco/test/binary"
 )
 
+// Exit codes (docs/reference/cli.md).
+const (
+	verified       = 0
+	failed         = 1
+	unfinishedTail = 4
+)
+
 func TestMain(m *testing.M) { binary.Main(m) }
 
 // sender signs one account's transactions, one after the other.

@@ -163,7 +163,7 @@ func TestTenLines(t *testing.T) {
 	if len(said) > 10 {
 		t.Errorf("%d lines", len(said))
 	}
-	for _, want := range []string{"http://127.0.0.1:", "ws://127.0.0.1:", data, "Ctrl+C", "simulated"} {
+	for _, want := range []string{"http://127.0.0.1:", "ws://127.0.0.1:", data, "Ctrl+C", "SIMULATED"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q", want)
 		}
