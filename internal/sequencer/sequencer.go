@@ -23,12 +23,13 @@ type Proposer interface {
 
 // Config is what a sequencer is made of. All fields but Opening are required.
 type Config struct {
-	Store     *kv.Store
-	Ring      *keys.Ring
-	Signer    crypto.Signer // the node's key, P-256
-	Writer    format.Hash   // SHA-256 of its SPKI
-	Head      lineage.Head  // the last committed block
-	Views     []ViewStart   // the view history up to it
+	Store  *kv.Store
+	Ring   *keys.Ring
+	Signer crypto.Signer // the node's key, P-256
+	Writer format.Hash   // SHA-256 of its SPKI
+	Head   lineage.Head  // the last committed block
+	// ViewAt is the view of a seqno up to Head, 0 when it cannot be told.
+	ViewAt    func(seqno uint64) uint64
 	Protocols []Protocol
 	Followers []Follower
 	Clock     func() time.Time
@@ -89,7 +90,7 @@ type Sequencer struct {
 func New(c Config) *Sequencer {
 	s := &Sequencer{Config: c, queue: make(chan *Ticket, c.Limits.Queue), wake: make(chan struct{}, 1),
 		ready: make(chan struct{}), tail: c.Head.Clone(), head: c.Head.Clone(),
-		history: append(views(nil), c.Views...), last: c.Head.Seqno, done: c.Head.Seqno, doneView: c.Head.View}
+		history: views{{c.Head.View, c.Head.Seqno}}, last: c.Head.Seqno, done: c.Head.Seqno, doneView: c.Head.View}
 	s.serve = sync.OnceFunc(func() { close(s.ready) })
 	s.committed.Store(c.Head.Height)
 	return s
@@ -132,6 +133,15 @@ func (s *Sequencer) Head() lineage.Head {
 
 // StatusOf is what this node can say of a TxID.
 func (s *Sequencer) StatusOf(t TxID) Status {
+	if t.Seqno < s.Config.Head.Seqno {
+		switch s.ViewAt(t.Seqno) {
+		case t.View:
+			return StatusCommitted
+		case 0:
+			return StatusUnknown
+		}
+		return StatusInvalid
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return statusOf(t, s.history, s.last, s.done, s.doneView)

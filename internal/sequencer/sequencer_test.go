@@ -135,7 +135,7 @@ func start(t *testing.T, change func(*Config)) *fixture {
 	tree.Append(format.Hash{1})
 	f := &fixture{store: store, table: table, desk: &desk{at: consensus.Position{Index: 1, Term: 1}, arrived: make(chan struct{}, 1024)}}
 	c := Config{Store: store, Ring: ring, Signer: signer, Writer: format.Sum(keys.SPKI(&signer.PublicKey)),
-		Head: lineage.Head{View: 1, Seqno: 1, Tree: tree}, Views: []ViewStart{{1, 1}}, Protocols: []Protocol{&counter{table}},
+		Head: lineage.Head{View: 1, Seqno: 1, Tree: tree}, ViewAt: func(uint64) uint64 { return 1 }, Protocols: []Protocol{&counter{table}},
 		Followers: []Follower{follower{f}}, Clock: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Limits: DefaultLimits, ChunkUsed: func() uint64 { return 0 }}
 	if change != nil {

@@ -121,7 +121,7 @@ func (k *Keys) Seal(seqno uint64, d *Draft) *Record {
 	record.Sealed = []format.Sealed{k.seal(k.record, private.EncodePadded(), record.SectionContext(0, 1))}
 	stored := record.Encode()
 	return &Record{
-		Stored: stored, Prelude: prelude, Public: d.Public, Private: &private,
+		Stored: stored, Prelude: prelude, Public: d.Public, Private: &private, Evidence: evidence,
 		Leaf: proof.Leaf(sha256.Sum256(stored), prelude.Evidence, claims),
 	}
 }

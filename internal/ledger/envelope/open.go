@@ -22,11 +22,12 @@ type Block struct {
 
 // Record is a record with its service section opened.
 type Record struct {
-	Stored  []byte // as in the ledger
-	Prelude *format.Prelude
-	Public  []format.Write
-	Private *format.Private
-	Leaf    format.Hash
+	Stored   []byte // as in the ledger
+	Prelude  *format.Prelude
+	Public   []format.Write
+	Private  *format.Private
+	Leaf     format.Hash
+	Evidence format.Hash // commit evidence: it leaves the node after commit only
 }
 
 // Open decodes and opens a block entry and recomputes each record's leaf and
@@ -106,10 +107,11 @@ func (o *opener) record(stored []byte) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if evidence := k.Evidence(prelude.Seqno); sha256.Sum256(evidence[:]) != prelude.Evidence {
+	evidence := k.Evidence(prelude.Seqno)
+	if sha256.Sum256(evidence[:]) != prelude.Evidence {
 		return nil, openErr(o.place.Height, fmt.Sprintf("record %d has foreign commit evidence", prelude.Seqno))
 	}
-	return &Record{Stored: stored, Prelude: prelude, Public: public, Private: private,
+	return &Record{Stored: stored, Prelude: prelude, Public: public, Private: private, Evidence: evidence,
 		Leaf: proof.Leaf(sha256.Sum256(stored), prelude.Evidence, prelude.Claims)}, nil
 }
 

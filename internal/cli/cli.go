@@ -1,0 +1,114 @@
+// Package cli is the commands of coco and what they print.
+//
+// People read tables and sentences; scripts pass --json and read one JSON value
+// on standard output and nothing else there. Errors go to standard error with
+// their code, cause and next step. Exit codes are in docs/reference/cli.md.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coco-consortium/coco/internal/problem"
+)
+
+// Exit codes.
+const (
+	exitOK         = 0
+	exitFailed     = 1 // the command could not do what it was asked to
+	exitUsage      = 2 // the words of the command are wrong
+	exitInvalid    = 3 // verify: something is not what it claims to be
+	exitUnfinished = 4 // ledger verify: valid up to an unfinished or damaged end
+)
+
+// exit is an error that was already explained on the terminal.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// Main runs one command and gives the exit code.
+func Main(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := &cobra.Command{
+		Use:   "coco",
+		Short: "Confidential consortium networks for existing blockchain protocols",
+		Long: `coco runs a consortium network: one encrypted state and one tamper-evident
+ledger that several companies share and none controls. It speaks Ethereum
+JSON-RPC, so that existing clients work unchanged.`,
+		Example: `  coco start                         a development network, kept in ./coco-data
+  coco ledger verify coco-data       check every block, without any key`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	root.AddCommand(startCommand(), ledgerCommand(), receiptCommand(), benchCommand(), versionCommand())
+	err := root.ExecuteContext(ctx)
+	var code exit
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	}
+	explain(errOut, err)
+	if _, unknown := unknownCommand(err); unknown || problem.CodeOf(err) == codeUsage {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+const codeUsage problem.Code = "USAGE"
+
+func usage(c *cobra.Command, err error) error {
+	return problem.New(codeUsage, "the command was not understood", fmt.Sprintf("see %s --help", c.CommandPath())).From(err)
+}
+
+// exactly is cobra's argument check as a usage problem.
+func exactly(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := cobra.ExactArgs(n)(c, args); err != nil {
+			return usage(c, err)
+		}
+		return nil
+	}
+}
+
+// explain prints an error for a person: code and what happened, the cause, and
+// what to do next.
+func explain(w io.Writer, err error) {
+	var p *problem.Error
+	if !errors.As(err, &p) {
+		if word, ok := unknownCommand(err); ok {
+			fmt.Fprintf(w, "coco: %s: %s\n  next:  see coco --help\n", codeUsage, word)
+			return
+		}
+		p = problem.New("INTERNAL", "something went wrong that coco has no better words for",
+			"report it with this message").From(err)
+	}
+	fmt.Fprintf(w, "coco: %s: %s\n", p.Code, p.What)
+	if p.Cause != nil {
+		fmt.Fprintf(w, "  cause: %v\n", p.Cause)
+	}
+	fmt.Fprintf(w, "  next:  %s\n", p.Next)
+}
+
+// unknownCommand recognises what cobra says of a word that is no command.
+func unknownCommand(err error) (string, bool) {
+	text := err.Error()
+	return text, len(text) > 15 && text[:15] == "unknown command"
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version and what this build contains", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(c.OutOrStdout(), version())
+			return err
+		}}
+}

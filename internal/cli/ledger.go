@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coco-consortium/coco/verify"
+)
+
+func ledgerCommand() *cobra.Command {
+	c := &cobra.Command{Use: "ledger", Short: "Check a ledger on disk"}
+	c.AddCommand(ledgerVerify())
+	return c
+}
+
+type verifyOptions struct {
+	checkpoint, receipt, service string
+	json, hardware               bool
+}
+
+func ledgerVerify() *cobra.Command {
+	var o verifyOptions
+	c := &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Check every record, root, signature and link of a ledger, without any key",
+		Long: `Verify reads the ledger below a data directory (or a directory of its chunk
+files) and checks all that can be checked without keys. It changes nothing and
+needs no node.
+
+A ledger that was cut short is valid by itself. With a later checkpoint or
+receipt of the service, verify finds that something is missing; without, it says
+what it cannot exclude.
+
+Exit codes: 0 valid, 3 not valid, 4 valid up to an unfinished or damaged end,
+1 the check could not be done.`,
+		Example: `  coco ledger verify coco-data
+  coco ledger verify coco-data --checkpoint checkpoint.txt --service service.pem
+  coco ledger verify /backup/ledger --json`,
+		Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error { return verifyLedger(c, args[0], o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.checkpoint, "checkpoint", "", "a checkpoint of the service that the ledger must contain")
+	f.StringVar(&o.receipt, "receipt", "", "a receipt of the service that the ledger must contain")
+	f.StringVar(&o.service, "service", "", "the service's certificate, to make sure that it is this service's ledger")
+	f.BoolVar(&o.json, "json", false, "print the report as JSON")
+	f.BoolVar(&o.hardware, "require-hardware", false, "refuse the ledger of a simulated network")
+	return c
+}
+
+func verifyLedger(c *cobra.Command, dir string, o verifyOptions) error {
+	options := verify.Options{AllowSimulated: !o.hardware}
+	for _, input := range []struct {
+		name string
+		into *[]byte
+	}{{o.checkpoint, &options.Checkpoint}, {o.receipt, &options.Receipt}, {o.service, &options.ServicePEM}} {
+		if input.name == "" {
+			continue
+		}
+		data, err := readInput(input.name)
+		if err != nil {
+			return err
+		}
+		*input.into = data
+	}
+	if below := filepath.Join(dir, "node", "ledger"); isDirectory(below) {
+		dir = below
+	} else if !isDirectory(dir) {
+		return errFile.From(fmt.Errorf("%s is not a directory", dir))
+	}
+	progress := newProgress(c.ErrOrStderr())
+	options.Progress = progress.show
+	report, err := verify.Ledger(c.Context(), os.DirFS(dir), options)
+	progress.end()
+	if err != nil {
+		return err
+	}
+	if o.json {
+		err = json.NewEncoder(c.OutOrStdout()).Encode(report)
+	} else {
+		err = printReport(c.OutOrStdout(), report)
+	}
+	switch {
+	case err != nil:
+		return err
+	case report.Result == verify.Valid:
+		return nil
+	case report.Result == verify.DamagedTail:
+		return exit(exitUnfinished)
+	}
+	return exit(exitInvalid)
+}
+
+func isDirectory(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+func printReport(out io.Writer, r *verify.Report) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	switch r.Result {
+	case verify.Valid:
+		fmt.Fprintf(w, "VALID\tevery block, record, root, signature and link\n")
+	case verify.DamagedTail:
+		fmt.Fprintf(w, "UNFINISHED\tvalid up to the head below; %s at byte %d: %s\n", r.Tail.Chunk, r.Tail.Offset, r.Tail.Reason)
+	default:
+		fmt.Fprintf(w, "INVALID\t%d finding(s)\n", len(r.Findings))
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "  finding\t%s\n", f)
+	}
+	fmt.Fprintf(w, "service\t%s\n", r.Service)
+	if r.Head != nil {
+		fmt.Fprintf(w, "head\tblock %d, TxID %d.%d, %s\n", r.Head.Height, r.Head.View, r.Head.Seqno, r.Head.Time.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "\thash %s\n\troot %s\n", r.Head.Hash, r.Head.Root)
+	}
+	fmt.Fprintf(w, "checked\t%d blocks, %d records, %d entries in %d chunks (%d bytes)\n", r.Blocks, r.Records, r.Entries, r.Chunks, r.Bytes)
+	if r.Recoveries > 0 {
+		fmt.Fprintf(w, "recoveries\t%d\n", r.Recoveries)
+	}
+	if r.Unbound > 0 {
+		fmt.Fprintf(w, "unbound\t%d Raft entries behind the last block, which no signature binds yet\n", r.Unbound)
+	}
+	if r.Mode == "simulated" {
+		fmt.Fprintf(w, "WARNING\tthe network is SIMULATED: no hardware protects it\n")
+	}
+	for _, u := range r.Unproven {
+		fmt.Fprintf(w, "not excluded\t%s\n", u)
+	}
+	return w.Flush()
+}
+
+// progress shows how far a check is, on a terminal only.
+type progress struct {
+	out   io.Writer
+	shown time.Time
+	wrote bool
+}
+
+func newProgress(out io.Writer) *progress {
+	p := &progress{}
+	if f, ok := out.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			p.out = out
+		}
+	}
+	return p
+}
+
+func (p *progress) show(v verify.Progress) {
+	if p.out == nil || time.Since(p.shown) < 200*time.Millisecond || v.Total == 0 {
+		return
+	}
+	p.shown, p.wrote = time.Now(), true
+	fmt.Fprintf(p.out, "\r%3d%%  %d of %d MiB, %d blocks ", v.Bytes*100/v.Total, v.Bytes>>20, v.Total>>20, v.Blocks)
+}
+
+func (p *progress) end() {
+	if p.wrote {
+		fmt.Fprint(p.out, "\r\033[K")
+	}
+}

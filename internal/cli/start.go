@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coco-consortium/coco/internal/node"
+)
+
+type startOptions struct {
+	data      string
+	rpc       string
+	ephemeral bool
+	json      bool
+	verbose   bool
+}
+
+func startCommand() *cobra.Command {
+	var o startOptions
+	c := &cobra.Command{
+		Use:   "start",
+		Short: "Start a development network of one node",
+		Long: `Start founds a development network in a directory, or continues the one that is
+there, and serves Ethereum JSON-RPC over HTTP and WebSocket on one port.
+
+The platform is simulated: whoever can read the directory can read everything in
+it. Ctrl+C stops the node; what was committed is there at the next start.`,
+		Example: `  coco start
+  coco start --data /var/lib/coco --rpc 127.0.0.1:0 --json
+  coco start --ephemeral`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return start(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.data, "data", "coco-data", "directory that keeps the network")
+	f.StringVar(&o.rpc, "rpc", "127.0.0.1:8545", "where JSON-RPC listens, HOST:PORT; port 0 takes a free one")
+	f.BoolVar(&o.ephemeral, "ephemeral", false, "keep the network in a temporary directory and remove it at the end")
+	f.BoolVar(&o.json, "json", false, "print one line of JSON when everything answers, and nothing else")
+	f.BoolVar(&o.verbose, "verbose", false, "log to standard error")
+	c.MarkFlagsMutuallyExclusive("data", "ephemeral")
+	return c
+}
+
+func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err error) {
+	if o.ephemeral {
+		if o.data, err = os.MkdirTemp("", "coco-"); err != nil {
+			return node.ErrUnwritable.From(err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(o.data)) }()
+	}
+	if o.data, err = filepath.Abs(o.data); err != nil {
+		return node.ErrUnwritable.From(err)
+	}
+	config := node.Default(o.data)
+	level := slog.LevelWarn
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	config.Logger = slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level}))
+	listener, err := node.Listen(o.rpc)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	n, err := node.Start(ctx, config)
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- n.Serve(listener) }()
+	stop := func() error {
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 1500*time.Millisecond)
+		defer cancel()
+		return errors.Join(n.Shutdown(drain), n.Stop(drain))
+	}
+	if err := announce(n, o, listener.Addr().String(), out); err != nil {
+		return errors.Join(err, stop())
+	}
+	select {
+	case <-ctx.Done():
+		return stop()
+	case err := <-served:
+		return errors.Join(err, stop())
+	}
+}
+
+// ready is the line of --json.
+type ready struct {
+	RPC      string         `json:"rpc"`
+	WS       string         `json:"ws"`
+	Data     string         `json:"data"`
+	ChainID  uint64         `json:"chainId"`
+	Accounts []node.Account `json:"accounts"`
+	Service  string         `json:"service"` // hex of the service id
+}
+
+func announce(n *node.Node, o startOptions, address string, out io.Writer) error {
+	r := ready{RPC: "http://" + address, WS: "ws://" + address, Data: o.data, ChainID: n.ChainID(), Accounts: n.Accounts(), Service: n.Identity().Service}
+	if o.json {
+		return json.NewEncoder(out).Encode(r)
+	}
+	kept := r.Data
+	if o.ephemeral {
+		kept += " (removed at the end)"
+	}
+	_, err := fmt.Fprintf(out, `coco runs a development network, service %s
+  JSON-RPC   %s and %s, chain id %d
+  accounts   ten with 10000 ETH each, first %s
+             from the mnemonic "test test test test test test test test test test test junk"
+  data       %s
+  certificate %s verifies receipts offline
+  WARNING    the platform is SIMULATED: whoever can read the data directory can read everything
+Stop with Ctrl+C.
+`, r.Service, r.RPC, r.WS, r.ChainID, r.Accounts[0].Address, kept, filepath.Join(r.Data, "service.pem"))
+	return err
+}

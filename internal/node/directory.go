@@ -1,0 +1,127 @@
+package node
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"io"
+	"io/fs"
+	"math/big"
+	"net/url"
+	"path"
+	"syscall"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/proof"
+)
+
+// Where things lie below DATA. The node owns DATA/node; service.pem is for
+// whoever verifies receipts.
+const (
+	dirNode     = "node"
+	dirLedger   = "node/ledger"
+	dirRaft     = "node/raft"
+	dirKeys     = "node/keys"
+	dirSnapshot = "node/snapshot"
+	dirIndex    = "node/index"
+	fileVote    = "node/raft/vote"
+	fileLock    = "node/lock"
+	fileService = "service.pem"
+)
+
+// Problems of a data directory.
+var (
+	ErrLocked = problem.New("DATA_LOCKED", "another process uses this data directory",
+		"stop the other process, or give this one a directory of its own with --data")
+	ErrForeign = problem.New("DATA_FOREIGN", "the directory belongs to something else",
+		"give the directory of this network with --data, or an empty one to begin a new network")
+	ErrUnwritable = problem.New("DATA_UNWRITABLE", "the data directory cannot be written",
+		"check the path, its owner and that its disk is mounted for writing, or give another with --data")
+)
+
+// openDirectory makes the node's folders below DATA and takes the lock that
+// ends with the process.
+func openDirectory(f disk.FS) (io.Closer, error) {
+	names, err := f.ReadDir(".")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrUnwritable.From(err)
+	}
+	ours := len(names) == 0
+	for _, name := range names {
+		ours = ours || name == dirNode
+	}
+	if !ours {
+		return nil, ErrForeign.From(errors.New("it has files and none of them is a coco node's"))
+	}
+	for _, dir := range []string{".", dirNode, dirLedger, dirRaft, dirKeys, dirSnapshot} {
+		if err := f.MkdirAll(dir); err != nil {
+			return nil, ErrUnwritable.From(err)
+		}
+	}
+	lock, err := f.Lock(fileLock)
+	switch {
+	case errors.Is(err, disk.ErrLocked):
+		return nil, ErrLocked
+	case err != nil:
+		return nil, ErrUnwritable.From(err)
+	}
+	for _, dir := range []string{dirNode, "."} {
+		if err := disk.SyncDir(f, dir); err != nil && !errors.Is(err, syscall.EINVAL) {
+			lock.Close()
+			return nil, ErrUnwritable.From(err)
+		}
+	}
+	return lock, nil
+}
+
+// serviceCertificate is service.pem: the service key in a self-signed
+// certificate (RFC 5280) that names the service and, when simulated, says so.
+func serviceCertificate(key *ecdsa.PrivateKey, id format.ServiceID, mode string, made time.Time) ([]byte, error) {
+	name := "coco service " + hex.EncodeToString(id[:])
+	if mode == format.ModeSimulated {
+		name += " INSECURE SIMULATION"
+	}
+	template := &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(id[:]), Subject: pkix.Name{CommonName: name},
+		NotBefore: made.Add(-time.Hour), NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // RFC 5280 4.1.2.5: no expiry
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		URIs: []*url.URL{{Scheme: "coco", Opaque: hex.EncodeToString(id[:])}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+// serviceFile reads service.pem, or writes it when it is missing, and checks
+// that it is this service's.
+func serviceFile(f disk.FS, key *ecdsa.PrivateKey, id format.ServiceID, mode string, now time.Time) ([]byte, error) {
+	data, err := disk.ReadFile(f, fileService, 64<<10)
+	if errors.Is(err, fs.ErrNotExist) {
+		if data, err = serviceCertificate(key, id, mode, now); err != nil {
+			return nil, err
+		}
+		return data, disk.WriteFile(f, fileService, data)
+	}
+	if err != nil {
+		return nil, ErrUnwritable.From(err)
+	}
+	known, err := proof.ParseService(data)
+	if err != nil {
+		return nil, ErrForeign.From(err)
+	}
+	if !bytes.Equal(keys.SPKI(&key.PublicKey), known.SPKI) {
+		return nil, ErrForeign.From(errors.New(path.Base(fileService) + " is another network's"))
+	}
+	return data, nil
+}

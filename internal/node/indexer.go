@@ -1,0 +1,163 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/coco-consortium/coco/internal/history"
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// terms says under which terms a block is to be found.
+type terms func(*sequencer.Committed) ([]history.Entry, error)
+
+// indexer feeds the history index with committed blocks. It never holds up a
+// commit: when the index cannot take a block at once, the indexer falls back to
+// feeding it from the ledger.
+type indexer struct {
+	*history.Index
+	terms   terms
+	archive *archive
+	logger  *slog.Logger
+
+	mu     sync.Mutex // guards Add, which one goroutine may call at a time
+	behind bool       // blocks are fed from the ledger until it has caught up
+	head   uint64     // last committed height
+	lag    chan struct{}
+}
+
+// openIndexer opens the index below the data directory. An index that is damaged
+// or another network's is removed and made again: it is only a copy.
+func openIndexer(c Config, ring *keys.Ring, a *archive, of terms) (*indexer, error) {
+	options := history.Options{Log: c.Logger, FS: c.IndexFS,
+		Epoch: func(uint64) uint64 { return ring.Newest(format.ServiceDomain) },
+		Key: func(epoch uint64) [32]byte {
+			key, err := ring.Derive(keys.Epoch{Domain: format.ServiceDomain, Number: epoch}, "index")
+			if err != nil {
+				return [32]byte{} // an epoch that is not held indexes nothing
+			}
+			return key
+		}}
+	index, err := history.Open(c.Index, options)
+	if errors.Is(err, history.ErrDamaged) || errors.Is(err, history.ErrForeign) {
+		c.Logger.Warn("the history index is made again from the ledger", "err", err)
+		if err = history.Remove(c.Index, options.FS); err == nil {
+			index, err = history.Open(c.Index, options)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &indexer{Index: index, terms: of, archive: a, logger: c.Logger, lag: make(chan struct{}, 1)}, nil
+}
+
+// Committed indexes a block, or leaves it to run.
+func (x *indexer) Committed(c *sequencer.Committed) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.head = c.Header.Height
+	if height, ok := x.Height(); x.behind || ok && height >= x.head {
+		return
+	}
+	if err := x.add(c); err != nil {
+		x.behind = true
+		x.logger.Warn("the history index falls behind and is fed from the ledger", "height", x.head, "err", err)
+		select {
+		case x.lag <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (x *indexer) add(c *sequencer.Committed) error {
+	entries, err := x.terms(c)
+	if err != nil {
+		return err
+	}
+	return x.Add(c.Header.Height, entries)
+}
+
+// catchUp feeds the index from the ledger up to a height.
+func (x *indexer) catchUp(ctx context.Context, to uint64) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	next := uint64(0)
+	if height, ok := x.Height(); ok {
+		next = height + 1
+	}
+	for ; next <= to; next++ {
+		b, err := x.archive.Block(ctx, next)
+		if err != nil {
+			return err
+		}
+		if err := x.feed(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// feed adds a block, waiting until the index has room for it.
+func (x *indexer) feed(ctx context.Context, b *envelope.Block) error {
+	for {
+		err := x.add(&sequencer.Committed{Block: b})
+		if !errors.Is(err, history.ErrBehind) {
+			return err
+		}
+		if err := x.Room(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// run brings an index that fell behind up to date again.
+func (x *indexer) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-x.lag:
+		}
+		for x.lagging(ctx) {
+		}
+	}
+}
+
+// lagging feeds one block and reports whether more are missing.
+func (x *indexer) lagging(ctx context.Context) bool {
+	if err := x.Room(ctx); err != nil {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	next := uint64(0)
+	if height, ok := x.Height(); ok {
+		next = height + 1
+	}
+	if next > x.head {
+		x.behind = false
+		return false
+	}
+	b, err := x.archive.Block(ctx, next)
+	if err == nil {
+		err = x.add(&sequencer.Committed{Block: b})
+	}
+	if err != nil && !errors.Is(err, history.ErrBehind) {
+		x.logger.Error("the history index cannot be brought up to date", "height", next, "err", err)
+		return false
+	}
+	return true
+}
+
+func (x *indexer) close(ctx context.Context) error {
+	err := x.Flush(ctx)
+	if errors.Is(err, history.ErrClosed) {
+		return nil
+	}
+	return errors.Join(err, x.Close())
+}

@@ -1,0 +1,238 @@
+// Package node is one node's life: it opens or founds a network in a directory,
+// recovers what an ended process left, takes part in consensus, and stops.
+//
+// It is the only place that assembles rooms. A process that ended never comes
+// back: every start verifies the ledger, makes a new node identity, and either
+// founds the network or continues it with a recovery record that names the old
+// head. Nothing is served before that record is committed.
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/consensus"
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/history"
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/kv"
+	"github.com/coco-consortium/coco/internal/ledger"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// Config is how a node runs. Data is required; Default fills the rest.
+type Config struct {
+	Data     string  // directory, for what lies outside FS
+	FS       disk.FS // the files below Data
+	Index    string  // directory of the history index
+	Clock    func() time.Time
+	Logger   *slog.Logger
+	Tick     time.Duration // of consensus; elections take ten to twenty
+	Limits   sequencer.Limits
+	Snapshot Cadence
+}
+
+// Cadence says when a snapshot is taken: when both have gone by since the last.
+type Cadence struct {
+	Records uint64
+	Bytes   uint64
+}
+
+// Default is the configuration of a development node in a directory.
+func Default(data string) Config {
+	return Config{Data: data, FS: disk.OS(data), Index: filepath.Join(data, filepath.FromSlash(dirIndex)), Clock: time.Now,
+		Logger: slog.New(slog.DiscardHandler), Tick: 100 * time.Millisecond, Limits: sequencer.DefaultLimits,
+		Snapshot: Cadence{Records: 10_000, Bytes: 8 << 20}}
+}
+
+// Node is a running node.
+type Node struct {
+	config  Config
+	lock    io.Closer
+	bundle  *keys.Bundle
+	genesis *format.Genesis
+	pem     []byte // service.pem
+	state   *kv.Store
+	log     *ledger.Log
+	tiles   *ledger.Tiles
+	archive *archive
+	index   *indexer
+	rooms   *rooms
+
+	followers  []sequencer.Follower
+	sequencer  *sequencer.Sequencer
+	consensus  *consensus.Loop
+	snapshots  *snapshots
+	writers    writers
+	recoveries uint64
+
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+}
+
+// Start opens the network in the directory, or founds one, and returns when it
+// serves: the opening record, if there is one, is committed.
+func Start(ctx context.Context, c Config) (_ *Node, err error) {
+	n := &Node{config: c}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if n.lock, err = openDirectory(c.FS); err != nil {
+		return nil, err
+	}
+	machine, err := simulated(c.FS, dirKeys, c.Clock())
+	if err != nil {
+		return nil, err
+	}
+	if n.log, err = ledger.Open(c.FS, dirLedger, ledger.Options{Vote: fileVote, Now: c.Clock}); err != nil {
+		return nil, err
+	}
+	own, err := newNodeKeys()
+	if err != nil {
+		return nil, err
+	}
+	if n.rooms, err = newRooms(c); err != nil {
+		return nil, err
+	}
+	n.state = n.rooms.state
+	founded := !n.log.Head().HasBlock
+	if founded {
+		if n.bundle, err = newBundle(c.FS, machine); err == nil {
+			err = found(ctx, c.FS, n.log, machine, n.bundle, own, n.rooms.genesis, c.Clock())
+		}
+	} else {
+		n.bundle, err = openBundle(c.FS, n.log, machine)
+	}
+	if err != nil {
+		return nil, err
+	}
+	line, err := n.recall(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.genesis, n.recoveries = line.Identity.Genesis, line.Identity.Recoveries
+	if n.pem, err = serviceFile(c.FS, n.bundle.ServiceKey, n.bundle.Service.ID, n.bundle.Service.Mode, c.Clock()); err != nil {
+		return nil, err
+	}
+	begin := n.beginning(line, founded)
+	var opening *envelope.Draft
+	if !founded {
+		n.recoveries++
+		if opening, err = n.recovery(ctx, machine, own, line, begin.ID); err != nil {
+			return nil, err
+		}
+	}
+	return n, n.run(ctx, own, line.Head, begin, opening)
+}
+
+// recall brings state, tree and followers to the log's last block: from the
+// newest usable snapshot, and the blocks behind it.
+func (n *Node) recall(ctx context.Context) (*lineage.Lineage, error) {
+	ring := n.bundle.Ring()
+	n.archive = &archive{log: n.log, open: func(e *format.Entry) (*envelope.Block, error) { return envelope.Open(ring, e) }}
+	index, err := openIndexer(n.config, ring, n.archive, n.rooms)
+	if err != nil {
+		return nil, err
+	}
+	n.index = index
+	n.rooms.attach(n.archive, index)
+	line, at, err := n.restore(ctx, ring)
+	if err != nil {
+		return nil, err
+	}
+	n.followers = []sequencer.Follower{n.tilesFollower(), n.rooms.chain, n.index}
+	if err := n.index.catchUp(ctx, line.Head.Height); err != nil {
+		return nil, err
+	}
+	return line, n.replay(ctx, line, at)
+}
+
+// beginning is where this process starts in the log: as a new voter, alone, at a
+// term above all that the ledger and the vote file know.
+func (n *Node) beginning(line *lineage.Lineage, founded bool) consensus.Start {
+	head := n.log.Head()
+	start := consensus.Start{ID: line.Identity.Node.RaftID, Term: head.LastTerm,
+		Last: consensus.Position{Index: head.LastIndex, Term: head.LastTerm, Prefix: head.Prefix}}
+	if !founded {
+		voted, _ := n.log.Vote()
+		start.ID++
+		start.Term = max(head.LastTerm, voted) + 1
+	}
+	start.Voters = []uint64{start.ID}
+	return start
+}
+
+// run starts sequencer and consensus and waits until the node serves.
+func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin consensus.Start, opening *envelope.Draft) error {
+	n.snapshots = newSnapshots(n)
+	n.followers = append(n.followers, n.snapshots)
+	c := n.config
+	n.sequencer = sequencer.New(sequencer.Config{
+		Store: n.state, Ring: n.bundle.Ring(), Signer: own.signer, Writer: own.writer(), Head: head,
+		ViewAt: n.viewAt, Protocols: n.rooms.protocols(), Followers: n.followers, Clock: c.Clock, Logger: c.Logger,
+		Limits: c.Limits, ChunkUsed: func() uint64 { return uint64(n.log.ChunkUsed()) }, Opening: opening,
+	})
+	driver, err := consensus.New(n.log, begin, consensus.Options{ElectionTicks: 10, HeartbeatTicks: 1, Logger: c.Logger})
+	if err != nil {
+		return err
+	}
+	if err := driver.Campaign(); err != nil {
+		return err
+	}
+	n.consensus = consensus.NewLoop(driver, n.log, n.sequencer, nil, c.Logger)
+	n.sequencer.Attach(n.consensus)
+
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.cancel = cancel
+	n.group.Go(func() { n.sequencer.Run(run) })
+	n.group.Go(func() {
+		if err := n.consensus.Run(c.Tick); err != nil {
+			n.sequencer.Fail(err)
+		} else {
+			n.sequencer.Fail(consensus.ErrStopped)
+		}
+	})
+	n.group.Go(func() { n.index.run(run) })
+	n.group.Go(func() { n.snapshots.run(run) })
+	select {
+	case <-n.sequencer.Ready():
+		return nil
+	case <-n.consensus.Stopped():
+		return consensus.ErrStopped.From(n.consensus.Fault())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stop ends the node: requests under way are answered, what is committed is
+// durable, the index is flushed.
+func (n *Node) Stop(ctx context.Context) error { return n.close(ctx) }
+
+func (n *Node) close(ctx context.Context) error {
+	var errs []error
+	if n.cancel != nil {
+		n.consensus.Stop()
+		n.cancel()
+		n.group.Wait()
+	}
+	if n.index != nil {
+		errs = append(errs, n.index.close(ctx))
+	}
+	if n.log != nil {
+		errs = append(errs, n.log.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Close())
+	}
+	return errors.Join(errs...)
+}

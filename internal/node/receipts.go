@@ -1,0 +1,164 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/proof"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// ErrNoReceipt says that there is nothing to prove.
+var ErrNoReceipt = problem.New("NO_RECEIPT", "there is no receipt for that transaction",
+	"ask for its status; a receipt exists once it is Committed")
+
+// Receipt proves that a transaction is part of the ledger and committed.
+func (n *Node) Receipt(ctx context.Context, tx sequencer.TxID) (*proof.Receipt, error) {
+	if s := n.sequencer.StatusOf(tx); s != sequencer.StatusCommitted {
+		return nil, ErrNoReceipt.From(fmt.Errorf("%v is %v", tx, s))
+	}
+	height, err := n.archive.heightOf(tx.Seqno, n.sequencer.Head().Height)
+	if err != nil {
+		return nil, err
+	}
+	b, err := n.archive.Block(ctx, height)
+	if err != nil {
+		return nil, err
+	}
+	writer, err := n.writerOf(b.Header)
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := n.receipt(b, writer, tx.Seqno)
+	if err != nil || n.holds(receipt) {
+		return receipt, err
+	}
+	// The tiles are only a copy of what the ledger says: make them again.
+	if err := n.rebuildTiles(ctx); err != nil {
+		return nil, err
+	}
+	if receipt, err = n.receipt(b, writer, tx.Seqno); err == nil && !n.holds(receipt) {
+		err = errors.New("a receipt does not verify although the tiles were rebuilt")
+	}
+	return receipt, err
+}
+
+func (n *Node) receipt(b *envelope.Block, w proof.Writer, seqno uint64) (*proof.Receipt, error) {
+	r := &b.Records[seqno-b.Header.FirstSeqno]
+	return proof.NewReceipt(n.tiles, w, b.Encoded, b.Signature, seqno, sha256.Sum256(r.Stored), r.Evidence, r.Prelude.Claims)
+}
+
+func (n *Node) holds(r *proof.Receipt) bool {
+	key, err := proof.ParseService(n.pem)
+	if err != nil {
+		return false
+	}
+	_, err = r.Verify(proof.Trust{Service: key, AllowSimulated: true})
+	return err == nil
+}
+
+// Status is what this node can say of a TxID.
+func (n *Node) Status(tx sequencer.TxID) sequencer.Status { return n.sequencer.StatusOf(tx) }
+
+// Checkpoint is the service's signed statement of the committed ledger (C2SP
+// tlog-checkpoint).
+func (n *Node) Checkpoint(context.Context) ([]byte, error) {
+	head := n.sequencer.Head()
+	c := &proof.Checkpoint{Service: n.genesis.Service, Recoveries: n.recoveries, Size: head.Tree.Size(), Root: head.Tree.Root(),
+		Mode: n.genesis.Mode, Height: head.Height, Key: n.bundle.Checkpoint.Public().(ed25519.PublicKey), Endorsement: n.genesis.CheckpointEndorsement}
+	return c.Sign(n.bundle.Checkpoint)
+}
+
+// Identity is who the service says it is.
+type Identity struct {
+	Service  string `json:"service"` // hex
+	Mode     string `json:"mode"`
+	PEM      string `json:"pem"`      // service.pem
+	Evidence []byte `json:"evidence"` // of the node that serves, see package attest
+}
+
+// Identity is the service's identity and this node's evidence.
+func (n *Node) Identity() Identity {
+	return Identity{Service: fmt.Sprintf("%x", n.genesis.Service), Mode: n.genesis.Mode, PEM: string(n.pem), Evidence: n.evidence}
+}
+
+// writers remembers who wrote the blocks of each view.
+type writers struct {
+	mu    sync.Mutex
+	views map[uint64]proof.Writer
+}
+
+// writerOf is the node that signed a block, and why it may. While networks have
+// one node, a view is led by the node that genesis or the view's first record
+// introduces.
+func (n *Node) writerOf(h *format.Header) (proof.Writer, error) {
+	n.writers.mu.Lock()
+	defer n.writers.mu.Unlock()
+	if w, ok := n.writers.views[h.View]; ok {
+		return w, nil
+	}
+	w := proof.GenesisWriter(n.genesis)
+	if sha256.Sum256(w.Key) != h.Writer {
+		doc, err := n.recoveryBefore(h)
+		if err != nil {
+			return w, err
+		}
+		w = w.Recovered(doc)
+	}
+	if sha256.Sum256(w.Key) != h.Writer {
+		return w, fmt.Errorf("block %d: its writer is not known", h.Height)
+	}
+	if n.writers.views == nil {
+		n.writers.views = map[uint64]proof.Writer{}
+	}
+	n.writers.views[h.View] = w
+	return w, nil
+}
+
+// recoveryBefore finds the recovery record that introduced the writer of h: the
+// first block by that writer.
+func (n *Node) recoveryBefore(h *format.Header) (*format.Recovery, error) {
+	low, high := uint64(0), h.Height // the first block of the view is in (low, high]
+	for low+1 < high {
+		mid := (low + high) / 2
+		other, err := n.archive.header(mid)
+		if err != nil {
+			return nil, err
+		}
+		if other.View < h.View {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	index, ok := n.log.IndexOf(high)
+	if !ok {
+		return nil, fmt.Errorf("block %d is not there", high)
+	}
+	e, err := n.log.Entry(index)
+	if err != nil {
+		return nil, err
+	}
+	var doc format.Recovery
+	return &doc, readDocument(e, format.KeyRecovery, &doc)
+}
+
+// viewAt is the view of a committed seqno that was there when the node started.
+func (n *Node) viewAt(seqno uint64) uint64 {
+	height, err := n.archive.heightOf(seqno, n.started)
+	if err != nil {
+		return 0
+	}
+	h, err := n.archive.header(height)
+	if err != nil || seqno < h.FirstSeqno || seqno > h.LastSeqno() {
+		return 0
+	}
+	return h.View
+}

@@ -1,0 +1,109 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/coco-consortium/coco/internal/attest"
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/ledger"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+)
+
+// openBundle opens the newest key bundle by platform sealing and checks that it
+// is of the service whose ledger lies beside it.
+func openBundle(f disk.FS, log *ledger.Log, p *platform) (*keys.Bundle, error) {
+	first, err := log.Entry(1)
+	if err != nil {
+		return nil, err
+	}
+	service, err := genesisService(first)
+	if err != nil {
+		return nil, err
+	}
+	names, err := f.ReadDir(dirKeys)
+	if err != nil {
+		return nil, keys.ErrBundle.From(err)
+	}
+	newest := uint64(0)
+	for _, name := range names {
+		if n, ok := strings.CutPrefix(name, "bundle-"); ok {
+			if number, err := strconv.ParseUint(n, 10, 64); err == nil {
+				newest = max(newest, number)
+			}
+		}
+	}
+	if newest == 0 {
+		return nil, keys.ErrBundle.From(errors.New("there is none"))
+	}
+	sealed, err := disk.ReadFile(f, dirKeys+"/"+keys.Name(newest), 1<<20)
+	if err != nil {
+		return nil, keys.ErrBundle.From(err)
+	}
+	b, err := keys.OpenBundle(sealed, p.sealer)
+	if err != nil {
+		return nil, err
+	}
+	if b.Service.ID != service.Service || b.Service.Mode != service.Mode {
+		return nil, ErrForeign.From(errors.New("the ledger and the keys are of two networks"))
+	}
+	return b, nil
+}
+
+// genesisService reads the genesis document of entry 1; lineage verifies it later.
+func genesisService(first *format.Entry) (*format.Genesis, error) {
+	var g format.Genesis
+	return &g, readDocument(first, format.KeyGenesis, &g)
+}
+
+// readDocument reads a public document of a block's first record.
+func readDocument(e *format.Entry, key string, into any) error {
+	raw, _, err := format.DecodeBlock(e.Body)
+	if err != nil {
+		return err
+	}
+	r, _, err := format.DecodeRecord(raw.Records[0])
+	if err != nil {
+		return err
+	}
+	writes, err := r.PublicWrites()
+	if err != nil {
+		return err
+	}
+	for _, w := range writes {
+		if w.Table == format.TableService && string(w.Key) == key {
+			return format.Decode(w.Value, into)
+		}
+	}
+	return format.ErrFormat.From(errors.New("the record has no " + key + " document"))
+}
+
+// recovery is the record with which this process continues a network none of
+// whose nodes is left, by platform sealing and so under the same service key.
+func (n *Node) recovery(ctx context.Context, p *platform, own *nodeKeys, line *lineage.Lineage, raftID uint64) (*envelope.Draft, error) {
+	head, log := line.Head, n.log.Head()
+	doc := &format.Recovery{Count: n.recoveries, Height: head.Height, Header: head.Hash, Prefix: log.Prefix,
+		Root: head.Tree.Root(), Route: format.RouteSealing}
+	var err error
+	if doc.Secrets, err = published(n.config.FS, n.bundle); err != nil {
+		return nil, err
+	}
+	if doc.Secrets.Digest != line.Identity.Secrets.Digest {
+		return nil, keys.ErrBundle.From(errors.New("it is not the bundle that the ledger names"))
+	}
+	if doc.Node, err = own.introduce(n.bundle, raftID); err != nil {
+		return nil, err
+	}
+	binding := attest.RecoveryBinding{GenesisBinding: own.binding(n.bundle), OldHead: head.Hash}
+	if doc.Evidence, err = evidence(ctx, p, binding.ReportData()); err != nil {
+		return nil, err
+	}
+	return &envelope.Draft{Kind: format.KindRecovery, Public: []format.Write{
+		{Table: format.TableService, Key: []byte(format.KeyRecovery), Value: format.Encode(doc)},
+	}}, nil
+}

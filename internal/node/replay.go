@@ -1,0 +1,132 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coco-consortium/coco/internal/kv"
+	"github.com/coco-consortium/coco/internal/ledger"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/planted"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// replay brings the state from where the snapshot ends to the log's last block:
+// each block is verified, opened, applied and told to the followers. Nothing is
+// executed. at is the index of the last entry that the snapshot covers, 0 for
+// none.
+func (n *Node) replay(ctx context.Context, line *lineage.Lineage, at uint64) error {
+	prefix, err := n.prefix(at)
+	if err != nil {
+		return err
+	}
+	last := n.log.Head().LastIndex
+	for index := at + 1; index <= last; {
+		entries, err := n.log.Entries(index, last+1, 8<<20)
+		if err != nil {
+			return err
+		}
+		for i := range entries {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			e := &entries[i]
+			if e.Kind == format.EntryBlock {
+				if err := n.replayBlock(line, e, prefix); err != nil {
+					return err
+				}
+			}
+			prefix = format.NextPrefix(prefix, e)
+		}
+		index += uint64(len(entries))
+	}
+	return nil
+}
+
+func (n *Node) prefix(index uint64) (format.Hash, error) {
+	if index == 0 {
+		return format.Hash{}, nil
+	}
+	return n.log.Prefix(index)
+}
+
+func (n *Node) replayBlock(line *lineage.Lineage, e *format.Entry, prefix format.Hash) error {
+	if err := line.Extend(e, prefix); err != nil {
+		return err
+	}
+	b, err := envelope.Open(n.bundle.Ring(), e)
+	if err != nil {
+		return err
+	}
+	if err := sequencer.Apply(n.state, b); err != nil {
+		return err
+	}
+	if planted.Is(planted.ApplyTwice) {
+		if err := sequencer.Apply(n.state, b); err != nil {
+			return err
+		}
+	}
+	for _, f := range n.followers {
+		f.Committed(&sequencer.Committed{Block: b})
+	}
+	return nil
+}
+
+// archive reads committed blocks back from the log.
+type archive struct {
+	log  *ledger.Log
+	open func(*format.Entry) (*envelope.Block, error)
+}
+
+// Block is the opened block of a height.
+func (a *archive) Block(ctx context.Context, height uint64) (*envelope.Block, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	index, ok := a.log.IndexOf(height)
+	if !ok {
+		return nil, ledger.ErrAbsent.From(fmt.Errorf("block %d", height))
+	}
+	e, err := a.log.Entry(index)
+	if err != nil {
+		return nil, err
+	}
+	return a.open(e)
+}
+
+// heightOf finds the block that holds a seqno, among those up to a height.
+func (a *archive) heightOf(seqno, upTo uint64) (uint64, error) {
+	low, high := uint64(0), upTo // the block is in [low, high]
+	for low < high {
+		mid := (low + high + 1) / 2
+		h, err := a.header(mid)
+		if err != nil {
+			return 0, err
+		}
+		if h.FirstSeqno <= seqno {
+			low = mid
+		} else {
+			high = mid - 1
+		}
+	}
+	return low, nil
+}
+
+func (a *archive) header(height uint64) (*format.Header, error) {
+	index, ok := a.log.IndexOf(height)
+	if !ok {
+		return nil, ledger.ErrAbsent.From(fmt.Errorf("block %d", height))
+	}
+	e, err := a.log.Entry(index)
+	if err != nil {
+		return nil, err
+	}
+	return format.PeekHeader(e.Body)
+}
+
+// serviceTables are the tables of the node's own public documents.
+func serviceTables() []kv.Table {
+	return []kv.Table{{Name: format.TableService, Kind: kv.Ordered}, {Name: format.TableFormat, Kind: kv.Ordered}}
+}
