@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os/exec"
 	"strings"
@@ -52,13 +53,8 @@ func Start(t testing.TB, args ...string) *Node {
 // StartCommand is Start for a command that the caller made.
 func StartCommand(t testing.TB, cmd *exec.Cmd) *Node {
 	t.Helper()
-	n := &Node{cmd: cmd}
-	cmd.Stderr = &n.stderr
-	out, err := cmd.StdoutPipe()
+	n, err := Launch(cmd)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -69,17 +65,31 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Node {
 			t.Logf("%s said:\n%s", strings.Join(cmd.Args[1:], " "), n.stderr.String())
 		}
 	})
+	return n
+}
+
+// Launch starts a `coco start --json` whose end the caller sees to.
+func Launch(cmd *exec.Cmd) (*Node, error) {
+	n := &Node{cmd: cmd}
+	cmd.Stderr = &n.stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
 	stdout := bufio.NewReader(out)
 	n.Line, err = stdout.ReadString('\n')
 	n.reading.Go(func() { io.Copy(&n.rest, stdout) })
 	if err != nil {
-		code := n.wait()
-		t.Fatalf("coco %v ended with %d before its line (%q):\n%s", cmd.Args[1:], code, n.Line, n.stderr.String())
+		return nil, fmt.Errorf("coco %v ended with %d before its line (%q):\n%s", cmd.Args[1:], n.wait(), n.Line, n.stderr.String())
 	}
 	if err := json.Unmarshal([]byte(n.Line), &n.Ready); err != nil {
-		t.Fatalf("the line of --json: %v: %q", err, n.Line)
+		n.End(syscall.SIGKILL)
+		return nil, fmt.Errorf("the line of --json: %w: %q", err, n.Line)
 	}
-	return n
+	return n, nil
 }
 
 // Stop asks the node to stop, as Ctrl+C does, and gives its exit code.
@@ -96,13 +106,21 @@ func (n *Node) Kill(t testing.TB) {
 
 func (n *Node) signal(t testing.TB, s syscall.Signal) int {
 	t.Helper()
-	if n.ended {
-		return n.cmd.ProcessState.ExitCode()
-	}
-	if err := n.cmd.Process.Signal(s); err != nil {
+	code, err := n.End(s)
+	if err != nil {
 		t.Errorf("signal %v: %v", s, err)
 	}
-	return n.wait()
+	return code
+}
+
+// End sends a signal that ends the node, waits for its end and gives its exit
+// code. A node that ended before has its code already.
+func (n *Node) End(s syscall.Signal) (int, error) {
+	if n.ended {
+		return n.cmd.ProcessState.ExitCode(), nil
+	}
+	err := n.cmd.Process.Signal(s)
+	return n.wait(), err
 }
 
 func (n *Node) wait() int {
