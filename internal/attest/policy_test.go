@@ -197,14 +197,19 @@ func TestMixedPolicyIsInvalid(t *testing.T) {
 	if err := p.Validate(); !errors.Is(err, attest.ErrPolicyInvalid) {
 		t.Errorf("a profile twice: %v", err)
 	}
+	p = parse(t, all["turin"])
+	p.Profiles[0].Products = append(p.Profiles[0].Products, p.Profiles[0].Products[0])
+	if err := p.Validate(); !errors.Is(err, attest.ErrPolicyInvalid) {
+		t.Errorf("a product twice: %v", err)
+	}
 	p = hardware
-	p.Profiles = bytesOfProfiles(p.Profiles[0], 65)
+	p.Profiles = copies(p.Profiles[0], 65)
 	if err := p.Validate(); !errors.Is(err, attest.ErrPolicyInvalid) {
 		t.Errorf("65 profiles: %v", err)
 	}
 }
 
-func bytesOfProfiles(p attest.Profile, n int) []attest.Profile {
+func copies(p attest.Profile, n int) []attest.Profile {
 	out := make([]attest.Profile, n)
 	for i := range out {
 		out[i] = p

@@ -154,6 +154,12 @@ func TestProfiles(t *testing.T) {
 	if v, err := attest.Verify(anything, good.ReportData, policy, at, stub{claims: good}); err != nil || v.Profile != "turin vector" {
 		t.Errorf("admitted by %q, %v", v.Profile, err)
 	}
+	twin := policy.Profiles[2]
+	twin.Name = "twin"
+	policy.Profiles = append(policy.Profiles, twin)
+	if v, err := attest.Verify(anything, good.ReportData, policy, at, stub{claims: good}); err != nil || v.Profile != "turin vector" {
+		t.Errorf("of two that admit it, the first: %q, %v", v.Profile, err)
+	}
 	claims := good
 	claims.Guest.Debug, claims.HostData, claims.IDKeyDigest = true, [32]byte{}, [48]byte{}
 	v, err := attest.Verify(anything, good.ReportData, policy, at, stub{claims: claims})

@@ -100,6 +100,8 @@ func TestSignedCertificatesThatAreNoChips(t *testing.T) {
 		"an unknown critical extension": {func(c *x509.Certificate) {
 			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 999, 1}, Critical: true, Value: []byte{5, 0}})
 		}, attest.ErrChip},
+		"another hash":           {func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA256WithRSAPSS }, attest.ErrRoot},
+		"PKCS #1 v1.5 signature": {func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA384WithRSA }, attest.ErrRoot},
 		"an extension twice": {func(c *x509.Certificate) {
 			c.ExtraExtensions = append(c.ExtraExtensions, c.ExtraExtensions[len(c.ExtraExtensions)-1])
 		}, attest.ErrMalformed},
@@ -141,6 +143,49 @@ func TestChipBelowTheRootIsRefused(t *testing.T) {
 	_, err = verify(p, attest.Evidence{Kind: attest.KindSim, Report: evidence(t, p, question).Report, Chip: chip})
 	if !errors.Is(err, attest.ErrRoot) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The issuer must be the intermediate by name too, not only by key.
+func TestChipOfAnIssuerWithAnotherNameIsRefused(t *testing.T) {
+	p := platform(t)
+	key, err := intermediateKey.private()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chip, err := x509.CreateCertificate(rand.Reader, chipTemplate(t, p), authority("other", 2), &p.key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = verify(p, attest.Evidence{Kind: attest.KindSim, Report: evidence(t, p, question).Report, Chip: chip})
+	if !errors.Is(err, attest.ErrRoot) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// On a product with short chip ids, as Turin is, the rest of the field is zero.
+func TestUnusedPartOfTheChipIDIsZero(t *testing.T) {
+	p := platform(t)
+	short := product
+	short.HardwareID = 8
+	pinned, err := snp.NewProduct(short, rootDER, intermediateDER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chip := issueChip(t, p, &p.key.PublicKey, func(c *x509.Certificate) {
+		c.ExtraExtensions[len(c.ExtraExtensions)-1].Value = p.chipID[:8]
+	})
+	for tail, want := range map[byte]error{0: nil, 1: attest.ErrChip} {
+		r := p.report
+		r.ChipID = [64]byte(append(slices.Clone(p.chipID[:8]), make([]byte, 56)...))
+		r.ChipID[63] = tail
+		if err := sign(&r, p.key); err != nil {
+			t.Fatal(err)
+		}
+		e := attest.Evidence{Kind: attest.KindSim, Report: r.Bytes(), Chip: chip}
+		if _, err := snp.NewAuthority(attest.KindSim, pinned).Authenticate(e, now); !errors.Is(err, want) {
+			t.Errorf("tail %d: %v, want %v", tail, err, want)
+		}
 	}
 }
 

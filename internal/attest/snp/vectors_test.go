@@ -211,15 +211,38 @@ func TestCertificatesOfOthersAreRefused(t *testing.T) {
 	}
 }
 
+// Whatever byte is changed, parsing refuses it or keeps it: none is ignored.
 func TestParseAndBytesAreInverse(t *testing.T) {
 	for _, name := range productLines {
 		e, _ := vector(t, name)
-		r, err := snp.Parse(e.Report)
-		if err != nil {
-			t.Fatal(err)
+		refused := 0
+		for i := range e.Report {
+			for _, flip := range []byte{0, 1, 0x80} {
+				e.Report[i] ^= flip
+				if r, err := snp.Parse(e.Report); err != nil {
+					refused++
+				} else if string(r.Bytes()) != string(e.Report) {
+					t.Errorf("%s: with byte %#x changed by %#x, Bytes differs from what was parsed", name, i, flip)
+				}
+				e.Report[i] ^= flip
+			}
 		}
-		if string(r.Bytes()) != string(e.Report) {
-			t.Errorf("%s: Bytes differs from what was parsed", name)
+		if refused < 800 {
+			t.Errorf("%s: only %d changes refused; the reserved bytes alone are more", name, refused)
 		}
 	}
+}
+
+// Fields that a version does not have are reserved in it.
+func TestFieldsOfLaterVersions(t *testing.T) {
+	e, _ := vector(t, "milan")
+	for _, i := range []int{0x1F8, 0x1FF, 0x200, 0x207} {
+		e.Report[i] = 1
+		_, err := snp.Parse(e.Report)
+		wantError(t, err, attest.ErrMalformed)
+		e.Report[i] = 0
+	}
+	e.Report[0] = 2 // no CPU identification
+	_, err := snp.Parse(e.Report)
+	wantError(t, err, attest.ErrMalformed)
 }
