@@ -89,6 +89,9 @@ func DecodeRecord(data []byte) (*Record, *Prelude, error) {
 	if err := Decode(r.Prelude, &p); err != nil {
 		return nil, nil, err
 	}
+	if r.Sealed == nil || p.Effects == nil {
+		return nil, nil, ErrFormat.From(fmt.Errorf("record %d has null for a list", p.Seqno))
+	}
 	if p.Format > Level {
 		return nil, nil, ErrFormat.From(fmt.Errorf("record %d has format %d, this build reads up to %d", p.Seqno, p.Format, Level))
 	}
@@ -101,6 +104,9 @@ func (r *Record) PublicWrites() ([]Write, error) {
 	var w []Write
 	if err := Decode(r.Public, &w); err != nil {
 		return nil, err
+	}
+	if w == nil {
+		return nil, ErrFormat.From(fmt.Errorf("null for the list of public writes"))
 	}
 	for i := range w {
 		if !IsPublic(w[i].Table) {
