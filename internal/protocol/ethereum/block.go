@@ -1,0 +1,154 @@
+package ethereum
+
+import (
+	"bytes"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// Block is an Ethereum block with everything that happened in it. The lists have
+// one element for each transaction. It is shared and never changed.
+type Block struct {
+	Header       *types.Header
+	Hash         common.Hash
+	Transactions []*Transaction
+	Receipts     []*types.Receipt // complete: logs, hashes and indices included
+	Outcomes     []*Outcome
+	TxIDs        []sequencer.TxID
+	Size         uint64 // bytes of the header and the transactions
+}
+
+// Number is the block's number, the ledger's height.
+func (b *Block) Number() uint64 { return b.Header.Number.Uint64() }
+
+// entry is a transaction of a block in the making: as sent, and what became of it.
+type entry struct {
+	raw            []byte
+	tx             *types.Transaction
+	outcome        *Outcome
+	logs           []*types.Log
+	encodedOutcome []byte
+	encodedEvents  []byte
+}
+
+// FromCommitted gives the Ethereum block of a block that is being published: the
+// one that this process executed, or else the one that its records tell of.
+func FromCommitted(c *sequencer.Committed) (*Block, error) {
+	if b, ok := c.Artefacts[Protocol].(*Block); ok {
+		named := *b
+		named.TxIDs = txIDs(c.Block)
+		return &named, nil
+	}
+	return Decode(c.Block)
+}
+
+// Decode gives the Ethereum block of an opened block of the ledger. It executes
+// nothing.
+func Decode(b *envelope.Block) (*Block, error) {
+	height := b.Header.Height
+	section := b.Section.Of(Protocol)
+	if section == nil {
+		return nil, errDecode(height, "it has no Ethereum header")
+	}
+	h, err := decodeHeader(section, height)
+	if err != nil {
+		return nil, err
+	}
+	var entries []entry
+	for i := range b.Records {
+		if !isOurs(&b.Records[i]) {
+			continue
+		}
+		e, err := decodeEntry(height, b.Records[i].Private)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, *e)
+	}
+	if transactionsRoot(entries) != h.TxHash || receiptsCommitment(h.MixDigest, entries) != h.ReceiptHash {
+		return nil, errDecode(height, "its transactions are not those of its Ethereum header")
+	}
+	block := assemble(h, section, entries)
+	block.TxIDs = txIDs(b)
+	return block, nil
+}
+
+func decodeEntry(height uint64, p *format.Private) (*entry, error) {
+	e := &entry{raw: p.Request, encodedOutcome: p.Outcome, encodedEvents: p.Events}
+	var err error
+	if e.tx, err = decodeTransaction(p.Request); err != nil {
+		return nil, err
+	}
+	if hash := e.tx.Hash(); !bytes.Equal(hash[:], p.NativeID) {
+		return nil, errDecode(height, "a transaction has another hash than its record says")
+	}
+	if e.outcome, err = decodeOutcome(p.Outcome); err != nil {
+		return nil, errDecode(height, err.Error())
+	}
+	if e.logs, err = decodeEvents(p.Events); err != nil {
+		return nil, errDecode(height, err.Error())
+	}
+	return e, nil
+}
+
+// isOurs reports whether a record is a transaction of this protocol.
+func isOurs(r *envelope.Record) bool {
+	if r.Prelude.Kind != format.KindTransaction {
+		return false
+	}
+	for _, e := range r.Prelude.Effects {
+		if e.Protocol == Protocol {
+			return true
+		}
+	}
+	return false
+}
+
+func txIDs(b *envelope.Block) []sequencer.TxID {
+	ids := []sequencer.TxID{}
+	for i := range b.Records {
+		if r := &b.Records[i]; isOurs(r) {
+			ids = append(ids, sequencer.TxID{View: r.Prelude.View, Seqno: r.Prelude.Seqno})
+		}
+	}
+	return ids
+}
+
+// assemble puts a block together. encoded is the header's RLP.
+func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
+	b := &Block{
+		Header: h, Hash: crypto.Keccak256Hash(encoded), Size: uint64(len(encoded)),
+		Transactions: make([]*Transaction, len(entries)),
+		Receipts:     make([]*types.Receipt, len(entries)),
+		Outcomes:     make([]*Outcome, len(entries)),
+	}
+	var gas uint64
+	var logs uint
+	for i := range entries {
+		e := &entries[i]
+		gas += e.outcome.GasUsed
+		r := &types.Receipt{
+			Type: e.tx.Type(), Status: e.outcome.Status, CumulativeGasUsed: gas, Logs: e.logs,
+			TxHash: e.tx.Hash(), GasUsed: e.outcome.GasUsed, EffectiveGasPrice: new(big.Int),
+			BlockHash: b.Hash, BlockNumber: h.Number, TransactionIndex: uint(i),
+		}
+		if e.outcome.Created != nil {
+			r.ContractAddress = common.Address(e.outcome.Created)
+		}
+		for _, l := range e.logs {
+			l.BlockNumber, l.BlockHash, l.BlockTimestamp = h.Number.Uint64(), b.Hash, h.Time
+			l.TxHash, l.TxIndex, l.Index = r.TxHash, uint(i), logs
+			logs++
+		}
+		b.Transactions[i], b.Receipts[i], b.Outcomes[i] = &Transaction{e.tx, e.outcome.From}, r, e.outcome
+		b.Size += uint64(len(e.raw))
+	}
+	return b
+}

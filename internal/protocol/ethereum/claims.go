@@ -1,0 +1,47 @@
+package ethereum
+
+import (
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/coco-consortium/coco/internal/proof"
+)
+
+// claimsOf are the fields of a transaction that its owner can disclose one by
+// one (proof's registry of fields).
+func claimsOf(height uint64, e *entry) []proof.Claim {
+	number := func(v uint64) []byte { return new(big.Int).SetUint64(v).Bytes() }
+	hash := e.tx.Hash()
+	var to []byte
+	if e.tx.To() != nil {
+		to = e.tx.To().Bytes()
+	}
+	claims := append(make([]proof.Claim, 0, 10+len(e.logs)),
+		proof.Claim{Field: proof.FieldEthereumHash, Value: hash[:]},
+		proof.Claim{Field: proof.FieldEthereumStatus, Value: number(e.outcome.Status)},
+		proof.Claim{Field: proof.FieldEthereumFrom, Value: e.outcome.From[:]},
+		proof.Claim{Field: proof.FieldEthereumTo, Value: to},
+		proof.Claim{Field: proof.FieldEthereumValue, Value: e.tx.Value().Bytes()},
+		proof.Claim{Field: proof.FieldEthereumNonce, Value: number(e.tx.Nonce())},
+		proof.Claim{Field: proof.FieldEthereumGas, Value: number(e.outcome.GasUsed)},
+		proof.Claim{Field: proof.FieldEthereumCreated, Value: e.outcome.Created},
+		proof.Claim{Field: proof.FieldEthereumLogCount, Value: number(uint64(len(e.logs)))},
+		proof.Claim{Field: proof.FieldEthereumEffective, Value: number(height)},
+	)
+	for i, l := range e.logs {
+		claims = append(claims, proof.Claim{Field: proof.FieldEthereumLog, Index: uint64(i), Value: logClaim(l)})
+	}
+	return claims
+}
+
+// logClaim is the RLP of [address, topics, data].
+func logClaim(l *types.Log) []byte {
+	data, err := rlp.EncodeToBytes([]any{l.Address, append([]common.Hash{}, l.Topics...), l.Data})
+	if err != nil {
+		panic(err) // plain bytes always encode
+	}
+	return data
+}

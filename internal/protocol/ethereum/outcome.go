@@ -1,0 +1,103 @@
+package ethereum
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/problem"
+)
+
+// ErrBlock says that a block of the ledger is not the Ethereum block it ought to be.
+var ErrBlock = problem.New("ETHEREUM_BLOCK", "the Ethereum part of a block cannot be read",
+	"check the ledger with coco ledger verify")
+
+func errDecode(height uint64, what string) error {
+	return ErrBlock.From(fmt.Errorf("block %d: %s", height, what))
+}
+
+// Limits of what an outcome keeps.
+const (
+	maxOutput  = 1 << 10 // bytes of the data a transaction reverted with
+	maxFailure = 128     // bytes of the interpreter's word for a failure
+)
+
+// Outcome is what became of a transaction, as its record keeps it (CBOR array).
+type Outcome struct {
+	_       struct{}       `cbor:",toarray"`
+	Status  uint64         // types.ReceiptStatusSuccessful or types.ReceiptStatusFailed
+	GasUsed uint64         // by this transaction
+	From    common.Address // the sender, so that readers need not recover it
+	Created []byte         // address of the contract created, nil when none was
+	Failure string         // the interpreter's word for the failure, such as "execution reverted"
+	Output  []byte         // data it reverted with, at most 1 KiB of it
+}
+
+// event is a log as its record keeps it. Where it stands follows from its record.
+type event struct {
+	_       struct{} `cbor:",toarray"`
+	Address common.Address
+	Topics  []common.Hash // at most 4
+	Data    []byte
+}
+
+// decodeOutcome decodes an outcome and checks it.
+func decodeOutcome(data []byte) (*Outcome, error) {
+	var o Outcome
+	if err := format.Decode(data, &o); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Status > types.ReceiptStatusSuccessful:
+		return nil, fmt.Errorf("status %d", o.Status)
+	case o.Created != nil && len(o.Created) != common.AddressLength:
+		return nil, fmt.Errorf("created address of %d bytes", len(o.Created))
+	case len(o.Output) > maxOutput || len(o.Failure) > maxFailure:
+		return nil, fmt.Errorf("a failure of %d bytes", len(o.Output)+len(o.Failure))
+	}
+	return &o, nil
+}
+
+// encodeEvents encodes a transaction's logs.
+func encodeEvents(logs []*types.Log) []byte {
+	events := make([]event, len(logs))
+	for i, l := range logs {
+		events[i] = event{Address: l.Address, Topics: l.Topics, Data: l.Data}
+	}
+	return format.Encode(events)
+}
+
+// decodeEvents decodes a transaction's logs.
+func decodeEvents(data []byte) ([]*types.Log, error) {
+	var events []event
+	if err := format.Decode(data, &events); err != nil {
+		return nil, err
+	}
+	logs := make([]*types.Log, len(events))
+	for i := range events {
+		e := &events[i]
+		if len(e.Topics) > 4 || e.Topics == nil || e.Data == nil {
+			return nil, fmt.Errorf("a log with %d topics", len(e.Topics))
+		}
+		logs[i] = &types.Log{Address: e.Address, Topics: e.Topics, Data: e.Data}
+	}
+	return logs, nil
+}
+
+// normal makes logs as the interpreter leaves them look as decodeEvents does.
+func normal(logs []*types.Log) []*types.Log {
+	if logs == nil {
+		return []*types.Log{}
+	}
+	for _, l := range logs {
+		if l.Data == nil {
+			l.Data = []byte{}
+		}
+		if l.Topics == nil {
+			l.Topics = []common.Hash{}
+		}
+	}
+	return logs
+}
