@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -22,7 +23,7 @@ var path string
 func Path() string { return path }
 
 // Main builds coco, runs the tests of a package and ends the process. It is
-// what TestMain calls.
+// what TestMain calls. COCO_TEST_TAGS names build tags, for test/planted.
 func Main(m *testing.M) {
 	os.Exit(run(m))
 }
@@ -35,7 +36,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	path = filepath.Join(dir, "coco")
-	if err := Build(path); err != nil {
+	if err := Build(path, strings.Fields(os.Getenv("COCO_TEST_TAGS"))...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -44,11 +45,7 @@ func run(m *testing.M) int {
 
 // Build builds coco with tags into a file.
 func Build(file string, tags ...string) error {
-	args := []string{"build", "-o", file}
-	for _, tag := range tags {
-		args = append(args, "-tags", tag)
-	}
-	c := exec.Command("go", append(args, "./cmd/coco")...)
+	c := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", file, "./cmd/coco")
 	c.Dir = Root
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("building coco: %w\n%s", err, out)
