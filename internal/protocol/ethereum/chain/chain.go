@@ -1,0 +1,261 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/lru"
+
+	"github.com/coco-consortium/coco/internal/history"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// The problems of this package.
+var (
+	// ErrUnknown says that there is no such block or transaction.
+	ErrUnknown = problem.New("NOT_FOUND", "there is no such block or transaction",
+		"check the number or hash; a transaction is found once it is committed")
+	// ErrIndexing says that the index is too far behind to answer.
+	ErrIndexing = problem.New("INDEX_BEHIND", "the history index is still being made",
+		"ask again in a moment")
+)
+
+// Blocks reads committed blocks of the ledger.
+type Blocks interface {
+	Block(ctx context.Context, height uint64) (*envelope.Block, error)
+}
+
+// Index finds where terms occur; history.Index implements it.
+type Index interface {
+	Find(term []byte, from, to uint64, limit int, reverse bool) ([]history.Found, error)
+	// Height is the last height that the index holds; ok is false if it holds none.
+	Height() (height uint64, ok bool)
+}
+
+// maxBehind is how many blocks that are neither in the index nor in the tail are
+// read from the ledger for one question.
+const maxBehind = 1000
+
+// decodedBlocks is how many old blocks are kept decoded.
+const decodedBlocks = 16
+
+// Chain is the committed Ethereum blocks. It is safe for concurrent use.
+type Chain struct {
+	blocks Blocks
+	index  Index
+	old    *lru.Cache[uint64, *ethereum.Block]
+	hashes *lru.Cache[uint64, common.Hash]
+
+	mu    sync.RWMutex
+	tail  tail
+	fault error // why the chain has no block that was committed
+
+	subs subscriptions
+}
+
+var _ sequencer.Follower = (*Chain)(nil)
+
+// Open makes the chain of a ledger whose last committed block has the given height.
+func Open(ctx context.Context, blocks Blocks, index Index, height uint64) (*Chain, error) {
+	c := &Chain{
+		blocks: blocks, index: index, tail: newTail(),
+		old: lru.NewCache[uint64, *ethereum.Block](decodedBlocks), hashes: lru.NewCache[uint64, common.Hash](512),
+	}
+	head, err := c.read(ctx, height)
+	if err != nil {
+		return nil, err
+	}
+	c.tail.push(head)
+	return c, nil
+}
+
+// Committed implements sequencer.Follower.
+func (c *Chain) Committed(committed *sequencer.Committed) {
+	b, err := ethereum.FromCommitted(committed)
+	c.mu.Lock()
+	if err == nil && b.Number() != c.tail.head().Number()+1 {
+		err = fmt.Errorf("chain: block %d follows %d", b.Number(), c.tail.head().Number())
+	}
+	if err != nil && c.fault == nil {
+		c.fault = err
+	}
+	if c.fault != nil {
+		c.mu.Unlock()
+		c.subs.end(c.fault)
+		return
+	}
+	c.tail.push(b)
+	c.mu.Unlock()
+	c.subs.tell(b)
+}
+
+// Head is the last committed block.
+func (c *Chain) Head() *ethereum.Block {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.tail.head()
+}
+
+// Fault is why the chain has stopped following: a committed block that it cannot
+// read. It is nil while all is well.
+func (c *Chain) Fault() error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.fault
+}
+
+// ByNumber gives a committed block.
+func (c *Chain) ByNumber(ctx context.Context, number uint64) (*ethereum.Block, error) {
+	c.mu.RLock()
+	b, head := c.tail.at(number), c.tail.head().Number()
+	c.mu.RUnlock()
+	switch {
+	case b != nil:
+		return b, nil
+	case number > head:
+		return nil, ErrUnknown
+	}
+	return c.read(ctx, number)
+}
+
+// ByHash gives a committed block.
+func (c *Chain) ByHash(ctx context.Context, hash common.Hash) (*ethereum.Block, error) {
+	c.mu.RLock()
+	b, first := c.tail.byHash[hash], c.tail.first()
+	c.mu.RUnlock()
+	if b != nil {
+		return b, nil
+	}
+	number, _, err := c.find(ctx, blockTerm(hash), first, func(b *ethereum.Block) (uint32, bool) { return 0, b.Hash == hash })
+	if err != nil {
+		return nil, err
+	}
+	if b, err = c.read(ctx, number); err == nil && b.Hash != hash {
+		return nil, ErrUnknown
+	}
+	return b, err
+}
+
+// Transaction gives the block of a committed transaction and its place there.
+func (c *Chain) Transaction(ctx context.Context, hash common.Hash) (*ethereum.Block, int, error) {
+	c.mu.RLock()
+	at, ok := c.tail.byTransaction[hash]
+	first := c.tail.first()
+	c.mu.RUnlock()
+	if ok {
+		return at.block, at.index, nil
+	}
+	number, position, err := c.find(ctx, transactionTerm(hash), first, func(b *ethereum.Block) (uint32, bool) {
+		for i, r := range b.Receipts {
+			if r.TxHash == hash {
+				return uint32(i), true
+			}
+		}
+		return 0, false
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	b, err := c.read(ctx, number)
+	if err != nil {
+		return nil, 0, err
+	}
+	if i := int(position); i < len(b.Receipts) && b.Receipts[i].TxHash == hash {
+		return b, i, nil
+	}
+	return nil, 0, ErrUnknown
+}
+
+// Hash is the hash of the block at a committed height, also of one that this
+// chain has not been told of yet.
+func (c *Chain) Hash(height uint64) (common.Hash, error) {
+	c.mu.RLock()
+	b := c.tail.at(height)
+	c.mu.RUnlock()
+	if b != nil {
+		return b.Hash, nil
+	}
+	if hash, ok := c.hashes.Get(height); ok {
+		return hash, nil
+	}
+	b, err := c.read(context.Background(), height)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	return b.Hash, nil
+}
+
+// read reads a block from the ledger, unless it was read a moment ago.
+func (c *Chain) read(ctx context.Context, number uint64) (*ethereum.Block, error) {
+	if b, ok := c.old.Get(number); ok {
+		return b, nil
+	}
+	opened, err := c.blocks.Block(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	b, err := ethereum.Decode(opened)
+	if err != nil {
+		return nil, err
+	}
+	c.old.Add(number, b)
+	c.hashes.Add(number, b.Hash)
+	if number > 0 {
+		c.hashes.Add(number-1, b.Header.ParentHash)
+	}
+	return b, nil
+}
+
+// find looks for a term below the tail, which starts at first: in the index, and
+// with match in the blocks that the index does not hold.
+func (c *Chain) find(ctx context.Context, term []byte, first uint64, match func(*ethereum.Block) (uint32, bool)) (uint64, uint32, error) {
+	if first == 0 {
+		return 0, 0, ErrUnknown
+	}
+	next, err := c.unindexed(first)
+	if err != nil {
+		return 0, 0, err
+	}
+	for number := first - 1; number+1 > next; number-- {
+		b, err := c.read(ctx, number)
+		if err != nil {
+			return 0, 0, err
+		}
+		if position, ok := match(b); ok {
+			return number, position, nil
+		}
+		if number == 0 {
+			break
+		}
+	}
+	found, err := c.index.Find(term, 0, first-1, 1, true)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(found) == 0 {
+		return 0, 0, ErrUnknown
+	}
+	return found[0].Height, found[0].Position, nil
+}
+
+// unindexed is the first height that the index does not hold, for a tail that
+// starts at first. It refuses when too many lie between.
+func (c *Chain) unindexed(first uint64) (uint64, error) {
+	next := uint64(0)
+	if height, ok := c.index.Height(); ok {
+		next = height + 1
+	}
+	if next+maxBehind < first {
+		return 0, ErrIndexing
+	}
+	return next, nil
+}
+
+// IsUnknown reports whether err says that there is no such block or transaction.
+func IsUnknown(err error) bool { return errors.Is(err, ErrUnknown) }

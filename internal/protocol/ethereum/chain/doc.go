@@ -1,0 +1,14 @@
+// Package chain knows the committed Ethereum blocks: by number, by hash, by
+// transaction, by what they logged, and as they come.
+//
+// What it promises:
+//   - From the moment Committed has returned, every method shows the block.
+//   - The newest blocks are answered from memory (the tail), older ones through
+//     the history index and the ledger; which it was cannot be told from the
+//     answer. Heights that the index has not reached yet are read from the ledger.
+//   - An answer has a bound: too wide a question is refused, not cut short.
+//   - A subscriber that does not keep up is cut off with an error. It holds up
+//     nobody.
+//
+// It does not do: execution, pending transactions, who may see what.
+package chain
