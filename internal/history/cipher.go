@@ -1,0 +1,94 @@
+package history
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"io"
+)
+
+// A key is PRF(index key, term) ‖ height u64 BE ‖ position u32 BE, a value is
+// nonce ‖ AES-256-GCM under HKDF(index key; epoch, height) with the key as
+// additional data (formats.md, "History index").
+const (
+	prefixBytes = 16
+	keyBytes    = prefixBytes + 8 + 4
+	nonceBytes  = 12
+	tagBytes    = 16
+)
+
+func sealedBytes(value []byte) int { return nonceBytes + len(value) + tagBytes }
+
+// secrets turns terms into keys and seals and opens values. It stands at one
+// epoch (use) and one height (at); it is for one goroutine.
+type secrets struct {
+	source func(epoch uint64) [32]byte
+	epoch  uint64
+	prf    hash.Hash // keyed by the epoch's index key, nil before the first use
+	prk    []byte    // HKDF's extract of the index key
+	sum    [sha256.Size]byte
+	aead   cipher.AEAD
+	nonces []byte // random and not used yet
+}
+
+// use goes to an epoch.
+func (s *secrets) use(epoch uint64) (err error) {
+	if s.prf != nil && s.epoch == epoch {
+		return nil
+	}
+	index := s.source(epoch)
+	s.epoch, s.prf = epoch, hmac.New(sha256.New, index[:])
+	s.prk, err = hkdf.Extract(sha256.New, index[:], nil)
+	return err
+}
+
+// at goes to a height of the epoch.
+func (s *secrets) at(height uint64) error {
+	info := binary.BigEndian.AppendUint64([]byte("coco/index-value"), s.epoch)
+	info = binary.BigEndian.AppendUint64(info, height)
+	key, err := hkdf.Expand(sha256.New, s.prk, string(info), 32)
+	if err != nil {
+		return err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return err
+	}
+	s.aead, err = cipher.NewGCM(block)
+	return err
+}
+
+// draw makes nonces for n values at once.
+func (s *secrets) draw(random io.Reader, n int) error {
+	s.nonces = make([]byte, n*nonceBytes)
+	_, err := io.ReadFull(random, s.nonces)
+	return err
+}
+
+// key writes the key of a term's occurrence to dst, of keyBytes.
+func (s *secrets) key(dst, term []byte, height uint64, position uint32) {
+	s.prf.Reset()
+	s.prf.Write(term)
+	copy(dst[:prefixBytes], s.prf.Sum(s.sum[:0]))
+	binary.BigEndian.PutUint64(dst[prefixBytes:], height)
+	binary.BigEndian.PutUint32(dst[prefixBytes+8:], position)
+}
+
+// seal writes the sealed value to dst, of sealedBytes, with a nonce drawn before.
+func (s *secrets) seal(dst, key, value []byte) {
+	nonce := s.nonces[:nonceBytes]
+	s.nonces = s.nonces[nonceBytes:]
+	copy(dst, nonce)
+	s.aead.Seal(dst[:nonceBytes], nonce, value, key)
+}
+
+func (s *secrets) open(key, sealed []byte) ([]byte, error) {
+	if len(sealed) < nonceBytes+tagBytes {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return s.aead.Open(nil, sealed[:nonceBytes], sealed[nonceBytes:], key)
+}

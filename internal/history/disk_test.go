@@ -1,0 +1,338 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// crashes takes copies of a file system as a crash would leave them, before
+// operations of the storage engine chosen at random.
+type crashes struct {
+	mem     *vfs.MemFS
+	flushed atomic.Uint64 // blocks known to be durable
+
+	mu    sync.Mutex
+	rng   *rand.Rand
+	next  int // operations until the next crash
+	every int
+	taken []crash
+}
+
+type crash struct {
+	fs      *vfs.MemFS
+	flushed uint64
+}
+
+func (c *crashes) MaybeError(op errorfs.Op) error {
+	if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next--; c.next > 0 {
+		return nil
+	}
+	c.next = 1 + c.rng.IntN(2*c.every)
+	flushed := c.flushed.Load()
+	c.taken = append(c.taken, crash{
+		fs:      c.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(101), RNG: c.rng}),
+		flushed: flushed,
+	})
+	return nil
+}
+
+func (c *crashes) String() string { return "crashes" }
+
+// TestCrash: whatever a crash leaves opens, answers rightly up to its own
+// height, holds what was flushed, and can be fed on from there.
+func TestCrash(t *testing.T) {
+	const blocks = 600
+	c := &crashes{mem: vfs.NewCrashableMem(), rng: rand.New(rand.NewPCG(1, 2)), every: 25}
+	x := open(t, errorfs.Wrap(c.mem, c), Options{})
+	rng := rand.New(rand.NewPCG(3, 4))
+	for h := range uint64(blocks) {
+		do(t, x.Add(h, blockOf(h)))
+		switch rng.IntN(8) {
+		case 0:
+			do(t, x.Flush(context.Background()))
+			c.flushed.Store(h + 1)
+		case 1, 2:
+			x.writer.signal()
+		}
+	}
+	do(t, x.Close())
+	if len(c.taken) < 20 {
+		t.Fatalf("only %d crashes", len(c.taken))
+	}
+	behind := 0
+	for i, crash := range c.taken {
+		x := open(t, crash.fs, Options{})
+		height, ok := x.Height()
+		known := height + 1
+		if !ok {
+			known = 0
+		}
+		if known < crash.flushed {
+			t.Fatalf("crash %d: %d blocks were flushed, %d are there", i, crash.flushed, known)
+		}
+		if known < blocks {
+			behind++
+		}
+		check(t, x)
+		for h := known; h < blocks; h++ {
+			do(t, x.Add(h, blockOf(h)))
+		}
+		do(t, x.Flush(context.Background()))
+		check(t, x)
+		do(t, x.Close())
+	}
+	t.Logf("%d crashes, %d of them behind", len(c.taken), behind)
+}
+
+// TestNoPlaintextOnDisk: neither terms nor values are found in the files, as
+// bytes or as hex, after a flush and compactions.
+func TestNoPlaintextOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	x, err := Open(dir, Options{Key: testKey(1)})
+	do(t, err)
+	term := []byte("MARKER-term-0123456789abcdef0123")
+	value := bytes.Repeat([]byte("MARKER-value"), 100)
+	for h := range uint64(2000) {
+		do(t, x.Add(h, append(blockOf(h), Entry{Term: term, Value: value})))
+		if h%100 == 0 {
+			do(t, x.Flush(context.Background()))
+		}
+	}
+	do(t, x.Close())
+	markers := [][]byte{term[:16], term[16:], []byte("MARKER"), []byte("term 1"), []byte("1 in ")}
+	files := 0
+	do(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		files++
+		for _, m := range markers {
+			text := []byte(hex.EncodeToString(m))
+			if bytes.Contains(data, m) || bytes.Contains(bytes.ToLower(data), text) {
+				t.Errorf("%q is in %s", m, filepath.Base(name))
+			}
+		}
+		if strings.HasSuffix(name, ".sst") && !bytes.Contains(data, stateKey) && files < 2 {
+			t.Errorf("the state's key is not in plain sight in %s: is the file compressed?", filepath.Base(name))
+		}
+		return nil
+	}))
+	if files < 3 {
+		t.Fatalf("%d files", files)
+	}
+}
+
+// TestDamage flips bytes and removes files: the index then says that it is
+// damaged, or answers rightly, and after Remove it can be built again.
+func TestDamage(t *testing.T) {
+	build := func() *vfs.MemFS {
+		mem := vfs.NewMem()
+		x := open(t, mem, Options{})
+		for h := range uint64(500) {
+			do(t, x.Add(h, blockOf(h)))
+		}
+		do(t, x.Close())
+		return mem
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	names, err := build().List("index")
+	do(t, err)
+	found := 0
+	for i := range 60 {
+		mem := build()
+		name := mem.PathJoin("index", names[rng.IntN(len(names))])
+		if i%4 == 0 {
+			do(t, mem.RemoveAll(name))
+		} else {
+			flip(t, mem, name, rng)
+		}
+		err := survey(mem)
+		switch {
+		case errors.Is(err, ErrDamaged), errors.Is(err, ErrForeign):
+			found++
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		}
+		do(t, Remove("index", mem))
+		x := open(t, mem, Options{})
+		do(t, x.Add(0, blockOf(0)))
+		check(t, x)
+		do(t, x.Close())
+	}
+	if found < 15 {
+		t.Errorf("%d damages of 60 were found", found)
+	}
+}
+
+// survey opens an index and asks for everything; wrong answers are an error
+// that is not a damage.
+func survey(mem *vfs.MemFS) error {
+	x, err := Open("index", Options{FS: mem, Key: testKey(1)})
+	if err != nil {
+		return err
+	}
+	defer x.Close()
+	height, ok := x.Height()
+	for term := uint64(1); ok && term <= 7; term++ {
+		found, err := x.Find(termOf(term), 0, height, 0, term%2 == 0)
+		if err != nil {
+			return err
+		}
+		if len(found) != int(height/term)+1 {
+			return errors.New("a wrong answer")
+		}
+	}
+	return nil
+}
+
+func flip(t *testing.T, mem *vfs.MemFS, name string, rng *rand.Rand) {
+	t.Helper()
+	data, err := mem.UnsafeGetFileDataBuffer(name)
+	do(t, err)
+	if len(data) > 0 {
+		data[rng.IntN(len(data))] ^= 1 << rng.IntN(8)
+	}
+}
+
+// refusal is a disk that is full while it is set.
+type refusal struct{ full atomic.Bool }
+
+func (r *refusal) MaybeError(op errorfs.Op) error {
+	if r.full.Load() && (op.Kind == errorfs.OpFileWrite || op.Kind == errorfs.OpCreate) && strings.HasSuffix(op.Path, ".sst") {
+		return syscall.ENOSPC
+	}
+	return nil
+}
+
+func (r *refusal) String() string { return "full disk" }
+
+// TestFullDisk: blocks are taken until the tail is full, then refused, reads go
+// on, and everything goes on when there is space again.
+func TestFullDisk(t *testing.T) {
+	full := &refusal{}
+	x := open(t, errorfs.Wrap(vfs.NewMem(), full), Options{TailBytes: 1 << 20})
+	x.disk.retry = time.Millisecond
+	full.full.Store(true)
+	add := func(h uint64) error {
+		return x.Add(h, append(blockOf(h), Entry{Term: []byte("ballast"), Position: uint32(h), Value: make([]byte, 4000)}))
+	}
+	do(t, add(0))
+	if err := x.Flush(context.Background()); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("flush to a full disk: %v", err)
+	}
+	h := uint64(1)
+	for ; h < 20000; h++ {
+		err := add(h)
+		if errors.Is(err, ErrBehind) {
+			break
+		}
+		do(t, err)
+	}
+	if h == 20000 {
+		t.Fatal("no block was refused while the disk was full")
+	}
+	check(t, x)
+	if err := add(h + 1); !errors.Is(err, ErrOrder) {
+		t.Fatalf("the block after a refused one: %v", err)
+	}
+	full.full.Store(false)
+	do(t, x.Room(context.Background()))
+	do(t, add(h))
+	do(t, x.Flush(context.Background()))
+	check(t, x)
+
+	full.full.Store(true)
+	do(t, add(h+1))
+	if err := x.Close(); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("close on a full disk: %v", err)
+	}
+}
+
+// manifestRefusal fails the engine's own book-keeping, which it calls fatal.
+type manifestRefusal struct{ on atomic.Bool }
+
+func (r *manifestRefusal) MaybeError(op errorfs.Op) error {
+	if r.on.Load() && op.Kind == errorfs.OpFileWrite && strings.Contains(op.Path, "MANIFEST") {
+		return syscall.ENOSPC
+	}
+	return nil
+}
+
+func (r *manifestRefusal) String() string { return "manifest refused" }
+
+// TestFatalEndsTheIndexOnly: after what the engine calls fatal, writing ends
+// with a reason, reads go on, and the next start catches up.
+func TestFatalEndsTheIndexOnly(t *testing.T) {
+	mem, refuse := vfs.NewMem(), &manifestRefusal{}
+	x := open(t, errorfs.Wrap(mem, refuse), Options{})
+	do(t, x.Add(0, blockOf(0)))
+	do(t, x.Flush(context.Background()))
+	refuse.on.Store(true)
+	do(t, x.Add(1, blockOf(1)))
+	if err := x.Flush(context.Background()); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("flush: %v", err)
+	}
+	<-x.disk.failed
+	if err := x.Add(2, blockOf(2)); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("add: %v", err)
+	}
+	check(t, x)
+	if err := x.Close(); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("close: %v", err)
+	}
+	x = open(t, mem, Options{})
+	height, ok := x.Height()
+	if !ok {
+		t.Fatal("the flushed block is gone")
+	}
+	check(t, x)
+	do(t, x.Add(height+1, blockOf(height+1)))
+	check(t, x)
+	do(t, x.Close())
+}
+
+func FuzzState(f *testing.F) {
+	key := testKey(1)
+	s := state{}.next(3, 0).next(4, 0).next(5, 2)
+	good, err := s.seal(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte{})
+	f.Add(good[:len(good)-1])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := openState(data, key)
+		if err != nil {
+			return
+		}
+		again, err := s.seal(key)
+		if err != nil || !bytes.Equal(again, data) {
+			t.Fatalf("%x was taken for %v", data, s)
+		}
+	})
+}
