@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -44,20 +45,14 @@ func (o Options) withDefaults() Options {
 	if o.Identify == nil {
 		o.Identify = func(*http.Request) (*caller.Caller, error) { return caller.Anonymous, nil }
 	}
-	if o.Connections == 0 {
-		o.Connections = 4096
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{{&o.Ping, 30 * time.Second}, {&o.Header, 10 * time.Second}, {&o.Body, 30 * time.Second}, {&o.Idle, 120 * time.Second}} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
+	o.Connections = cmp.Or(o.Connections, 4096)
+	o.Ping = cmp.Or(o.Ping, 30*time.Second)
+	o.Header = cmp.Or(o.Header, 10*time.Second)
+	o.Body = cmp.Or(o.Body, 30*time.Second)
+	o.Idle = cmp.Or(o.Idle, 120*time.Second)
 	return o
 }
 

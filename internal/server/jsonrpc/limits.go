@@ -1,6 +1,9 @@
 package jsonrpc
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Limits bounds what one client can make the dispatcher do. All are hard: what
 // exceeds one is answered with an error that names it. The zero value of a field
@@ -37,23 +40,17 @@ var DefaultLimits = Limits{
 // withDefaults fills every zero field from DefaultLimits.
 func (l Limits) withDefaults() Limits {
 	d := DefaultLimits
-	set := func(field *int, value int) {
-		if *field == 0 {
-			*field = value
-		}
+	return Limits{
+		RequestBytes:  cmp.Or(l.RequestBytes, d.RequestBytes),
+		ResponseBytes: cmp.Or(l.ResponseBytes, d.ResponseBytes),
+		BatchItems:    cmp.Or(l.BatchItems, d.BatchItems),
+		Depth:         cmp.Or(l.Depth, d.Depth),
+		NumberDigits:  cmp.Or(l.NumberDigits, d.NumberDigits),
+		CallTime:      cmp.Or(l.CallTime, d.CallTime),
+		HeavyCalls:    cmp.Or(l.HeavyCalls, d.HeavyCalls),
+		InFlight:      cmp.Or(l.InFlight, d.InFlight),
+		Subscriptions: cmp.Or(l.Subscriptions, d.Subscriptions),
+		QueueItems:    cmp.Or(l.QueueItems, d.QueueItems),
+		QueueBytes:    cmp.Or(l.QueueBytes, d.QueueBytes),
 	}
-	set(&l.RequestBytes, d.RequestBytes)
-	set(&l.ResponseBytes, d.ResponseBytes)
-	set(&l.BatchItems, d.BatchItems)
-	set(&l.Depth, d.Depth)
-	set(&l.NumberDigits, d.NumberDigits)
-	set(&l.HeavyCalls, d.HeavyCalls)
-	set(&l.InFlight, d.InFlight)
-	set(&l.Subscriptions, d.Subscriptions)
-	set(&l.QueueItems, d.QueueItems)
-	set(&l.QueueBytes, d.QueueBytes)
-	if l.CallTime == 0 {
-		l.CallTime = d.CallTime
-	}
-	return l
 }

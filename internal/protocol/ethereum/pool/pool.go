@@ -1,0 +1,198 @@
+package pool
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// Limits of a pool. A zero field means its default.
+type Limits struct {
+	Ahead        uint64        // how far before its turn a transaction may come
+	Waiting      int           // transactions that wait for their turn, of all senders
+	WaitingBytes int           // their bytes
+	Wait         time.Duration // how long one waits
+	Refusals     int           // refusals remembered
+	Remember     time.Duration // how long
+}
+
+// DefaultLimits are those of formats.md and bounds for the rest.
+var DefaultLimits = Limits{
+	Ahead: 64, Waiting: 16384, WaitingBytes: 64 << 20, Wait: 60 * time.Second,
+	Refusals: 65536, Remember: 10 * time.Minute,
+}
+
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits
+	l.Ahead = cmp.Or(l.Ahead, d.Ahead)
+	l.Waiting = cmp.Or(l.Waiting, d.Waiting)
+	l.WaitingBytes = cmp.Or(l.WaitingBytes, d.WaitingBytes)
+	l.Wait = cmp.Or(l.Wait, d.Wait)
+	l.Refusals = cmp.Or(l.Refusals, d.Refusals)
+	l.Remember = cmp.Or(l.Remember, d.Remember)
+	return l
+}
+
+// Config is what a pool is made of. All fields but Limits are required.
+type Config struct {
+	// Account gives a sender's nonce and balance in the speculative state, both
+	// at one moment.
+	Account func(common.Address) (nonce uint64, balance uint256.Int)
+	// Submit hands a transaction to the sequencer without waiting.
+	Submit func(caller []byte, t *Transaction) (Ticket, error)
+	Now    func() time.Time
+	Limits Limits
+}
+
+// Pool admits transactions. See the package comment.
+type Pool struct {
+	Config
+
+	mu       sync.Mutex
+	entries  map[common.Hash]*Entry
+	senders  map[common.Address]*sender
+	flights  []*Entry // handed to the sequencer, oldest first
+	waiting  []*Entry // waiting since, oldest first; also some that wait no more
+	places   int      // entries that wait
+	bytes    int      // their size
+	refusals refusals
+}
+
+// New makes an empty pool.
+func New(c Config) *Pool {
+	c.Limits = c.Limits.withDefaults()
+	return &Pool{
+		Config:   c,
+		entries:  make(map[common.Hash]*Entry),
+		senders:  make(map[common.Address]*sender),
+		refusals: refusals{of: make(map[common.Hash]refusal), most: c.Limits.Refusals, remember: c.Limits.Remember},
+	}
+}
+
+// Admit takes a checked transaction in: it goes to the sequencer, with those
+// that waited for it, or waits for an earlier one. An error is a refusal in
+// geth's words, or that the sequencer is busy.
+func (p *Pool) Admit(caller []byte, t *Transaction) (*Entry, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.settle()
+	if p.entries[t.hash] != nil {
+		return nil, ErrAlreadyKnown
+	}
+	nonce, balance := p.Account(t.From)
+	s := p.sender(t.From, nonce)
+	defer p.leave(t.From, s)
+	next := s.next(nonce)
+	switch {
+	case t.Nonce() < next:
+		return nil, detail(ErrNonceTooLow, fmt.Sprintf("next nonce %v, tx nonce %v", next, t.Nonce()))
+	case t.Nonce()-next > p.Limits.Ahead:
+		return nil, detail(ErrNonceTooHigh, fmt.Sprintf("next nonce %v, tx nonce %v, at most %v ahead", next, t.Nonce(), p.Limits.Ahead))
+	case !s.affords(&balance, &t.value):
+		return nil, s.broke(&balance, t)
+	}
+	e := &Entry{tx: t, caller: caller}
+	if t.Nonce() > next {
+		return e, p.seat(s, e)
+	}
+	if err := p.submit(s, e); err != nil {
+		return nil, err
+	}
+	p.promote(s, next+1, &balance)
+	return e, nil
+}
+
+// Next is the sender's next nonce: that of the speculative state and what was
+// admitted on top of it without a gap. It is the "pending" transaction count.
+func (p *Pool) Next(from common.Address) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	nonce, _ := p.Account(from)
+	if s := p.senders[from]; s != nil {
+		s.executed(nonce)
+		return s.next(nonce)
+	}
+	return nonce
+}
+
+// Find gives the admitted transaction of a hash, as long as it is neither
+// committed nor refused.
+func (p *Pool) Find(hash common.Hash) (*Entry, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entries[hash]
+	return e, e != nil
+}
+
+// sender gives what is known of an account, up to date with its nonce.
+func (p *Pool) sender(from common.Address, nonce uint64) *sender {
+	s := p.senders[from]
+	if s == nil {
+		s = new(sender)
+		p.senders[from] = s
+	}
+	s.executed(nonce)
+	return s
+}
+
+// leave forgets a sender that has nothing in the pool.
+func (p *Pool) leave(from common.Address, s *sender) {
+	if s.idle() {
+		delete(p.senders, from)
+	}
+}
+
+// submit hands a transaction to the sequencer.
+func (p *Pool) submit(s *sender, e *Entry) error {
+	ticket, err := p.Submit(e.caller, e.tx)
+	if err != nil {
+		return err
+	}
+	e.ticket = ticket
+	if e.placed != nil {
+		close(e.placed)
+	}
+	p.entries[e.tx.hash] = e
+	p.refusals.forget(e.tx.hash)
+	p.flights = append(p.flights, e)
+	s.fly(e)
+	return nil
+}
+
+// settle takes note of what became of the oldest flights.
+func (p *Pool) settle() {
+	n := 0
+	for n < len(p.flights) && closed(p.flights[n].ticket.Done()) {
+		e := p.flights[n]
+		p.flights[n] = nil
+		n++
+		if err := e.ticket.Err(); err != nil && !errors.Is(err, sequencer.ErrOutcomeUnknown) {
+			p.refusals.add(e.tx.hash, err, p.Now())
+		}
+		delete(p.entries, e.tx.hash)
+		if s := p.senders[e.tx.From]; s != nil {
+			s.land(e)
+			p.leave(e.tx.From, s)
+		}
+	}
+	p.flights = p.flights[n:]
+}
+
+// broke is the refusal of a transaction whose value cannot be paid, with geth's
+// numbers.
+func (s *sender) broke(balance *uint256.Int, t *Transaction) error {
+	cost, queued := t.value.ToBig(), s.sum.ToBig()
+	over := new(big.Int).Sub(new(big.Int).Add(cost, queued), balance.ToBig())
+	if queued.Sign() == 0 {
+		return detail(ErrFunds, fmt.Sprintf("balance %v, tx cost %v, overshot %v", balance.ToBig(), cost, over))
+	}
+	return detail(ErrFunds, fmt.Sprintf("balance %v, queued cost %v, tx cost %v, overshot %v", balance.ToBig(), queued, cost, over))
+}
