@@ -33,7 +33,7 @@ func (b *Block) Height() uint64 { return b.height }
 func (b *Block) Tx(rooms ...string) *Tx {
 	tx := &Tx{work: &work{b: b, writes: make(layer, len(b.s.tables))}}
 	if len(rooms) > 0 {
-		tx.own = tx.Scope(rooms...).own
+		tx.own = b.s.owned(rooms)
 	}
 	return tx
 }

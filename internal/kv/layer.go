@@ -1,7 +1,9 @@
 package kv
 
 import (
-	"sort"
+	"cmp"
+	"slices"
+	"strings"
 
 	"github.com/tidwall/btree"
 )
@@ -39,12 +41,8 @@ func (c *change) write() Write {
 
 // sortChanges sorts by table and key.
 func sortChanges(changes []*change) {
-	sort.Slice(changes, func(i, j int) bool {
-		a, b := changes[i], changes[j]
-		if a.table != b.table {
-			return a.table < b.table
-		}
-		return a.key < b.key
+	slices.SortFunc(changes, func(a, b *change) int {
+		return cmp.Or(cmp.Compare(a.table, b.table), strings.Compare(a.key, b.key))
 	})
 }
 
@@ -61,9 +59,18 @@ type tree = btree.Map[string, *change]
 
 // layer holds changes that lie over a version: those of one transaction, or of
 // all blocks that are not published.
-type layer []struct { // by TableID
+type layer []tableLayer // by TableID
+
+type tableLayer struct {
 	points  map[string]*change
 	ordered *tree
+}
+
+func (t *tableLayer) len() int {
+	if t.ordered != nil {
+		return t.ordered.Len()
+	}
+	return len(t.points)
 }
 
 func (l layer) get(table TableID, key []byte) *change {

@@ -10,7 +10,7 @@ func (s *Store) Speculative() *Speculative { return &Speculative{s} }
 
 // Get implements Reader.
 func (p *Speculative) Get(table TableID, key []byte) ([]byte, bool) {
-	return owned(p.GetInto(nil, table, key))
+	return fresh(p.GetInto(nil, table, key))
 }
 
 // GetInto implements Reader.

@@ -3,6 +3,7 @@ package kv
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 )
 
@@ -162,6 +163,15 @@ func (s *Store) kind(id TableID) (Kind, error) {
 		return 0, ErrTable
 	}
 	return s.tables[id].Kind, nil
+}
+
+// owned says by TableID which tables belong to the rooms.
+func (s *Store) owned(rooms []string) []bool {
+	own := make([]bool, len(s.tables))
+	for id := range own {
+		own[id] = slices.Contains(rooms, s.tables[id].room)
+	}
+	return own
 }
 
 func (s *Store) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) & s.narrow }

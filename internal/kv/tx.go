@@ -1,9 +1,10 @@
 package kv
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
-	"sort"
 )
 
 // Tx is a transaction on a block. It reads the newest speculative state with its
@@ -26,16 +27,16 @@ type work struct {
 // Scope is the same transaction as seen by the given rooms: it may write their
 // tables alone, and neither commit nor discard.
 func (t *Tx) Scope(rooms ...string) *Tx {
-	own := make([]bool, len(t.b.s.tables))
-	for id := range own {
-		own[id] = (t.own == nil || t.own[id]) && slices.Contains(rooms, t.b.s.tables[id].room)
+	own := t.b.s.owned(rooms)
+	for id := range t.own {
+		own[id] = own[id] && t.own[id]
 	}
 	return &Tx{work: t.work, own: own, part: true}
 }
 
 // Get implements Reader.
 func (t *Tx) Get(table TableID, key []byte) ([]byte, bool) {
-	return owned(t.GetInto(nil, table, key))
+	return fresh(t.GetInto(nil, table, key))
 }
 
 // GetInto implements Reader. Keys that the transaction wrote itself do not count
@@ -89,12 +90,8 @@ func (t *Tx) Reads() []Read {
 			reads = append(reads, Read{Table: TableID(id), Key: []byte(key), Found: found})
 		}
 	}
-	sort.Slice(reads, func(i, j int) bool {
-		a, b := &reads[i], &reads[j]
-		if a.Table != b.Table {
-			return a.Table < b.Table
-		}
-		return string(a.Key) < string(b.Key)
+	slices.SortFunc(reads, func(a, b Read) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), bytes.Compare(a.Key, b.Key))
 	})
 	return reads
 }
@@ -146,7 +143,11 @@ func (t *Tx) change(table TableID, key, value []byte, deleted bool) error {
 
 // sorted lists the changes by table and key.
 func (t *Tx) sorted() []*change {
-	var changes []*change
+	n := 0
+	for i := range t.writes {
+		n += t.writes[i].len()
+	}
+	changes := make([]*change, 0, n)
 	for i := range t.writes {
 		for _, c := range t.writes[i].points {
 			changes = append(changes, c)
@@ -174,8 +175,8 @@ func (t *Tx) noteRead(table TableID, key []byte, found bool) {
 	keys[string(key)] = found
 }
 
-// owned makes the result of GetInto(nil, ...) one of Get.
-func owned(value []byte, ok bool) ([]byte, bool) {
+// fresh makes the result of GetInto(nil, ...) one of Get.
+func fresh(value []byte, ok bool) ([]byte, bool) {
 	if ok && value == nil {
 		value = []byte{}
 	}

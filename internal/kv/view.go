@@ -32,7 +32,7 @@ func (v *View) Release() {
 
 // Get implements Reader.
 func (v *View) Get(table TableID, key []byte) ([]byte, bool) {
-	return owned(v.GetInto(nil, table, key))
+	return fresh(v.GetInto(nil, table, key))
 }
 
 // GetInto implements Reader.
