@@ -1,6 +1,7 @@
 package ethereum
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -74,6 +75,9 @@ func decodeEvents(data []byte) ([]*types.Log, error) {
 	var events []event
 	if err := format.Decode(data, &events); err != nil {
 		return nil, err
+	}
+	if events == nil {
+		return nil, errors.New("no list of logs")
 	}
 	logs := make([]*types.Log, len(events))
 	for i := range events {
