@@ -91,7 +91,7 @@ func published(f disk.FS, b *keys.Bundle) (format.Secrets, error) {
 }
 
 // found writes the genesis block: entry 1 of term 1, before Raft starts.
-func found(ctx context.Context, f disk.FS, log *ledger.Log, p *platform, b *keys.Bundle, k *nodeKeys, g Genesis, now time.Time) error {
+func found(ctx context.Context, f disk.FS, log *ledger.Log, p *platform, b *keys.Bundle, k *nodeKeys, r *rooms, now time.Time) error {
 	doc, err := genesisDocument(ctx, f, p, b, k)
 	if err != nil {
 		return err
@@ -105,10 +105,7 @@ func found(ctx context.Context, f disk.FS, log *ledger.Log, p *platform, b *keys
 	if err != nil {
 		return err
 	}
-	writes, section, err := g(now, random)
-	if err != nil {
-		return err
-	}
+	writes, section := r.genesis(genesisSlot(now, random))
 	record := sealer.Seal(1, &envelope.Draft{Kind: format.KindGenesis, Private: format.Private{Writes: writes}, Public: []format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(doc)},
 		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Level))},

@@ -16,23 +16,28 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/coco-consortium/coco/internal/consensus"
 	"github.com/coco-consortium/coco/internal/disk"
-	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
+	"github.com/coco-consortium/coco/internal/server"
 )
 
 // Config is how a node runs. Data is required; Default fills the rest.
 type Config struct {
 	Data     string  // directory, for what lies outside FS
 	FS       disk.FS // the files below Data
-	Index    string  // directory of the history index
+	Index    string  // directory of the history index, in IndexFS
+	IndexFS  vfs.FS  // nil is the operating system's
 	Clock    func() time.Time
 	Logger   *slog.Logger
 	Tick     time.Duration // of consensus; elections take ten to twenty
@@ -62,10 +67,12 @@ type Node struct {
 	pem     []byte // service.pem
 	state   *kv.Store
 	log     *ledger.Log
-	tiles   *ledger.Tiles
+	tiles   *tiles
 	archive *archive
 	index   *indexer
 	rooms   *rooms
+	pool    *pool.Pool
+	server  *server.Server
 
 	followers  []sequencer.Follower
 	sequencer  *sequencer.Sequencer
@@ -73,6 +80,8 @@ type Node struct {
 	snapshots  *snapshots
 	writers    writers
 	recoveries uint64
+	started    uint64 // height at which this process began
+	evidence   []byte // of this node
 
 	cancel context.CancelFunc
 	group  sync.WaitGroup
@@ -101,14 +110,14 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.rooms, err = newRooms(c); err != nil {
+	if n.rooms, err = newRooms(); err != nil {
 		return nil, err
 	}
 	n.state = n.rooms.state
 	founded := !n.log.Head().HasBlock
 	if founded {
 		if n.bundle, err = newBundle(c.FS, machine); err == nil {
-			err = found(ctx, c.FS, n.log, machine, n.bundle, own, n.rooms.genesis, c.Clock())
+			err = found(ctx, c.FS, n.log, machine, n.bundle, own, n.rooms, c.Clock())
 		}
 	} else {
 		n.bundle, err = openBundle(c.FS, n.log, machine)
@@ -140,21 +149,22 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 func (n *Node) recall(ctx context.Context) (*lineage.Lineage, error) {
 	ring := n.bundle.Ring()
 	n.archive = &archive{log: n.log, open: func(e *format.Entry) (*envelope.Block, error) { return envelope.Open(ring, e) }}
-	index, err := openIndexer(n.config, ring, n.archive, n.rooms)
+	var err error
+	if n.index, err = openIndexer(n.config, ring, n.archive, chain.TermsOf); err != nil {
+		return nil, err
+	}
+	base, err := n.restore(ctx, ring)
 	if err != nil {
 		return nil, err
 	}
-	n.index = index
-	n.rooms.attach(n.archive, index)
-	line, at, err := n.restore(ctx, ring)
-	if err != nil {
+	if err := n.index.catchUp(ctx, base.line.Head.Height); err != nil {
 		return nil, err
 	}
-	n.followers = []sequencer.Follower{n.tilesFollower(), n.rooms.chain, n.index}
-	if err := n.index.catchUp(ctx, line.Head.Height); err != nil {
+	if err := n.rooms.attach(ctx, n.archive, n.index, base.line.Head.Height); err != nil {
 		return nil, err
 	}
-	return line, n.replay(ctx, line, at)
+	n.followers = []sequencer.Follower{n.tiles, n.rooms.chain, n.index}
+	return base.line, n.replay(ctx, base)
 }
 
 // beginning is where this process starts in the log: as a new voter, alone, at a
@@ -176,6 +186,7 @@ func (n *Node) beginning(line *lineage.Lineage, founded bool) consensus.Start {
 func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin consensus.Start, opening *envelope.Draft) error {
 	n.snapshots = newSnapshots(n)
 	n.followers = append(n.followers, n.snapshots)
+	n.started = head.Height
 	c := n.config
 	n.sequencer = sequencer.New(sequencer.Config{
 		Store: n.state, Ring: n.bundle.Ring(), Signer: own.signer, Writer: own.writer(), Head: head,
@@ -191,6 +202,7 @@ func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin 
 	}
 	n.consensus = consensus.NewLoop(driver, n.log, n.sequencer, nil, c.Logger)
 	n.sequencer.Attach(n.consensus)
+	n.pool = n.newPool()
 
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel

@@ -13,17 +13,21 @@ import (
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
-// replay brings the state from where the snapshot ends to the log's last block:
-// each block is verified, opened, applied and told to the followers. Nothing is
-// executed. at is the index of the last entry that the snapshot covers, 0 for
-// none.
-func (n *Node) replay(ctx context.Context, line *lineage.Lineage, at uint64) error {
-	prefix, err := n.prefix(at)
+// base is where replaying begins: the state after a block, verified.
+type base struct {
+	line *lineage.Lineage
+	at   uint64 // index of that block's entry, 0 when nothing is restored
+}
+
+// replay brings the state from the base to the log's last block: each block is
+// verified, opened, applied and told to the followers. Nothing is executed.
+func (n *Node) replay(ctx context.Context, b *base) error {
+	prefix, err := n.prefix(b.at)
 	if err != nil {
 		return err
 	}
 	last := n.log.Head().LastIndex
-	for index := at + 1; index <= last; {
+	for index := b.at + 1; index <= last; {
 		entries, err := n.log.Entries(index, last+1, 8<<20)
 		if err != nil {
 			return err
@@ -34,7 +38,7 @@ func (n *Node) replay(ctx context.Context, line *lineage.Lineage, at uint64) err
 			}
 			e := &entries[i]
 			if e.Kind == format.EntryBlock {
-				if err := n.replayBlock(line, e, prefix); err != nil {
+				if err := n.replayBlock(b.line, e, prefix); err != nil {
 					return err
 				}
 			}
@@ -68,7 +72,10 @@ func (n *Node) replayBlock(line *lineage.Lineage, e *format.Entry, prefix format
 			return err
 		}
 	}
-	for _, f := range n.followers {
+	for i, f := range n.followers {
+		if i > 0 && b.Header.Height == 0 {
+			break // only the tiles begin before genesis
+		}
 		f.Committed(&sequencer.Committed{Block: b})
 	}
 	return nil

@@ -1,0 +1,26 @@
+package node
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// newPool joins Ethereum's admission to the speculative state and the sequencer.
+func (n *Node) newPool() *pool.Pool {
+	view := n.rooms.machine.View(n.state.Speculative())
+	return pool.New(pool.Config{
+		Now: n.config.Clock,
+		Account: func(a common.Address) (uint64, uint256.Int) {
+			account, _ := view.Account(a)
+			return account.Nonce, account.Balance
+		},
+		Submit: func(caller []byte, t *pool.Transaction) (pool.Ticket, error) {
+			return n.sequencer.Submit(&sequencer.Request{Protocol: ethereum.Protocol, Bytes: t.Raw, Caller: caller,
+				Decoded: &ethereum.Transaction{Transaction: t.Transaction, From: t.From}})
+		},
+	})
+}
