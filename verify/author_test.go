@@ -1,0 +1,441 @@
+package verify
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/binary"
+	"encoding/pem"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/attest"
+	"github.com/coco-consortium/coco/internal/attest/sim"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/proof"
+)
+
+// author writes ledgers as a correct node would, from a seed: equal seeds and
+// calls give equal bytes. It shares no code with the node's own writing path,
+// only the encodings and the signatures of package proof.
+type author struct {
+	t          testing.TB
+	random     *rand.ChaCha8
+	id         format.ServiceID
+	mode       string
+	service    *ecdsa.PrivateKey
+	checkpoint ed25519.PrivateKey
+	platform   attest.Platform
+	policy     []byte
+	secret     [32]byte // of the service domain, epoch 1
+
+	node   *ecdsa.PrivateKey
+	self   format.Node
+	writer proof.Writer
+
+	entries    []format.Entry
+	term       uint64
+	prefix     format.Hash
+	tree       proof.Frontier
+	leaves     []format.Hash
+	last       *format.Header
+	lastHash   format.Hash
+	time       uint64
+	recoveries uint64
+	raftID     uint64
+
+	// wrong, when set, changes a header before its root is signed.
+	wrong func(*format.Header)
+}
+
+// draft is a record to be written.
+type draft struct {
+	kind    format.RecordKind
+	public  []format.Write
+	private format.Private
+	claims  []proof.Claim
+}
+
+func newAuthor(t testing.TB, seed string) *author {
+	t.Helper()
+	a := &author{t: t, random: rand.NewChaCha8(sha256.Sum256([]byte(seed))), mode: format.ModeSimulated, term: 1, raftID: 1,
+		time: uint64(time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC).UnixNano())}
+	a.random.Read(a.id[:])
+	a.random.Read(a.secret[:])
+	a.service = a.key()
+	var seed32 [32]byte
+	a.random.Read(seed32[:])
+	a.checkpoint = ed25519.NewKeyFromSeed(seed32[:])
+	options := sim.Options{Measurement: [48]byte{1}, HostData: [32]byte{2}, Now: time.Unix(0, int64(a.time))}
+	a.random.Read(options.ChipSecret[:])
+	var err error
+	if a.platform, err = sim.New(options); err != nil {
+		t.Fatal(err)
+	}
+	if a.policy, err = sim.Policy(options.Measurement, options.HostData).Encode(); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (a *author) key() *ecdsa.PrivateKey {
+	for {
+		var b [32]byte
+		a.random.Read(b[:])
+		if key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), b[:]); err == nil {
+			return key
+		}
+	}
+}
+
+func spki(t testing.TB, key *ecdsa.PrivateKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func (a *author) endorse(by *ecdsa.PrivateKey, purpose proof.Purpose, key []byte, number uint64) []byte {
+	a.t.Helper()
+	e, err := proof.Endorse(by, proof.Subject{Service: a.id, Mode: a.mode, Purpose: purpose, Key: key, Number: number})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return e
+}
+
+func (a *author) checkpointKey() []byte { return a.checkpoint.Public().(ed25519.PublicKey) }
+
+// newNode makes the keys of the next process.
+func (a *author) newNode() {
+	a.node = a.key()
+	hpke := make([]byte, 32)
+	a.random.Read(hpke)
+	a.self = format.Node{RaftID: a.raftID, Key: spki(a.t, a.node), HPKEKey: hpke}
+	a.self.Endorsement = a.endorse(a.service, proof.PurposeNode, a.self.Key, a.raftID)
+}
+
+func (a *author) evidence(binding attest.ReportData) []byte {
+	a.t.Helper()
+	e, err := a.platform.Evidence(context.Background(), binding)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	data, err := e.Encode()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return data
+}
+
+func (a *author) binding() attest.GenesisBinding {
+	return attest.GenesisBinding{Service: a.id, Mode: a.mode, ServiceKey: spki(a.t, a.service), NodeKey: a.self.Key,
+		NodeHPKEKey: a.self.HPKEKey, CheckpointKey: a.checkpointKey()}
+}
+
+func (a *author) secrets() format.Secrets {
+	return format.Secrets{Bundle: a.recoveries + 1, Digest: sha256.Sum256(a.secret[:]), Commitments: []format.Commitment{
+		{Domain: format.ServiceDomain, Epoch: 1, Digest: a.derive("coco/commitment", format.ServiceDomain, uint64(1))}}}
+}
+
+// genesis writes the first block. change may make the document wrong.
+func (a *author) genesis(change func(*format.Genesis)) {
+	a.newNode()
+	g := &format.Genesis{Service: a.id, Mode: a.mode, ServiceKey: spki(a.t, a.service), Checkpoint: a.checkpointKey(),
+		CheckpointEndorsement: a.endorse(a.service, proof.PurposeCheckpoint, a.checkpointKey(), 0),
+		Node:                  a.self, Policy: a.policy, Sealing: true, Secrets: a.secrets()}
+	g.Evidence = a.evidence(a.binding().ReportData())
+	if change != nil {
+		change(g)
+	}
+	a.writer = proof.GenesisWriter(g)
+	a.block(true, false, draft{kind: format.KindGenesis, public: []format.Write{
+		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(g)},
+		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(0))},
+	}, private: format.Private{Writes: []format.Write{{Table: "balances", Key: []byte("alice"), Value: []byte{100}}}}})
+}
+
+// elect begins a term.
+func (a *author) elect(term uint64) {
+	a.term = term
+	a.entry(format.EntryRaftEmpty, nil)
+}
+
+// recovery begins a network none of whose nodes is left. change may make the
+// document wrong.
+func (a *author) recovery(term uint64, change func(*format.Recovery)) {
+	prefix := a.prefix
+	a.elect(term)
+	a.recoveries++
+	a.raftID++
+	a.newNode()
+	r := &format.Recovery{Count: a.recoveries, Height: a.last.Height, Header: a.lastHash, Prefix: prefix, Root: a.last.Root,
+		Route: format.RouteSealing, Node: a.self, Secrets: a.secrets()}
+	r.Evidence = a.evidence(attest.RecoveryBinding{GenesisBinding: a.binding(), OldHead: a.lastHash}.ReportData())
+	if change != nil {
+		change(r)
+	}
+	a.writer = a.writer.Recovered(r)
+	a.block(false, false, draft{kind: format.KindRecovery, public: []format.Write{
+		{Table: format.TableService, Key: []byte(format.KeyRecovery), Value: format.Encode(r)}}})
+}
+
+// config writes a raft-config entry.
+func (a *author) config(view, seqno, transition uint64, changes ...format.ConfigChange) {
+	a.entry(format.EntryRaftConfig, format.Encode(&format.RaftConfig{View: view, Seqno: seqno, Transition: transition,
+		Changes: append([]format.ConfigChange{}, changes...)}))
+}
+
+// transaction is a record of n claims.
+func transaction(n int) draft {
+	d := draft{kind: format.KindTransaction, private: format.Private{Request: []byte("request"), Caller: []byte("alice"), Outcome: make([]byte, 40*n)}}
+	for i := range n {
+		d.claims = append(d.claims, proof.Claim{Field: uint64(i + 1), Value: []byte{byte(i)}})
+	}
+	return d
+}
+
+func snapshot(height uint64) draft {
+	return draft{kind: format.KindSnapshot, public: []format.Write{{Table: format.TableService, Key: []byte(format.KeySnapshot),
+		Value: format.Encode(&format.SnapshotEvidence{Height: height, Manifest: format.Hash{7}})}}}
+}
+
+// transactions writes a block of n records.
+func (a *author) transactions(n int, chunkEnd bool) {
+	drafts := make([]draft, n)
+	for i := range drafts {
+		drafts[i] = transaction((len(a.entries) + i) % 4)
+	}
+	a.block(len(a.entries)%3 == 0, chunkEnd, drafts...)
+}
+
+// block seals, signs and writes a block.
+func (a *author) block(section, chunkEnd bool, drafts ...draft) {
+	a.t.Helper()
+	h := &format.Header{View: a.term, FirstSeqno: a.tree.Size() + 1, Count: uint64(len(drafts)), Time: a.time,
+		Writer: sha256.Sum256(a.self.Key), Prefix: a.prefix, ChunkEnd: chunkEnd}
+	if a.last != nil {
+		h.Height, h.Previous = a.last.Height+1, a.lastHash
+		h.Committed = a.last.Height - a.last.Height%2
+	}
+	b := &format.Block{}
+	for i, d := range drafts {
+		stored, leaf := a.record(h, h.FirstSeqno+uint64(i), d)
+		b.Records = append(b.Records, stored)
+		a.tree.Append(leaf)
+		a.leaves = append(a.leaves, leaf)
+	}
+	if section {
+		sealed := a.seal("coco/section", h, []byte("section"), []byte("coco/block-section"))
+		b.Section = format.Encode(&sealed)
+		sum := sha256.Sum256(b.Section)
+		h.Section = sum[:]
+	}
+	h.TreeSize, h.Root = a.tree.Size(), a.tree.Root()
+	if a.wrong != nil {
+		a.wrong(h)
+	}
+	b.Header = h.Encode()
+	var err error
+	if b.Signature, err = proof.SignRoot(a.node, h.Writer, a.id, b.Header, h.Root); err != nil {
+		a.t.Fatal(err)
+	}
+	a.last, a.lastHash = h, sha256.Sum256(b.Header)
+	a.time += 1e9 + a.random.Uint64()%1e9
+	a.entry(format.EntryBlock, b.Encode())
+}
+
+func (a *author) record(h *format.Header, seqno uint64, d draft) (stored []byte, leaf format.Hash) {
+	key := a.derive("commit-evidence", h.View, h.Height)
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write(binary.BigEndian.AppendUint64(nil, seqno))
+	mac.Write(h.Previous[:])
+	mac.Write(h.Writer[:])
+	evidence := sha256.Sum256(mac.Sum(nil))
+	p := &format.Prelude{View: h.View, Seqno: seqno, Kind: d.kind, Effects: []format.Effect{}, Evidence: evidence}
+	if d.kind == format.KindTransaction {
+		p.Effects = append(p.Effects, format.Effect{Protocol: "example", Version: 1})
+	}
+	if len(d.claims) > 0 {
+		var seed [32]byte
+		a.random.Read(seed[:])
+		d.private.ClaimsSeed = seed[:]
+		p.Claims = proof.ClaimsDigest(proof.DomainClaims{Seed: seed, Claims: d.claims})
+	}
+	r := &format.Record{Prelude: format.Encode(p), Public: format.Encode(append([]format.Write{}, d.public...))}
+	r.Sealed = []format.Sealed{a.seal("coco/record", h, d.private.EncodePadded(), r.SectionContext(0, 1))}
+	stored = r.Encode()
+	return stored, proof.Leaf(sha256.Sum256(stored), evidence, p.Claims)
+}
+
+func (a *author) seal(label string, h *format.Header, plain, context []byte) format.Sealed {
+	key := a.derive(label, h.View, h.Height, format.ServiceDomain)
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	s := format.Sealed{Domain: format.ServiceDomain, Epoch: 1}
+	a.random.Read(s.Nonce[:])
+	s.Ciphertext = aead.Seal(nil, s.Nonce[:], plain, context)
+	return s
+}
+
+// derive is HKDF-SHA-256(secret; CBOR[label, service id, mode, fields...]).
+func (a *author) derive(label string, fields ...any) format.Hash {
+	info := format.Encode(append([]any{label, a.id, a.mode}, fields...))
+	key, err := hkdf.Key(sha256.New, a.secret[:], nil, string(info), 32)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return format.Hash(key)
+}
+
+func (a *author) entry(kind format.EntryKind, body []byte) {
+	e := format.Entry{Index: uint64(len(a.entries)) + 1, Term: a.term, Kind: kind, Body: body}
+	a.entries = append(a.entries, e)
+	a.prefix = format.NextPrefix(a.prefix, &e)
+}
+
+// files is the ledger's directory.
+func (a *author) files() fstest.MapFS { return files(a.entries) }
+
+// files frames entries: a new chunk behind every block that ends one, zeros
+// behind the last frame.
+func files(entries []format.Entry) fstest.MapFS {
+	dir := fstest.MapFS{}
+	var prefix format.Hash
+	var chunk []byte
+	first := uint64(1)
+	flush := func() { dir[chunkName(first)] = &fstest.MapFile{Data: chunk, Mode: 0o600} }
+	for i := range entries {
+		e := &entries[i]
+		chunk = format.AppendFrame(chunk, prefix, e)
+		prefix = format.NextPrefix(prefix, e)
+		if h := headerOf(e); h != nil && h.ChunkEnd {
+			flush()
+			first, chunk = e.Index+1, nil
+		}
+	}
+	chunk = append(chunk, make([]byte, 3*format.FrameAlign)...)
+	flush()
+	return dir
+}
+
+func chunkName(first uint64) string { return fmt.Sprintf("chunk-%020d", first) }
+
+func headerOf(e *format.Entry) *format.Header {
+	if e.Kind != format.EntryBlock {
+		return nil
+	}
+	h, err := format.PeekHeader(e.Body)
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+// signedCheckpoint is the checkpoint of the head.
+func (a *author) signedCheckpoint() []byte {
+	a.t.Helper()
+	c := &proof.Checkpoint{Service: a.id, Recoveries: a.recoveries, Size: a.tree.Size(), Root: a.tree.Root(), Mode: a.mode,
+		Height: a.last.Height, Key: a.checkpointKey(), Endorsement: a.endorse(a.service, proof.PurposeCheckpoint, a.checkpointKey(), 0)}
+	note, err := c.Sign(a.checkpoint)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return note
+}
+
+// receipt is the receipt of a record of the head block.
+func (a *author) receipt(seqno uint64) *proof.Receipt {
+	a.t.Helper()
+	b, h, err := format.DecodeBlock(a.entries[len(a.entries)-1].Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	stored := b.Records[seqno-h.FirstSeqno]
+	_, p, err := format.DecodeRecord(stored)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	key := a.derive("commit-evidence", h.View, h.Height)
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write(binary.BigEndian.AppendUint64(nil, seqno))
+	mac.Write(h.Previous[:])
+	mac.Write(h.Writer[:])
+	r, err := proof.NewReceipt(tree(a.leaves), a.writer, b.Header, b.Signature, seqno, sha256.Sum256(stored), format.Hash(mac.Sum(nil)), p.Claims)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return r
+}
+
+func (a *author) servicePEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki(a.t, a.service)})
+}
+
+// tree is a tree in memory as proof.Nodes.
+type tree []format.Hash
+
+func (t tree) Node(level uint, index uint64) (format.Hash, error) {
+	var f proof.Frontier
+	for _, leaf := range t[index<<level : (index+1)<<level] {
+		f.Append(leaf)
+	}
+	return f.Root(), nil
+}
+
+// short is a ledger of everything that a ledger may hold: three views, a
+// recovery, a joint change of members, a snapshot record, four chunks.
+func short(t testing.TB, seed string) *author {
+	a := newAuthor(t, seed)
+	a.genesis(nil)
+	a.elect(2)
+	a.transactions(1, false)
+	a.transactions(3, true)
+	a.transactions(2, false)
+	a.entry(format.EntryRaftEmpty, nil) // may stand anywhere
+	a.config(2, 5, 2, format.ConfigChange{Type: 3, RaftID: 2}, format.ConfigChange{Type: 0, RaftID: 3})
+	a.transactions(1, false)
+	a.config(2, 5, 0)
+	a.transactions(2, true)
+	a.block(false, false, transaction(2), snapshot(4))
+	a.entry(format.EntryRaftEmpty, nil)
+	a.elect(3)
+	a.raftID = 3 // the highest so far
+	a.recovery(6, nil)
+	a.transactions(2, true)
+	a.transactions(1, false)
+	a.transactions(4, false)
+	return a
+}
+
+// long is a few hundred blocks in several chunks.
+func long(t testing.TB, seed string) *author {
+	a := newAuthor(t, seed)
+	a.genesis(nil)
+	a.elect(2)
+	for i := range 300 {
+		a.transactions(1+i%3, i%64 == 63)
+		if i == 150 {
+			a.recovery(4, nil)
+		}
+	}
+	return a
+}
