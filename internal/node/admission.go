@@ -4,7 +4,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
@@ -18,9 +17,6 @@ func (n *Node) newPool() *pool.Pool {
 			account, _ := view.Account(a)
 			return account.Nonce, account.Balance
 		},
-		Submit: func(caller []byte, t *pool.Transaction) (pool.Ticket, error) {
-			return n.sequencer.Submit(&sequencer.Request{Protocol: ethereum.Protocol, Bytes: t.Raw, Caller: caller,
-				Decoded: &ethereum.Transaction{Transaction: t.Transaction, From: t.From}})
-		},
+		Submit: func(r *sequencer.Request) (pool.Ticket, error) { return n.sequencer.Submit(r) },
 	})
 }
