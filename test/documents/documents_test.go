@@ -7,6 +7,7 @@ package documents
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,23 +73,40 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestDecisionsAreListed compares the index of decisions with their titles;
+// -update writes it.
 func TestDecisionsAreListed(t *testing.T) {
-	index := read(t, "docs/adr/README.md")
-	record := regexp.MustCompile(`^docs/adr/(\d{4}-[a-z0-9-]+\.md)$`)
-	numbers := map[string]string{}
-	for _, name := range files(t) {
+	const index = "docs/adr/README.md"
+	record := regexp.MustCompile(`^docs/adr/((\d{4})-[a-z0-9-]+\.md)$`)
+	title := regexp.MustCompile(`(?m)^# (?:\d+[.:] )?(.*)$`)
+	var list strings.Builder
+	last := ""
+	for _, name := range files(t) { // in order
 		m := record.FindStringSubmatch(name)
 		if m == nil {
 			continue
 		}
-		if !strings.Contains(index, "("+m[1]+")") {
-			t.Errorf("docs/adr/README.md does not list %s", m[1])
+		if m[2] == last {
+			t.Errorf("two decisions have the number %s", last)
 		}
-		number := m[1][:4]
-		if other := numbers[number]; other != "" {
-			t.Errorf("%s and %s have one number", other, m[1])
+		last = m[2]
+		heading := title.FindStringSubmatch(read(t, name))
+		if heading == nil {
+			t.Fatalf("%s has no title", name)
 		}
-		numbers[number] = m[1]
+		fmt.Fprintf(&list, "- [%s](%s): %s\n", m[2], m[1], heading[1])
+	}
+	text := read(t, index)
+	head, _, _ := strings.Cut(text, "\n- [")
+	want := strings.TrimRight(head, "\n") + "\n\n" + list.String()
+	switch {
+	case text == want:
+	case *update:
+		if err := os.WriteFile(filepath.Join(root, index), []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s does not list the decisions; run go test ./test/documents -update", index)
 	}
 }
 

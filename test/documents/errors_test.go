@@ -133,7 +133,7 @@ func problems(t *testing.T) []found {
 	return all
 }
 
-var codeForm = regexp.MustCompile(`^[A-Z]{3,}(_[A-Z]+)*$`)
+var codeForm = regexp.MustCompile(`^[A-Z]+(_[A-Z]+)*$`)
 
 // codeConstants are the constants of type problem.Code of a package.
 func codeConstants(files []*ast.File) map[string]string {
