@@ -2,7 +2,6 @@ package chain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -256,6 +255,3 @@ func (c *Chain) unindexed(first uint64) (uint64, error) {
 	}
 	return next, nil
 }
-
-// IsUnknown reports whether err says that there is no such block or transaction.
-func IsUnknown(err error) bool { return errors.Is(err, ErrUnknown) }

@@ -161,7 +161,7 @@ type spot struct {
 // indexed gives the heights at which logs have a term of every group. A group
 // with too many occurrences does not count; at least one must.
 func (c *Chain) indexed(groups [][][]byte, from, to uint64) ([]uint64, error) {
-	var common map[spot]bool
+	var shared map[spot]bool
 	for _, terms := range groups {
 		spots, ok, err := c.spots(terms, from, to)
 		if err != nil {
@@ -170,20 +170,20 @@ func (c *Chain) indexed(groups [][][]byte, from, to uint64) ([]uint64, error) {
 		if !ok {
 			continue
 		}
-		if common != nil {
+		if shared != nil {
 			for s := range spots {
-				if !common[s] {
+				if !shared[s] {
 					delete(spots, s)
 				}
 			}
 		}
-		common = spots
+		shared = spots
 	}
-	if common == nil {
+	if shared == nil {
 		return nil, ErrTooWide
 	}
-	heights := make([]uint64, 0, len(common))
-	for s := range common {
+	heights := make([]uint64, 0, len(shared))
+	for s := range shared {
 		heights = append(heights, s.height)
 	}
 	slices.Sort(heights)

@@ -14,6 +14,8 @@ const (
 
 // tail is the newest blocks, in memory.
 type tail struct {
+	maxBlocks     int
+	maxBytes      uint64
 	list          []*ethereum.Block
 	bytes         uint64
 	byHash        map[common.Hash]*ethereum.Block
@@ -27,7 +29,7 @@ type place struct {
 }
 
 func newTail() tail {
-	return tail{byHash: make(map[common.Hash]*ethereum.Block), byTransaction: make(map[common.Hash]place)}
+	return tail{maxBlocks: tailBlocks, maxBytes: tailBytes, byHash: make(map[common.Hash]*ethereum.Block), byTransaction: make(map[common.Hash]place)}
 }
 
 func (t *tail) head() *ethereum.Block { return t.list[len(t.list)-1] }
@@ -53,7 +55,7 @@ func (t *tail) push(b *ethereum.Block) {
 		t.byTransaction[r.TxHash] = place{b, i}
 	}
 	drop := 0
-	for len(t.list)-drop > 1 && (len(t.list)-drop > tailBlocks || t.bytes > tailBytes) {
+	for len(t.list)-drop > 1 && (len(t.list)-drop > t.maxBlocks || t.bytes > t.maxBytes) {
 		old := t.list[drop]
 		t.bytes -= weight(old)
 		delete(t.byHash, old.Hash)
