@@ -362,10 +362,14 @@ func (a *author) signedCheckpoint() []byte {
 	return note
 }
 
-// receipt is the receipt of a record of the head block.
+// receipt is the receipt of a record of the last block.
 func (a *author) receipt(seqno uint64) *proof.Receipt {
 	a.t.Helper()
-	b, h, err := format.DecodeBlock(a.entries[len(a.entries)-1].Body)
+	last := len(a.entries) - 1
+	for a.entries[last].Kind != format.EntryBlock {
+		last--
+	}
+	b, h, err := format.DecodeBlock(a.entries[last].Body)
 	if err != nil {
 		a.t.Fatal(err)
 	}

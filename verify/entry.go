@@ -140,6 +140,21 @@ func wrongSections(r *format.Record, p *format.Prelude) string {
 // public collects the documents of a record. Each kind of record has one
 // document or none.
 func (e *entry) public(seqno uint64, kind format.RecordKind, writes []format.Write) {
+	want := 1
+	switch kind {
+	case format.KindTransaction:
+		want = 0
+	case format.KindGenesis, format.KindRecovery:
+		if e.header.Count != 1 {
+			e.wrong(RecordKind, "record %d: a genesis or recovery record is not alone in its block", seqno)
+		}
+	case format.KindSnapshot:
+	default:
+		e.wrong(RecordKind, "record %d is of unknown kind %d", seqno, kind)
+	}
+	if kind == format.KindGenesis != (seqno == 1) {
+		e.wrong(RecordKind, "record %d is of kind %d; the genesis record is the first and no other", seqno, kind)
+	}
 	documents := 0
 	for _, w := range writes {
 		switch {
@@ -155,21 +170,6 @@ func (e *entry) public(seqno uint64, kind format.RecordKind, writes []format.Wri
 				e.wrong(ServiceDocument, "record %d: %v", seqno, err)
 			}
 		}
-	}
-	want := 1
-	switch kind {
-	case format.KindTransaction:
-		want = 0
-	case format.KindGenesis, format.KindRecovery:
-		if e.header.Count != 1 {
-			e.wrong(RecordKind, "record %d: a genesis or recovery record is not alone in its block", seqno)
-		}
-	case format.KindSnapshot:
-	default:
-		e.wrong(RecordKind, "record %d is of unknown kind %d", seqno, kind)
-	}
-	if kind == format.KindGenesis != (seqno == 1) {
-		e.wrong(RecordKind, "record %d is of kind %d; the genesis record is the first and no other", seqno, kind)
 	}
 	if documents != want {
 		e.wrong(ServiceDocument, "record %d of kind %d has %d documents, not %d", seqno, kind, documents, want)

@@ -53,10 +53,10 @@ func (c *Checkpoint) Sign(key ed25519.PrivateKey) ([]byte, error) {
 		return nil, ErrCheckpoint.From(err)
 	}
 	// A signer key is the verifier key with the seed in place of the public key.
-	named := public[:strings.LastIndexByte(public, '+')+1]
+	parts := strings.SplitN(public, "+", 3) // name, hash, key
 	const algEd25519 = 1
 	secret := append([]byte{algEd25519}, key.Seed()...)
-	signer, err := note.NewSigner("PRIVATE+KEY+" + named + base64.StdEncoding.EncodeToString(secret))
+	signer, err := note.NewSigner("PRIVATE+KEY+" + parts[0] + "+" + parts[1] + "+" + base64.StdEncoding.EncodeToString(secret))
 	if err != nil {
 		return nil, ErrCheckpoint.From(err)
 	}

@@ -69,6 +69,23 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
+// Whatever its bytes are in base64, a key signs.
+func TestCheckpointKeys(t *testing.T) {
+	c, _, _ := exampleCheckpoint(t)
+	for i := range 100 {
+		seed := numbered(i)
+		key := ed25519.NewKeyFromSeed(seed[:])
+		c.Key = key.Public().(ed25519.PublicKey)
+		data, err := c.Sign(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseCheckpoint(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestCheckpointRefused(t *testing.T) {
 	c, key, service := exampleCheckpoint(t)
 	for name, change := range map[string]func(*Checkpoint){
