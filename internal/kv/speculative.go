@@ -18,8 +18,6 @@ func (p *Speculative) GetInto(dst []byte, table TableID, key []byte) ([]byte, bo
 	if int(table) >= len(p.s.tables) {
 		return dst, false
 	}
-	p.s.mu.RLock()
-	defer p.s.mu.RUnlock()
 	return p.s.current(dst, table, key)
 }
 

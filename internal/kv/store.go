@@ -111,8 +111,7 @@ func (s *Store) Tail() (height uint64, ok bool) {
 	return after - 1, after > 0
 }
 
-// published appends the published value to dst, current the newest one. Both
-// want the lock.
+// published appends the published value to dst. It wants the lock.
 func (s *Store) published(dst []byte, id TableID, key []byte) ([]byte, bool) {
 	t := &s.tables[id]
 	switch {
@@ -126,7 +125,10 @@ func (s *Store) published(dst []byte, id TableID, key []byte) ([]byte, bool) {
 	return dst, false
 }
 
+// current appends the newest value to dst.
 func (s *Store) current(dst []byte, id TableID, key []byte) ([]byte, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	if c := s.tip.get(id, key); c != nil {
 		return c.append(dst)
 	}

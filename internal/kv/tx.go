@@ -49,9 +49,7 @@ func (t *Tx) GetInto(dst []byte, table TableID, key []byte) ([]byte, bool) {
 	if c := t.writes.get(table, key); c != nil {
 		return c.append(dst)
 	}
-	s.mu.RLock()
 	value, ok := s.current(dst, table, key)
-	s.mu.RUnlock()
 	t.noteRead(table, key, ok)
 	return value, ok
 }
