@@ -59,6 +59,7 @@ func listChunks(f disk.FS, dir string) ([]*chunk, error) {
 type handle struct {
 	file disk.File
 	*table
+	short error // why the table ends before the chunk should
 
 	mu      sync.Mutex
 	users   int
@@ -166,20 +167,26 @@ func openChunk(f disk.FS, c *chunk, next uint64) (*handle, error) {
 		return nil, c.damaged(0, c.first, next-1, "the file is missing")
 	}
 	if err != nil {
-		return nil, err
+		return nil, readProblem(c.name, err)
 	}
-	t, err := readTable(file, c, next)
+	h := &handle{file: file}
+	h.table, err = readTable(file, c, next)
+	if errors.Is(err, ErrDamaged) {
+		h.short, err = err, nil
+	}
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	return &handle{file: file, table: t}, nil
+	return h, nil
 }
 
+// readTable builds a closed chunk's table; with ErrDamaged it is that of the
+// entries before the damage.
 func readTable(file disk.File, c *chunk, next uint64) (*table, error) {
 	size, err := file.Size()
 	if err != nil {
-		return nil, err
+		return nil, readProblem(c.name, err)
 	}
 	w, t := newWalk(file, size), &table{first: c.first}
 	w.read = 16 << 10 // bodies are jumped over
@@ -193,10 +200,10 @@ func readTable(file disk.File, c *chunk, next uint64) (*table, error) {
 			header, err = w.peekBlock(&h)
 		}
 		if errors.Is(err, errFrame) {
-			return nil, c.damaged(w.at, index, next-1, err.Error())
+			return t, c.damaged(w.at, index, next-1, err.Error())
 		}
 		if err != nil {
-			return nil, err
+			return nil, readProblem(c.name, err)
 		}
 		var height uint64
 		if header != nil {

@@ -17,7 +17,6 @@
 package ledger
 
 import (
-	"fmt"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -124,10 +123,13 @@ func Open(f disk.FS, dir string, o Options) (*Log, error) {
 	o.fill(dir)
 	ballot, voted, err := readVote(f, o.Vote)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", o.Vote, err)
+		return nil, readProblem(o.Vote, err)
 	}
 	scan := &scan{fs: f, synced: ballot.synced}
 	if err := scan.run(dir, o.VerifyFrom); err != nil {
+		if problem.CodeOf(err) != ErrCorrupt.Code {
+			err = readProblem(dir, err)
+		}
 		return nil, err
 	}
 	if !voted && scan.end.index > 0 {

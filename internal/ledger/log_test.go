@@ -28,6 +28,7 @@ func testOptions() Options {
 type writer struct {
 	end       chain
 	committed uint64 // to name in the next header
+	named     uint64 // blocks that some header named as committed
 	salt      uint64 // makes bodies differ
 }
 
@@ -37,6 +38,7 @@ func (w *writer) block(term uint64, size int, chunkEnd bool) format.Entry {
 		TreeSize: w.end.blocks + 1, Prefix: w.end.prefix, Time: w.salt, ChunkEnd: chunkEnd}
 	if h.Height > 0 {
 		h.Committed = min(w.committed, h.Height-1)
+		w.named = max(w.named, h.Committed+1)
 	}
 	record := bytes.Repeat(binary.BigEndian.AppendUint64(nil, w.salt*0x9e3779b97f4a7c15), size/8+1)
 	b := format.Block{Header: h.Encode(), Signature: []byte("signature"), Records: [][]byte{record[:size]}}

@@ -14,6 +14,8 @@ var (
 		"restore the node's folder from a copy, or let the node start again from the other nodes; nothing was changed on disk")
 	ErrDamaged = problem.New("LEDGER_DAMAGED", "this range of the ledger on disk is damaged and is not served",
 		"restore the named chunk from a copy or from another node; the newer part of the ledger is intact")
+	ErrRead = problem.New("LEDGER_READ", "the disk does not give back a part of the ledger",
+		"check the disk and the system log")
 	ErrWrite = problem.New("LEDGER_WRITE", "the ledger cannot be written, and takes no more blocks until the node is restarted; reads go on",
 		"check the disk and the system log, then restart the node")
 	ErrOrder = problem.New("LEDGER_ORDER", "the entries do not continue the ledger",
@@ -52,6 +54,10 @@ func writeProblem(err error) *problem.Error {
 		p.Next = "mount the disk that holds the node's data for writing (look in the system log why it is not), then restart the node"
 	}
 	return p.From(err)
+}
+
+func readProblem(name string, err error) error {
+	return ErrRead.From(fmt.Errorf("%s: %w", name, err))
 }
 
 func orderProblem(format string, args ...any) error {

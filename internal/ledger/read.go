@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"sort"
 
+	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
@@ -59,8 +62,8 @@ func (l *Log) readRun(entries []format.Entry, lo, hi uint64, budget *int) ([]for
 	}
 	*budget -= int(r.to - r.from)
 	data := make([]byte, r.to-r.from)
-	if n, err := h.file.ReadAt(data, r.from); n < len(data) {
-		return nil, l.unreadable(h.first, r.from, lo, cuts, fmt.Errorf("read: %w", err))
+	if err := readFull(h.file, data, r.from); err != nil {
+		return nil, l.unreadable(h.first, r.from, lo, cuts, err)
 	}
 	for i, at := uint64(0), int64(0); i < r.count; i++ {
 		e, size, err := parseFrame(data[at:], lo+i)
@@ -97,18 +100,45 @@ func (l *Log) runOf(h *handle, lo, hi uint64, budget int64, first bool) run {
 	return r
 }
 
-func parseFrame(data []byte, index uint64) (*format.Entry, int64, error) {
+// readFull reads all of data; that the file ends before is a bad frame.
+func readFull(file disk.File, data []byte, offset int64) error {
+	n, err := file.ReadAt(data, offset)
+	switch {
+	case n == len(data):
+		return nil
+	case errors.Is(err, io.EOF):
+		return badFrame("the file ends inside the frame")
+	}
+	return err
+}
+
+// parseHead decodes the head of the frame that should be an entry's.
+func parseHead(data []byte, index uint64) (format.FrameHeader, error) {
 	f, err := format.ParseFrameHead(data)
+	if err != nil {
+		return f, badFrame("%v", errors.Unwrap(err))
+	}
+	if f.Index != index {
+		return f, badFrame("it is entry %d", f.Index)
+	}
+	return f, nil
+}
+
+func parseFrame(data []byte, index uint64) (*format.Entry, int64, error) {
+	f, err := parseHead(data, index)
 	if err != nil {
 		return nil, 0, err
 	}
 	size := format.FrameSize(f.Length)
-	if f.Index != index || size > int64(len(data)) {
-		return nil, 0, fmt.Errorf("entry %d of %d bytes lies there", f.Index, f.Length)
+	if size > int64(len(data)) {
+		return nil, 0, badFrame("it is longer than its place")
 	}
 	end := format.FrameHead + f.Length
 	e, err := f.Entry(data[format.FrameHead:end:end])
-	return e, size, err
+	if err != nil {
+		return nil, 0, badFrame("%v", errors.Unwrap(err))
+	}
+	return e, size, nil
 }
 
 // unreadable names what could not be read, unless the log was cut meanwhile.
@@ -120,6 +150,9 @@ func (l *Log) unreadable(first uint64, offset int64, index, cuts uint64, err err
 	}
 	if cuts != l.cuts.Load() {
 		return absent(index, l.end.index)
+	}
+	if !errors.Is(err, errFrame) {
+		return readProblem(newChunk("", first).base(), err)
 	}
 	return newChunk("", first).damaged(offset, index, index, err.Error())
 }
@@ -165,13 +198,10 @@ func (l *Log) Prefix(index uint64) (format.Hash, error) {
 		return none, absent(index+1, end.index)
 	}
 	head := make([]byte, format.FrameHead)
-	if _, err := h.file.ReadAt(head, r.from); err != nil {
+	if err := readFull(h.file, head, r.from); err != nil {
 		return none, l.unreadable(h.first, r.from, index+1, cuts, err)
 	}
-	f, err := format.ParseFrameHead(head)
-	if err == nil && f.Index != index+1 {
-		err = fmt.Errorf("entry %d lies there", f.Index)
-	}
+	f, err := parseHead(head, index+1)
 	if err != nil {
 		return none, l.unreadable(h.first, r.from, index+1, cuts, err)
 	}
@@ -242,14 +272,19 @@ func (l *Log) find(index uint64) (*handle, error) {
 	c, next := l.chunks[at], l.chunks[at+1].first
 	l.mu.RUnlock()
 	h, err := l.shelf.get(c, next)
-	if err != nil {
-		l.mu.RLock()
-		defer l.mu.RUnlock()
-		if cuts != l.cuts.Load() {
-			return nil, absent(index, l.end.index)
-		}
+	if err == nil && index-h.first >= h.len() {
+		h.release()
+		err = h.short
 	}
-	return h, err
+	if err == nil {
+		return h, nil
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if cuts != l.cuts.Load() {
+		return nil, absent(index, l.end.index)
+	}
+	return nil, err
 }
 
 // chunkOf is the number of the chunk that holds an entry; it wants the lock.
