@@ -11,7 +11,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"go.uber.org/goleak"
 
-	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -40,35 +39,45 @@ func stop(t *testing.T, n *Node) {
 	}
 }
 
+func payer() common.Address { return ethereum.DevelopmentAccounts()[0].Address }
+
 // pay sends one wei from the first development account and waits for the commit.
-func pay(t *testing.T, n *Node, nonce uint64) sequencer.TxID {
-	t.Helper()
-	account := ethereum.DevelopmentAccounts()[0]
-	tx, err := types.SignNewTx(account.Key, types.LatestSignerForChainID(big.NewInt(ethereum.DevelopmentChainID)), &types.DynamicFeeTx{
+func (n *Node) pay(ctx context.Context, nonce uint64) (acknowledged, error) {
+	var a acknowledged
+	tx, err := types.SignNewTx(ethereum.DevelopmentAccounts()[0].Key, types.LatestSignerForChainID(big.NewInt(ethereum.DevelopmentChainID)), &types.DynamicFeeTx{
 		ChainID: big.NewInt(ethereum.DevelopmentChainID), Nonce: nonce, Gas: 21000, To: &common.Address{7}, Value: big.NewInt(1)})
 	if err != nil {
-		t.Fatal(err)
+		return a, err
 	}
 	raw, err := tx.MarshalBinary()
 	if err != nil {
-		t.Fatal(err)
+		return a, err
 	}
 	checked, err := pool.NewChecker(ethereum.DevelopmentChainID).Check(raw)
 	if err != nil {
-		t.Fatal(err)
+		return a, err
 	}
 	e, err := n.pool.Admit([]byte("test"), checked)
 	if err != nil {
-		t.Fatal(err)
+		return a, err
 	}
-	if err := e.Wait(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := e.Wait(ctx); err != nil {
+		return a, err
 	}
-	b, i, err := n.rooms.chain.Transaction(t.Context(), tx.Hash())
+	b, i, err := n.rooms.chain.Transaction(ctx, tx.Hash())
+	if err != nil {
+		return a, err
+	}
+	return acknowledged{tx.Hash(), b.TxIDs[i]}, nil
+}
+
+func pay(t *testing.T, n *Node, nonce uint64) sequencer.TxID {
+	t.Helper()
+	a, err := n.pay(t.Context(), nonce)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.TxIDs[i]
+	return a.tx
 }
 
 func TestStartFoundsAndContinues(t *testing.T) {
@@ -101,5 +110,3 @@ func TestStartFoundsAndContinues(t *testing.T) {
 		stop(t, n)
 	}
 }
-
-var _ = proof.Leaf

@@ -172,8 +172,9 @@ func (s *Sequencer) seal() {
 			section = append(section, envelope.SectionPart{Protocol: name, Data: data})
 		}
 	}
-	f := &flight{artefacts: artefacts, tickets: b.tickets, head: lineage.Head{Tree: s.tail.Tree.Clone()}}
 	records := sealRecords(b)
+	f := &flight{artefacts: artefacts, tickets: b.tickets, head: lineage.Head{Tree: s.tail.Tree.Clone()},
+		block: &envelope.Block{Section: section, Records: records}}
 	stored := make([][]byte, len(records))
 	size := 0
 	for i := range records {
@@ -202,7 +203,6 @@ func (s *Sequencer) seal() {
 		s.refused(b, err)
 		return
 	}
-	f.block.Section, f.block.Records = section, records
 	s.tail = f.head.Clone()
 	s.chunkUsed += uint64(format.FrameSize(body))
 	if h.ChunkEnd {
@@ -225,7 +225,7 @@ func (s *Sequencer) propose(h *format.Header, f *flight, raw *format.Block) (siz
 		}
 		hash := format.Sum(raw.Header)
 		f.index, f.term = at.Index+1, h.View
-		f.block = &envelope.Block{Index: f.index, Header: h, Hash: hash, Encoded: raw.Header, Signature: raw.Signature}
+		f.block.Index, f.block.Header, f.block.Hash, f.block.Encoded, f.block.Signature = f.index, h, hash, raw.Header, raw.Signature
 		f.head = lineage.Head{Height: h.Height, Hash: hash, View: h.View, Seqno: h.LastSeqno(), Time: h.Time, Tree: f.head.Tree}
 		body := raw.Encode()
 		size = len(body)
