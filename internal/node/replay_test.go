@@ -1,0 +1,104 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/coco-consortium/coco/internal/ledger"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+)
+
+// written is the log of a network that was stopped and recovered once.
+func written(t *testing.T) []format.Entry {
+	t.Helper()
+	dir := t.TempDir()
+	for nonce := range uint64(2) {
+		n := startNode(t, dir)
+		pay(t, n, nonce)
+		stop(t, n)
+	}
+	log, err := ledger.Open(Default(dir).FS, dirLedger, ledger.Options{Vote: fileVote})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	entries, err := log.Entries(1, log.Head().LastIndex+1, 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entries
+}
+
+// follow runs entries through a lineage, giving it true prefix hashes.
+func follow(entries []format.Entry) error {
+	line := lineage.New(authorities()...)
+	var prefix format.Hash
+	for i := range entries {
+		if entries[i].Kind == format.EntryBlock {
+			if err := line.Extend(&entries[i], prefix); err != nil {
+				return err
+			}
+		}
+		prefix = format.NextPrefix(prefix, &entries[i])
+	}
+	return nil
+}
+
+func TestLineageFollowsARecoveredLedger(t *testing.T) {
+	if err := follow(written(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLineageRefusesAnyOtherByte changes one byte of a block at a time, and then
+// chains everything behind it as an attacker would who can write the disk.
+func TestLineageRefusesAnyOtherByte(t *testing.T) {
+	entries := written(t)
+	stride := 5
+	if testing.Short() {
+		stride = 41
+	}
+	for i := range entries {
+		if entries[i].Kind != format.EntryBlock {
+			continue
+		}
+		body := entries[i].Body
+		for at := i % stride; at < len(body); at += stride {
+			changed := append([]format.Entry(nil), entries[:i+1]...)
+			changed[i].Body = bytes.Clone(body)
+			changed[i].Body[at] ^= 1 << (at % 8)
+			if err := follow(changed); !errors.Is(err, lineage.ErrChain) && !errors.Is(err, format.ErrFormat) {
+				t.Fatalf("entry %d with byte %d changed: %v", entries[i].Index, at, err)
+			}
+		}
+	}
+}
+
+func TestLineageRefusesOtherOrders(t *testing.T) {
+	entries := written(t)
+	blocks := []int{}
+	for i := range entries {
+		if entries[i].Kind == format.EntryBlock {
+			blocks = append(blocks, i)
+		}
+	}
+	for _, i := range blocks[1:] {
+		without := append(append([]format.Entry(nil), entries[:i]...), entries[i+1:]...)
+		if i+1 < len(entries) {
+			if err := follow(without); !errors.Is(err, lineage.ErrChain) {
+				t.Errorf("without entry %d: %v", i+1, err)
+			}
+		}
+		twice := append(append([]format.Entry(nil), entries[:i+1]...), entries[i:]...)
+		if err := follow(twice); !errors.Is(err, lineage.ErrChain) {
+			t.Errorf("entry %d twice: %v", i+1, err)
+		}
+		swapped := append([]format.Entry(nil), entries...)
+		swapped[i], swapped[0] = swapped[0], swapped[i]
+		if err := follow(swapped); !errors.Is(err, lineage.ErrChain) {
+			t.Errorf("entry %d in place of genesis: %v", i+1, err)
+		}
+	}
+}
