@@ -53,6 +53,7 @@ type author struct {
 	time       uint64
 	recoveries uint64
 	raftID     uint64
+	claims     map[uint64]proof.DomainClaims // by seqno
 
 	// wrong, when set, changes a header before its root is signed.
 	wrong func(*format.Header)
@@ -68,7 +69,7 @@ type draft struct {
 
 func newAuthor(t testing.TB, seed string) *author {
 	t.Helper()
-	a := &author{t: t, random: rand.NewChaCha8(sha256.Sum256([]byte(seed))), mode: format.ModeSimulated, term: 1, raftID: 1,
+	a := &author{t: t, random: rand.NewChaCha8(sha256.Sum256([]byte(seed))), mode: format.ModeSimulated, term: 1, raftID: 1, claims: map[uint64]proof.DomainClaims{},
 		time: uint64(time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC).UnixNano())}
 	a.random.Read(a.id[:])
 	a.random.Read(a.secret[:])
@@ -238,7 +239,7 @@ func (a *author) block(section, chunkEnd bool, drafts ...draft) {
 		a.leaves = append(a.leaves, leaf)
 	}
 	if section {
-		sealed := a.seal("coco/section", h, []byte("section"), []byte("coco/block-section"))
+		sealed := a.seal("coco/section", h, format.Encode([]any{[]any{"example", []byte("share")}}), []byte("coco/block-section"))
 		b.Section = format.Encode(&sealed)
 		sum := sha256.Sum256(b.Section)
 		h.Section = sum[:]
@@ -272,7 +273,8 @@ func (a *author) record(h *format.Header, seqno uint64, d draft) (stored []byte,
 		var seed [32]byte
 		a.random.Read(seed[:])
 		d.private.ClaimsSeed = seed[:]
-		p.Claims = proof.ClaimsDigest(proof.DomainClaims{Seed: seed, Claims: d.claims})
+		a.claims[seqno] = proof.DomainClaims{Seed: seed, Claims: d.claims}
+		p.Claims = proof.ClaimsDigest(a.claims[seqno])
 	}
 	r := &format.Record{Prelude: format.Encode(p), Public: format.Encode(append([]format.Write{}, d.public...))}
 	r.Sealed = []format.Sealed{a.seal("coco/record", h, d.private.EncodePadded(), r.SectionContext(0, 1))}
@@ -362,7 +364,7 @@ func (a *author) signedCheckpoint() []byte {
 	return note
 }
 
-// receipt is the receipt of a record of the last block.
+// receipt is the receipt of a record of the last block, all claims disclosed.
 func (a *author) receipt(seqno uint64) *proof.Receipt {
 	a.t.Helper()
 	last := len(a.entries) - 1
@@ -386,6 +388,13 @@ func (a *author) receipt(seqno uint64) *proof.Receipt {
 	r, err := proof.NewReceipt(tree(a.leaves), a.writer, b.Header, b.Signature, seqno, sha256.Sum256(stored), format.Hash(mac.Sum(nil)), p.Claims)
 	if err != nil {
 		a.t.Fatal(err)
+	}
+	for i := range a.claims[seqno].Claims {
+		d, err := proof.Disclose([]proof.DomainClaims{a.claims[seqno]}, 0, i)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		r.Disclosed = append(r.Disclosed, *d)
 	}
 	return r
 }
