@@ -1,0 +1,211 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+
+	"github.com/coder/websocket"
+)
+
+// conn is a kept connection with one request under way at a time. The
+// generator shares its processor with the server, so requests are encoded
+// before the run and answers are read with as little work as possible.
+type conn interface {
+	// encode makes what send takes of a JSON-RPC request.
+	encode(body []byte) []byte
+	// send sends a request and gives the answer's body, valid until the next.
+	send(request []byte) ([]byte, error)
+	close()
+}
+
+// maxAnswer bounds the answer to one request.
+const maxAnswer = 256 << 20
+
+func connect(ctx context.Context, transport string, t *target) (conn, error) {
+	if transport == "ws" {
+		return dialWebSocket(ctx, t.node.WebSocket)
+	}
+	return dialHTTP(ctx, t.node.URL)
+}
+
+// httpConn is an HTTP/1.1 connection.
+type httpConn struct {
+	raw    net.Conn
+	in     *bufio.Reader
+	header string // of a request, up to the length
+	answer []byte
+	stop   func() bool
+}
+
+func dialHTTP(ctx context.Context, address string) (*httpConn, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	host, port := u.Host, u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		host = net.JoinHostPort(u.Hostname(), port)
+	}
+	var raw net.Conn
+	switch u.Scheme {
+	case "http":
+		raw, err = (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	case "https":
+		raw, err = (&tls.Dialer{Config: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}}).DialContext(ctx, "tcp", host)
+	default:
+		err = fmt.Errorf("%q is not an http address", address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	path := u.RequestURI()
+	return &httpConn{
+		raw: raw, in: bufio.NewReaderSize(raw, 64<<10),
+		header: "POST " + path + " HTTP/1.1\r\nHost: " + u.Host + "\r\nContent-Type: application/json\r\nContent-Length: ",
+		stop:   context.AfterFunc(ctx, func() { raw.Close() }),
+	}, nil
+}
+
+func (c *httpConn) encode(body []byte) []byte {
+	request := make([]byte, 0, len(c.header)+12+len(body))
+	request = append(request, c.header...)
+	request = strconv.AppendInt(request, int64(len(body)), 10)
+	request = append(request, "\r\n\r\n"...)
+	return append(request, body...)
+}
+
+func (c *httpConn) send(request []byte) ([]byte, error) {
+	if _, err := c.raw.Write(request); err != nil {
+		return nil, err
+	}
+	status, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return nil, err
+	}
+	ok := bytes.HasPrefix(status, []byte("HTTP/1.1 200"))
+	refusal := string(bytes.TrimSpace(status[min(len(status), len("HTTP/1.1 ")):]))
+	length, chunked, err := c.readHeader()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.readBody(length, chunked); err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errors.New("HTTP status " + refusal)
+	}
+	return c.answer, nil
+}
+
+// readHeader reads up to the body and gives its length.
+func (c *httpConn) readHeader() (length int, chunked bool, err error) {
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return 0, false, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			return length, chunked, nil
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimSpace(value)
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return 0, false, err
+			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = bytes.EqualFold(value, []byte("chunked"))
+		}
+	}
+}
+
+func (c *httpConn) readBody(length int, chunked bool) error {
+	c.answer = c.answer[:0]
+	if !chunked {
+		return c.readN(length)
+	}
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		size, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(";"))
+		n, err := strconv.ParseUint(string(size), 16, 31)
+		if err != nil {
+			return err
+		}
+		if err := c.readN(int(n)); err != nil {
+			return err
+		}
+		if _, err := c.in.ReadSlice('\n'); err != nil { // the end of the chunk, or of empty trailers
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+	}
+}
+
+// readN appends n bytes to the answer.
+func (c *httpConn) readN(n int) error {
+	have := len(c.answer)
+	if n < 0 || have+n > maxAnswer {
+		return errors.New("the answer is too long")
+	}
+	c.answer = append(c.answer, make([]byte, n)...)
+	_, err := io.ReadFull(c.in, c.answer[have:])
+	return err
+}
+
+func (c *httpConn) close() {
+	c.stop()
+	c.raw.Close()
+}
+
+// wsConn is a WebSocket connection.
+type wsConn struct {
+	ctx    context.Context
+	raw    *websocket.Conn
+	answer bytes.Buffer
+}
+
+func dialWebSocket(ctx context.Context, address string) (*wsConn, error) {
+	raw, _, err := websocket.Dial(ctx, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	raw.SetReadLimit(maxAnswer)
+	return &wsConn{ctx: ctx, raw: raw}, nil
+}
+
+func (c *wsConn) encode(body []byte) []byte { return body }
+
+func (c *wsConn) send(request []byte) ([]byte, error) {
+	if err := c.raw.Write(c.ctx, websocket.MessageText, request); err != nil {
+		return nil, err
+	}
+	return c.receive()
+}
+
+func (c *wsConn) receive() ([]byte, error) {
+	_, message, err := c.raw.Reader(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.answer.Reset()
+	_, err = c.answer.ReadFrom(message)
+	return c.answer.Bytes(), err
+}
+
+func (c *wsConn) close() { c.raw.CloseNow() }

@@ -1,0 +1,353 @@
+package bench
+
+import (
+	"context"
+	"crypto/ecdsa"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// tokenCode is the creation code of token/Token.sol.
+//
+//go:embed token/Token.hex
+var tokenCode string
+
+// developmentKey is that of the first account of the mnemonic "test test test
+// test test test test test test test test junk", which development networks of
+// coco, Hardhat and Foundry fund.
+const developmentKey = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+
+// target is a node that is set up to be measured.
+type target struct {
+	node     Node
+	name     string
+	version  string // web3_clientVersion
+	signer   types.Signer
+	chainID  *big.Int
+	feeCap   *big.Int
+	tip      *big.Int
+	control  conn
+	process  *process // nil when it is not on this machine
+	accounts []account
+	token    common.Address
+	gas      uint64 // limit of a token transfer
+}
+
+type account struct {
+	key     *ecdsa.PrivateKey
+	address common.Address
+	nonce   uint64
+}
+
+func newAccount() (account, error) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		return account{}, err
+	}
+	return account{key: key, address: crypto.PubkeyToAddress(key.PublicKey)}, nil
+}
+
+// dial connects to a node and gives new accounts ether and tokens.
+func dial(ctx context.Context, n Node, accounts int) (t *target, err error) {
+	if n.WebSocket == "" {
+		u, err := url.Parse(n.URL)
+		if err != nil {
+			return nil, ErrNode.From(err)
+		}
+		u.Scheme = map[string]string{"https": "wss"}[u.Scheme]
+		if u.Scheme == "" {
+			u.Scheme = "ws"
+		}
+		n.WebSocket = u.String()
+	}
+	t = &target{node: n}
+	if t.control, err = dialHTTP(ctx, n.URL); err != nil {
+		return nil, ErrNode.From(err)
+	}
+	defer func() {
+		if err != nil {
+			t.close()
+		}
+	}()
+	if err := t.introduce(ctx); err != nil {
+		return nil, ErrNode.From(err)
+	}
+	bank, err := t.bank(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.setUp(ctx, bank, accounts); err != nil {
+		return nil, ErrSetup.From(err)
+	}
+	return t, nil
+}
+
+func (t *target) close() { t.control.close() }
+
+// introduce asks what kind of node it is, and whether it speaks WebSocket.
+func (t *target) introduce(ctx context.Context) error {
+	ws, err := dialWebSocket(ctx, t.node.WebSocket)
+	if err != nil {
+		return err
+	}
+	ws.close()
+	var id, price hexutil.Big
+	if err := errors.Join(
+		call(t.control, &t.version, "web3_clientVersion"),
+		call(t.control, &id, "eth_chainId"),
+		call(t.control, &price, "eth_gasPrice"),
+	); err != nil {
+		return err
+	}
+	t.chainID = id.ToInt()
+	t.signer = types.LatestSignerForChainID(t.chainID)
+	// Room for the base fee to rise; where gas is free everything stays zero.
+	t.feeCap = new(big.Int).Mul(price.ToInt(), big.NewInt(10))
+	t.tip = big.NewInt(int64(min(1, t.feeCap.Sign())))
+	if t.name = t.node.Name; t.name == "" {
+		t.name, _, _ = strings.Cut(strings.ToLower(t.version), "/")
+	}
+	t.process = findProcess(t.node)
+	return nil
+}
+
+func (t *target) info() NodeInfo {
+	info := NodeInfo{Name: t.name, URL: t.node.URL, Version: t.version}
+	if t.process != nil {
+		info.PID = t.process.pid
+	}
+	return info
+}
+
+// share is the ether of one account, in wei: enough for the fees of some ten
+// thousand transactions, next to nothing where gas is free.
+func (t *target) share() *big.Int {
+	if t.feeCap.Sign() == 0 {
+		return big.NewInt(1e15)
+	}
+	return new(big.Int).Mul(big.NewInt(10), big.NewInt(1e18))
+}
+
+// bank is the account that funds the others.
+func (t *target) bank(ctx context.Context, accounts int) (account, error) {
+	need := new(big.Int).Mul(t.share(), big.NewInt(int64(accounts)+10))
+	hexKey := strings.TrimPrefix(t.node.Key, "0x")
+	if hexKey == "" {
+		var own []common.Address
+		if err := call(t.control, &own, "eth_accounts"); err == nil && len(own) > 0 {
+			if bank, err := t.borrow(ctx, own[0], need); err == nil {
+				return bank, nil
+			}
+		}
+		hexKey = developmentKey
+	}
+	key, err := crypto.HexToECDSA(hexKey)
+	if err != nil {
+		return account{}, ErrFunds.From(errors.New("the private key is not 64 hex digits"))
+	}
+	bank := account{key: key, address: crypto.PubkeyToAddress(key.PublicKey)}
+	var balance hexutil.Big
+	if err := call(t.control, &balance, "eth_getBalance", bank.address, "latest"); err != nil {
+		return account{}, ErrNode.From(err)
+	}
+	if balance.ToInt().Cmp(need) < 0 {
+		return account{}, ErrFunds.From(fmt.Errorf("%s has %v wei of the %v needed", bank.address, balance.ToInt(), need))
+	}
+	return bank, nil
+}
+
+// borrow has the node itself send ether to a new account from one it holds the
+// key of.
+func (t *target) borrow(ctx context.Context, from common.Address, need *big.Int) (account, error) {
+	bank, err := newAccount()
+	if err != nil {
+		return bank, err
+	}
+	err = call(t.control, nil, "eth_sendTransaction", map[string]any{"from": from, "to": bank.address, "value": (*hexutil.Big)(need)})
+	if err != nil {
+		return bank, err
+	}
+	return bank, poll(ctx, func() (bool, error) {
+		var balance hexutil.Big
+		err := call(t.control, &balance, "eth_getBalance", bank.address, "latest")
+		return balance.ToInt().Sign() > 0, err
+	})
+}
+
+// setUp deploys the token and hands out ether and tokens.
+func (t *target) setUp(ctx context.Context, bank account, accounts int) error {
+	var nonce hexutil.Uint64
+	if err := call(t.control, &nonce, "eth_getTransactionCount", bank.address, "pending"); err != nil {
+		return err
+	}
+	bank.nonce = uint64(nonce)
+	for range accounts {
+		a, err := newAccount()
+		if err != nil {
+			return err
+		}
+		t.accounts = append(t.accounts, a)
+	}
+
+	code, err := hex.DecodeString(strings.TrimSpace(tokenCode))
+	if err != nil {
+		return err
+	}
+	supply := new(big.Int).Lsh(big.NewInt(1), 200)
+	code = append(code, common.BigToHash(supply).Bytes()...)
+	gas, err := t.estimate(map[string]any{"from": bank.address, "data": hexutil.Bytes(code)})
+	if err != nil {
+		return err
+	}
+	t.token = crypto.CreateAddress(bank.address, bank.nonce)
+	if err := t.pay(ctx, &bank, []types.TxData{t.transaction(bank.nonce, nil, nil, code, gas)}); err != nil {
+		return err
+	}
+
+	share := new(big.Int).Div(supply, big.NewInt(int64(accounts)+1))
+	first := transferData(t.accounts[0].address, share)
+	if t.gas, err = t.estimate(map[string]any{"from": bank.address, "to": t.token, "data": hexutil.Bytes(first)}); err != nil {
+		return err
+	}
+	var payments []types.TxData
+	for _, a := range t.accounts {
+		next := bank.nonce + uint64(len(payments))
+		payments = append(payments,
+			t.transaction(next, &a.address, t.share(), nil, 100_000),
+			t.transaction(next+1, &t.token, nil, transferData(a.address, share), t.gas))
+	}
+	if err := t.pay(ctx, &bank, payments); err != nil {
+		return err
+	}
+	last := t.accounts[accounts-1].address
+	var balance hexutil.Bytes
+	query := map[string]any{"to": t.token, "data": hexutil.Bytes(append(crypto.Keccak256([]byte("balanceOf(address)"))[:4], common.LeftPadBytes(last.Bytes(), 32)...))}
+	if err := call(t.control, &balance, "eth_call", query, "latest"); err != nil {
+		return err
+	}
+	if new(big.Int).SetBytes(balance).Cmp(share) != 0 {
+		return errors.New("the token did not arrive at the last account")
+	}
+	return nil
+}
+
+// estimate is a gas limit with some room.
+func (t *target) estimate(message map[string]any) (uint64, error) {
+	var gas hexutil.Uint64
+	err := call(t.control, &gas, "eth_estimateGas", message)
+	return uint64(gas) + uint64(gas)/4, err
+}
+
+func (t *target) transaction(nonce uint64, to *common.Address, value *big.Int, data []byte, gas uint64) types.TxData {
+	return &types.DynamicFeeTx{
+		ChainID: t.chainID, Nonce: nonce, GasTipCap: t.tip, GasFeeCap: t.feeCap,
+		Gas: gas, To: to, Value: value, Data: data,
+	}
+}
+
+// pay sends an account's transactions, a few at a time, and waits until they
+// are committed.
+func (t *target) pay(ctx context.Context, from *account, payments []types.TxData) error {
+	for len(payments) > 0 {
+		n := min(maxWaiting, len(payments))
+		params := make([][]any, n)
+		for i := range params {
+			tx, err := types.SignNewTx(from.key, t.signer, payments[i])
+			if err != nil {
+				return err
+			}
+			raw, err := tx.MarshalBinary()
+			if err != nil {
+				return err
+			}
+			params[i] = []any{hexutil.Bytes(raw)}
+		}
+		answers, err := callMany(t.control, "eth_sendRawTransaction", params)
+		if err != nil {
+			return err
+		}
+		for _, a := range answers {
+			if a.Error != nil {
+				return fmt.Errorf("eth_sendRawTransaction: %w", a.Error)
+			}
+		}
+		payments = payments[n:]
+		from.nonce += uint64(n)
+		err = poll(ctx, func() (bool, error) {
+			var nonce hexutil.Uint64
+			err := call(t.control, &nonce, "eth_getTransactionCount", from.address, "latest")
+			return uint64(nonce) >= from.nonce, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refresh reads the accounts' next nonces.
+func (t *target) refresh() error {
+	const many = 100
+	for lo := 0; lo < len(t.accounts); lo += many {
+		accounts := t.accounts[lo:min(lo+many, len(t.accounts))]
+		params := make([][]any, len(accounts))
+		for i, a := range accounts {
+			params[i] = []any{a.address, "pending"}
+		}
+		answers, err := callMany(t.control, "eth_getTransactionCount", params)
+		if err != nil {
+			return err
+		}
+		for i, a := range answers {
+			if a.Error != nil {
+				return a.Error
+			}
+			var nonce hexutil.Uint64
+			if err := nonce.UnmarshalJSON(a.Result); err != nil {
+				return err
+			}
+			accounts[i].nonce = uint64(nonce)
+		}
+	}
+	return nil
+}
+
+// transferData is the call of ERC-20's transfer.
+func transferData(to common.Address, value *big.Int) []byte {
+	data := make([]byte, 0, 68)
+	data = append(data, 0xa9, 0x05, 0x9c, 0xbb) // transfer(address,uint256)
+	data = append(data, common.LeftPadBytes(to.Bytes(), 32)...)
+	return append(data, common.BigToHash(value).Bytes()...)
+}
+
+// patience is how long a node may make no progress before it is given up.
+const patience = 15 * time.Second
+
+// poll asks until the answer is yes.
+func poll(ctx context.Context, ask func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if yes, err := ask(); yes || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.New("the node did not commit a transaction in time")
+		}
+	}
+}
