@@ -27,11 +27,16 @@ func newCodeCache() *codeCache {
 	}
 }
 
-// get gives the code of the given hash, from the cache or from the state.
+// get gives the code of the given hash, from the cache or from the state; nil
+// when the state does not have it.
 func (c *codeCache) get(r kv.Reader, table kv.TableID, hash common.Hash) []byte {
 	if code, ok := c.codes.Get(hash); ok {
 		return code
 	}
+	return c.read(r, table, hash)
+}
+
+func (c *codeCache) read(r kv.Reader, table kv.TableID, hash common.Hash) []byte {
 	code, ok := r.Get(table, hash[:])
 	if ok {
 		c.codes.Add(hash, code)

@@ -239,18 +239,24 @@ func (s *State) load(address common.Address) (*account, uint32) {
 	i := s.number(address)
 	a := &s.accounts[i]
 	if !a.loaded {
-		a.loaded = true
-		a.CodeHash = types.EmptyCodeHash
-		if data, ok := s.reader.GetInto(a.encoded[:0], s.ids.accounts, address[:]); ok {
-			decoded, err := DecodeAccount(data)
-			if err != nil {
-				s.fail(fmt.Errorf("%w: %v", err, address))
-				return a, i
-			}
-			a.Account, a.exists, a.stored = decoded, true, int8(len(data))
-		}
+		s.readAccount(a)
 	}
 	return a, i
+}
+
+func (s *State) readAccount(a *account) {
+	a.loaded = true
+	a.CodeHash = types.EmptyCodeHash
+	data, ok := s.reader.GetInto(a.encoded[:0], s.ids.accounts, a.address[:])
+	if !ok {
+		return
+	}
+	decoded, err := DecodeAccount(data)
+	if err != nil {
+		s.fail(fmt.Errorf("%w: %v", err, a.address))
+		return
+	}
+	a.Account, a.exists, a.stored = decoded, true, int8(len(data))
 }
 
 // ensure is load, and makes the account if there is none.
@@ -283,14 +289,14 @@ func (s *State) loadSlot(address common.Address, key common.Hash) (*slot, uint32
 	if !l.loaded {
 		l.loaded = true
 		if a, _ := s.load(address); a.stored >= 0 { // an account that is new has no slots
-			s.readSlot(l, address)
+			s.readSlot(l, &a.address)
 		}
 		l.value = l.committed
 	}
 	return l, i
 }
 
-func (s *State) readSlot(l *slot, address common.Address) {
+func (s *State) readSlot(l *slot, address *common.Address) {
 	s.buf = append(append(s.buf[:0], address[:]...), l.slot[:]...)
 	key := len(s.buf)
 	data, ok := s.reader.GetInto(s.buf, s.ids.storage, s.buf)
