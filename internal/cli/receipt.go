@@ -154,8 +154,8 @@ func receiptVerify() *cobra.Command {
 func printReceipt(out io.Writer, r *verify.ReceiptReport) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "VALID\tthe transaction is committed in this ledger\n")
-	fmt.Fprintf(w, "transaction\t%s\n", r.TxID)
-	fmt.Fprintf(w, "block\t%d, view %d\n", r.Height, r.View)
+	fmt.Fprintf(w, "transaction\t%s\n", r.Transaction)
+	fmt.Fprintf(w, "block\t%d, hash %s\n", r.Height, r.Block)
 	fmt.Fprintf(w, "time\t%s\n", r.Time.Format(time.RFC3339Nano))
 	fmt.Fprintf(w, "service\t%s\n", r.Service)
 	if r.Mode == "simulated" {

@@ -114,12 +114,12 @@ func announce(n *node.Node, o startOptions, address string, out io.Writer) error
 	if o.ephemeral {
 		kept += " (removed at the end)"
 	}
-	_, err := fmt.Fprintf(out, `coco runs a development network, service %s
+	_, err := fmt.Fprintf(out, `coco runs a development network of service %s
   JSON-RPC   %s and %s, chain id %d
   accounts   ten with 10000 ETH each, first %s
              from the mnemonic "test test test test test test test test test test test junk"
   data       %s
-  certificate %s verifies receipts offline
+  service    %s verifies receipts offline
   WARNING    the platform is SIMULATED: whoever can read the data directory can read everything
 Stop with Ctrl+C.
 `, r.Service, r.RPC, r.WS, r.ChainID, r.Accounts[0].Address, kept, filepath.Join(r.Data, "service.pem"))

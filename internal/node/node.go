@@ -40,6 +40,7 @@ type Config struct {
 	IndexFS  vfs.FS  // nil is the operating system's
 	Clock    func() time.Time
 	Logger   *slog.Logger
+	Version  string        // of the program, for clients that ask
 	Tick     time.Duration // of consensus; elections take ten to twenty
 	Limits   sequencer.Limits
 	Snapshot Cadence
@@ -53,7 +54,7 @@ type Cadence struct {
 
 // Default is the configuration of a development node in a directory.
 func Default(data string) Config {
-	return Config{Data: data, FS: disk.OS(data), Index: filepath.Join(data, filepath.FromSlash(dirIndex)), Clock: time.Now,
+	return Config{Data: data, FS: disk.OS(data), Index: filepath.Join(data, filepath.FromSlash(dirIndex)), Clock: time.Now, Version: "coco",
 		Logger: slog.New(slog.DiscardHandler), Tick: 100 * time.Millisecond, Limits: sequencer.DefaultLimits,
 		Snapshot: Cadence{Records: 10_000, Bytes: 8 << 20}}
 }
@@ -130,6 +131,7 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, err
 	}
 	n.genesis, n.recoveries = line.Identity.Genesis, line.Identity.Recoveries
+	n.evidence = n.genesis.Evidence
 	if n.pem, err = serviceFile(c.FS, n.bundle.ServiceKey, n.bundle.Service.ID, n.bundle.Service.Mode, c.Clock()); err != nil {
 		return nil, err
 	}
@@ -203,6 +205,7 @@ func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin 
 	n.consensus = consensus.NewLoop(driver, n.log, n.sequencer, nil, c.Logger)
 	n.sequencer.Attach(n.consensus)
 	n.pool = n.newPool()
+	n.server = n.newServer()
 
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel

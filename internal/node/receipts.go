@@ -12,6 +12,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/proof"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/api"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -76,17 +77,9 @@ func (n *Node) Checkpoint(context.Context) ([]byte, error) {
 	return c.Sign(n.bundle.Checkpoint)
 }
 
-// Identity is who the service says it is.
-type Identity struct {
-	Service  string `json:"service"` // hex
-	Mode     string `json:"mode"`
-	PEM      string `json:"pem"`      // service.pem
-	Evidence []byte `json:"evidence"` // of the node that serves, see package attest
-}
-
 // Identity is the service's identity and this node's evidence.
-func (n *Node) Identity() Identity {
-	return Identity{Service: fmt.Sprintf("%x", n.genesis.Service), Mode: n.genesis.Mode, PEM: string(n.pem), Evidence: n.evidence}
+func (n *Node) Identity() api.Identity {
+	return api.Identity{Service: fmt.Sprintf("%x", n.genesis.Service), Mode: n.genesis.Mode, PEM: string(n.pem), Evidence: n.evidence}
 }
 
 // writers remembers who wrote the blocks of each view.

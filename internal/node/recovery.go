@@ -103,6 +103,7 @@ func (n *Node) recovery(ctx context.Context, p *platform, own *nodeKeys, line *l
 	if doc.Evidence, err = evidence(ctx, p, binding.ReportData()); err != nil {
 		return nil, err
 	}
+	n.evidence = doc.Evidence
 	return &envelope.Draft{Kind: format.KindRecovery, Public: []format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyRecovery), Value: format.Encode(doc)},
 	}}, nil

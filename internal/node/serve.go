@@ -4,8 +4,21 @@ import (
 	"context"
 	"net"
 
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/api"
 	"github.com/coco-consortium/coco/internal/server"
+	"github.com/coco-consortium/coco/internal/server/jsonrpc"
 )
+
+// newServer joins the protocols' interfaces to one listener. There is no access
+// policy yet: a development network permits everything to everyone, through the
+// one door where a policy will stand.
+func (n *Node) newServer() *server.Server {
+	d := jsonrpc.New(jsonrpc.Limits{}, nil, n.config.Logger)
+	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: n.config.Version, Chain: n.rooms.chain, Store: n.state,
+		Machine: n.rooms.machine, Pool: n.pool, Service: n, Now: n.config.Clock}).Register(d)
+	return server.New(d, server.Options{Log: n.config.Logger})
+}
 
 // Listen opens the address where a node serves.
 func Listen(address string) (net.Listener, error) { return server.Listen(address) }
