@@ -32,6 +32,8 @@ type State struct {
 	transientIndex map[slotKey]uint32
 	transients     []common.Hash
 	deployed       map[common.Hash][]byte // code set in this transaction
+	recent         uint32                 // the account asked for last: it often is the next
+	recentSlot     uint32
 
 	journal     []change
 	logs        []*types.Log
@@ -107,6 +109,7 @@ func (s *State) forget() {
 }
 
 func (s *State) reset() {
+	s.recent, s.recentSlot = 0, 0
 	s.journal = s.journal[:0]
 	s.logs = nil
 	s.refund = 0
@@ -225,12 +228,16 @@ func (s *State) flushAccount(tx *kv.Tx, a *account) error {
 // number is the account's number in this transaction; the account may not be
 // loaded yet.
 func (s *State) number(address common.Address) uint32 {
-	if i, ok := s.accountIndex[address]; ok {
-		return i
+	if int(s.recent) < len(s.accounts) && s.accounts[s.recent].address == address {
+		return s.recent
 	}
-	i := uint32(len(s.accounts))
-	s.accountIndex[address] = i
-	s.accounts = append(s.accounts, account{address: address, stored: -1})
+	i, ok := s.accountIndex[address]
+	if !ok {
+		i = uint32(len(s.accounts))
+		s.accountIndex[address] = i
+		s.accounts = append(s.accounts, account{address: address, stored: -1})
+	}
+	s.recent = i
 	return i
 }
 
@@ -273,12 +280,16 @@ func (s *State) ensure(address common.Address) (*account, uint32) {
 // slot is the slot's number in this transaction; it may not be loaded yet.
 func (s *State) slot(address common.Address, key common.Hash) uint32 {
 	k := slotKey{s.number(address), key}
-	if i, ok := s.slotIndex[k]; ok {
-		return i
+	if int(s.recentSlot) < len(s.slots) && s.slots[s.recentSlot].slotKey == k {
+		return s.recentSlot
 	}
-	i := uint32(len(s.slots))
-	s.slotIndex[k] = i
-	s.slots = append(s.slots, slot{slotKey: k})
+	i, ok := s.slotIndex[k]
+	if !ok {
+		i = uint32(len(s.slots))
+		s.slotIndex[k] = i
+		s.slots = append(s.slots, slot{slotKey: k})
+	}
+	s.recentSlot = i
 	return i
 }
 
