@@ -364,3 +364,19 @@ func FuzzLedger(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkLedger(b *testing.B) {
+	a := long(b, "one")
+	dir := a.files()
+	size := int64(0)
+	for _, f := range dir {
+		size += int64(len(f.Data))
+	}
+	b.SetBytes(size)
+	for b.Loop() {
+		if r := check1(b, dir); r.Result != Valid {
+			b.Fatal(r.Findings)
+		}
+	}
+	b.ReportMetric(float64(a.last.Height+1)*float64(b.N)/b.Elapsed().Seconds(), "blocks/s")
+}

@@ -127,6 +127,9 @@ func decodeReceiptJSON(data []byte) (*Receipt, error) {
 	if bad {
 		return nil, fmt.Errorf("a digest has the wrong length")
 	}
+	if _, _, _, err := r.parts(); err != nil {
+		return nil, err
+	}
 	return r, r.sameJSON(data)
 }
 
