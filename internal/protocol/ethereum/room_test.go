@@ -86,6 +86,7 @@ func story(t *testing.T, l *ethereumtest.Ledger) []*sequencer.Committed {
 				To: accounts[5].Address, Value: uint256.NewInt(7), AuthList: []types.SetCodeAuthorization{auth},
 			}),
 			ethereumtest.Sign(t, accounts[5].Key, &types.LegacyTx{Gas: 30_000, GasPrice: new(big.Int), To: &token}), // no such method, no gas
+			ethereumtest.Sign(t, accounts[0].Key, &types.LegacyTx{Nonce: 2, Gas: 100_000, To: &token, Data: transfer}),
 		),
 	}
 }
@@ -136,9 +137,6 @@ func TestBlocks(t *testing.T) {
 	if r := deploy.Receipts[0]; r.Status != 1 || r.ContractAddress != token || len(r.Logs) != 1 {
 		t.Errorf("deployment %+v", r)
 	}
-	if got := []uint64{use.Receipts[0].Status, use.Receipts[1].Status, use.Receipts[2].Status, use.Receipts[3].Status}; fmt.Sprint(got) != "[1 0 1 0]" {
-		t.Errorf("statuses %v", got)
-	}
 	if o := use.Outcomes[1]; o.Failure != "execution reverted" || evm.RevertReason(o.Output) != "transfer amount exceeds balance" {
 		t.Errorf("failure %q %x", o.Failure, o.Output)
 	}
@@ -146,11 +144,23 @@ func TestBlocks(t *testing.T) {
 		t.Errorf("log %+v", log)
 	}
 	var gas uint64
+	var logs uint
+	var statuses []uint64
 	for i, r := range use.Receipts {
 		gas += r.GasUsed
+		statuses = append(statuses, r.Status)
+		for _, l := range r.Logs {
+			if l.Index != logs || l.TxIndex != uint(i) {
+				t.Errorf("log %d is %+v", logs, l)
+			}
+			logs++
+		}
 		if r.CumulativeGasUsed != gas || r.TransactionIndex != uint(i) || use.Transactions[i].From == (common.Address{}) {
 			t.Errorf("receipt %d: %+v", i, r)
 		}
+	}
+	if fmt.Sprint(statuses) != "[1 0 1 0 1]" || logs != 2 {
+		t.Errorf("statuses %v, %d logs", statuses, logs)
 	}
 	if use.Header.GasUsed != gas {
 		t.Errorf("block used %d gas, its transactions %d", use.Header.GasUsed, gas)
@@ -160,7 +170,7 @@ func TestBlocks(t *testing.T) {
 	}
 	// Gas is free: accounts only lost what they sent.
 	a, _ := l.Machine.View(l.Store.Speculative()).Account(accounts[0].Address)
-	if a.Balance.Dec() != "10000000000000000000000" || a.Nonce != 2 {
+	if a.Balance.Dec() != "10000000000000000000000" || a.Nonce != 3 {
 		t.Errorf("account 0 has %v and nonce %d", a.Balance.Dec(), a.Nonce)
 	}
 	if code := l.Machine.View(l.Store.Speculative()).Code(accounts[2].Address); !bytes.Equal(code, types.AddressToDelegation(token)) {
@@ -330,11 +340,17 @@ func TestSpeculativeParents(t *testing.T) {
 		t.Error("block 1 was forgotten")
 	}
 	l.Room.Rollback(0)
-	committed := commit(t, l) // another block 1
+	own := l.Room
+	l.Room = ethereum.NewRoom(l.Machine, ethereum.DevelopmentChainID, func(uint64) (common.Hash, error) { return genesis.Hash, nil })
+	l.Clock += 5e9
+	committed := commit(t, l) // a block 1 of another node
+	l.Room = own
 	if two := open(2, 2); two.Header.ParentHash != committed.Hash {
 		t.Error("a block that was rolled back is still a parent")
 	}
-	open(1, 3)
+	if open(1, 3).Hash == committed.Hash {
+		t.Fatal("the blocks are the same")
+	}
 	if two := open(2, 4); two.Header.ParentHash != committed.Hash {
 		t.Error("a block of an older view is still a parent")
 	}
@@ -373,7 +389,7 @@ func TestClaims(t *testing.T) {
 	defer block.Discard()
 	token := crypto.CreateAddress(accounts[0].Address, 0)
 	raw := ethereumtest.Sign(t, accounts[0].Key, &types.LegacyTx{
-		Nonce: 2, Gas: 100_000, To: &token, Data: contracts.Token.Call("transfer", accounts[9].Address, big.NewInt(1)),
+		Nonce: 3, Gas: 100_000, To: &token, Data: contracts.Token.Call("transfer", accounts[9].Address, big.NewInt(1)),
 	})
 	r, err := part.Execute(block.Tx(), &sequencer.Request{Bytes: raw})
 	if err != nil {
@@ -392,7 +408,7 @@ func TestClaims(t *testing.T) {
 		proof.FieldEthereumFrom:      accounts[0].Address[:],
 		proof.FieldEthereumTo:        token[:],
 		proof.FieldEthereumValue:     nil,
-		proof.FieldEthereumNonce:     {2},
+		proof.FieldEthereumNonce:     {3},
 		proof.FieldEthereumGas:       new(big.Int).SetUint64(b.Receipts[0].GasUsed).Bytes(),
 		proof.FieldEthereumCreated:   nil,
 		proof.FieldEthereumLogCount:  {1},
