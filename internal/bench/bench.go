@@ -16,6 +16,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -95,6 +96,9 @@ func (o Options) withDefaults() Options {
 // first: new accounts with ether and tokens.
 func Ethereum(ctx context.Context, o Options) (*Report, error) {
 	o = o.withDefaults()
+	if len(o.Nodes) == 0 {
+		return nil, ErrNode.From(errors.New("no node was named"))
+	}
 	for _, l := range o.Loads {
 		if err := l.check(); err != nil {
 			return nil, err

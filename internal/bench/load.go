@@ -63,13 +63,13 @@ func ParseLoad(text string) (Load, error) {
 		case "sync":
 			l.Sync = true
 		case "batch":
-			l.Batch, err = strconv.Atoi(value)
+			l.Batch, err = positive(value)
 		case "connections":
-			l.Connections, err = strconv.Atoi(value)
+			l.Connections, err = positive(value)
 		case "rate":
 			l.Rate, err = strconv.ParseFloat(value, 64)
 		case "transactions":
-			l.Transactions, err = strconv.Atoi(value)
+			l.Transactions, err = positive(value)
 		default:
 			err = fmt.Errorf("%q is none of its words", word)
 		}
@@ -78,6 +78,14 @@ func ParseLoad(text string) (Load, error) {
 		}
 	}
 	return l.withDefaults(), l.check()
+}
+
+func positive(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err == nil && n < 1 {
+		err = fmt.Errorf("%d is not positive", n)
+	}
+	return n, err
 }
 
 func (l Load) withDefaults() Load {

@@ -2,11 +2,13 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -261,21 +263,25 @@ func (r *run) settle(i int, held int64) {
 
 func (r *run) now() int64 { return int64(time.Since(r.start)) }
 
-// sample asks for the receipts of a few transactions, so that a load that only
-// reverts does not pass for one that transfers.
+// sample asks for the receipts of the transactions committed last, so that a load
+// that only reverts does not pass for one that transfers.
 func (r *run) sample(t *target) {
-	for i := range 5 {
-		i = i * (len(r.committed) - 1) / 4
-		if r.committed[i] == 0 {
-			continue
+	const many = 5
+	var last []int
+	for i, at := range r.committed {
+		if at != 0 {
+			last = append(last, i)
 		}
+	}
+	slices.SortFunc(last, func(a, b int) int { return cmp.Compare(r.committed[b], r.committed[a]) })
+	for _, i := range last[:min(many, len(last))] {
 		var receipt struct {
 			Status string `json:"status"`
 		}
 		if err := call(t.control, &receipt, "eth_getTransactionReceipt", r.plan.hashes[i]); err != nil {
 			r.errors["receipt: "+errorKind(err)]++
 		} else if receipt.Status != "0x1" {
-			r.errors["reverted, of a sample of 5"]++
+			r.errors[fmt.Sprintf("not successful by its receipt, of a sample of %d", many)]++
 		}
 	}
 }

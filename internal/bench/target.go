@@ -59,7 +59,7 @@ func newAccount() (account, error) {
 }
 
 // dial connects to a node and gives new accounts ether and tokens.
-func dial(ctx context.Context, n Node, accounts int) (t *target, err error) {
+func dial(ctx context.Context, n Node, accounts int) (_ *target, err error) {
 	if n.WebSocket == "" {
 		u, err := url.Parse(n.URL)
 		if err != nil {
@@ -71,7 +71,7 @@ func dial(ctx context.Context, n Node, accounts int) (t *target, err error) {
 		}
 		n.WebSocket = u.String()
 	}
-	t = &target{node: n}
+	t := &target{node: n}
 	if t.control, err = dialHTTP(ctx, n.URL); err != nil {
 		return nil, ErrNode.From(err)
 	}
