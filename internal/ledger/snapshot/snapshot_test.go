@@ -329,38 +329,39 @@ func TestFailuresLeaveNothing(t *testing.T) {
 	nothing(d)
 }
 
-// TestCrash cuts the power at every operation while a second snapshot is taken
-// and gets its receipt: the first one stays usable, and the second is whole or
-// not there.
+// TestCrash cuts the power at every operation while a third snapshot is taken,
+// gets its receipt and displaces the first: two are usable whenever one looks,
+// and the third is whole or not there.
 func TestCrash(t *testing.T) {
-	state := newState(t)
-	fill(t, state, 0, 100)
+	const third = 2
 	for cut := 1; ; cut++ {
 		d := crash.New()
 		s := openStore(t, d)
-		write(t, s, state)
-		must(t, s.SetReceipt(0, []byte("first")))
-		next := newState(t)
-		fill(t, next, 0, 1)
-		fill(t, next, 1, 100)
-		view := next.Pin()
+		state := newState(t)
+		for height := range uint64(third) {
+			fill(t, state, height, 50)
+			write(t, s, state)
+			must(t, s.SetReceipt(height, nil))
+		}
+		fill(t, state, third, 100)
+		view := state.Pin()
 		d.Cut(cut)
-		w, err := s.Write(t.Context(), next, view, testRing(), testMeta(1))
+		w, err := s.Write(t.Context(), state, view, testRing(), testMeta(third))
 		if err == nil {
-			err = s.SetReceipt(1, []byte("second"))
+			err = s.SetReceipt(third, nil)
 		}
 		view.Release()
-		for seed := range uint64(5) {
+		for seed := range uint64(6) {
 			after := openStore(t, d.Crash(seed))
 			usable, damaged := after.List()
-			if len(damaged) != 0 || len(usable) == 0 || err == nil && len(usable) != 2 {
+			if len(damaged) != 0 || len(usable) < Keep {
 				t.Fatalf("cut %d seed %d: %d usable, %v", cut, seed, len(usable), damaged)
 			}
-			if newest := usable[0]; newest.Manifest.Meta.Height == 1 && newest.Digest != w.Digest {
-				t.Fatalf("cut %d seed %d: another snapshot", cut, seed)
+			newest := usable[0].Manifest.Meta.Height
+			if err == nil && (newest != third || len(usable) != Keep) || newest == third && usable[0].Digest != w.Digest {
+				t.Fatalf("cut %d seed %d: %d usable, the newest of block %d", cut, seed, len(usable), newest)
 			}
-			again := newState(t)
-			_, err := after.Load(t.Context(), usable[0], testRing(), again)
+			_, err := after.Load(t.Context(), usable[0], testRing(), newState(t))
 			must(t, err)
 		}
 		if err == nil {

@@ -167,9 +167,13 @@ func (s *Store) SetReceipt(height uint64, receipt []byte) error {
 	return nil
 }
 
-// Delete deletes a snapshot, the receipt first.
+// Delete deletes a snapshot; its receipt is gone for good before the rest goes,
+// so that no power loss leaves a receipt of nothing.
 func (s *Store) Delete(height uint64) error {
-	return s.remove(s.name(height, receiptSuffix), s.name(height, manifestSuffix), s.name(height, framesSuffix))
+	if err := s.remove(s.name(height, receiptSuffix)); err != nil {
+		return err
+	}
+	return s.remove(s.name(height, manifestSuffix), s.name(height, framesSuffix))
 }
 
 func (s *Store) remove(names ...string) error {

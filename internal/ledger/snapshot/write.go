@@ -77,11 +77,8 @@ func (s *Store) write(ctx context.Context, state *kv.Store, view *kv.View, ring 
 	}
 	w := &frameWriter{file: file, id: m.ID}
 	err = w.domain(ctx, m, format.ServiceDomain, state, view, ring)
-	if err == nil {
-		err = asWrite(file.Sync())
-	}
-	if cerr := file.Close(); err == nil {
-		err = asWrite(cerr)
+	if cerr := file.Close(); err == nil && cerr != nil {
+		err = ErrWrite.From(cerr)
 	}
 	if err != nil {
 		return nil, err
@@ -93,13 +90,6 @@ func (s *Store) write(ctx context.Context, state *kv.Store, view *kv.View, ring 
 	w.usage.Bytes = uint64(w.offset) + uint64(len(manifest))
 	w.usage.Memory += uint64(len(manifest))
 	return &Written{Height: meta.Height, Digest: sha256.Sum256(manifest), Usage: w.usage}, nil
-}
-
-func asWrite(err error) error {
-	if err != nil {
-		return ErrWrite.From(err)
-	}
-	return nil
 }
 
 // frameWriter writes the frames of a snapshot.
