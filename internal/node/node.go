@@ -26,6 +26,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/ledger/snapshot"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -69,6 +70,7 @@ type Node struct {
 	state   *kv.Store
 	log     *ledger.Log
 	tiles   *tiles
+	store   *snapshot.Store
 	archive *archive
 	index   *indexer
 	rooms   *rooms
@@ -81,6 +83,7 @@ type Node struct {
 	snapshots  *snapshots
 	writers    writers
 	recoveries uint64
+	restored   uint64 // height of the snapshot that this process began from, 0 for none
 	started    uint64 // height at which this process began
 	evidence   []byte // of this node
 
@@ -104,7 +107,15 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.log, err = ledger.Open(c.FS, dirLedger, ledger.Options{Vote: fileVote, Now: c.Clock}); err != nil {
+	var usable []*snapshot.Snapshot
+	if n.store, usable, err = openSnapshots(c.FS, c.Logger); err != nil {
+		return nil, err
+	}
+	options := ledger.Options{Vote: fileVote, Now: c.Clock}
+	if len(usable) > 0 {
+		options.VerifyFrom = usable[0].Manifest.Meta.Index
+	}
+	if n.log, err = ledger.Open(c.FS, dirLedger, options); err != nil {
 		return nil, err
 	}
 	own, err := newNodeKeys()
@@ -126,7 +137,7 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	line, err := n.recall(ctx)
+	line, err := n.recall(ctx, usable)
 	if err != nil {
 		return nil, err
 	}
@@ -148,14 +159,14 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 
 // recall brings state, tree and followers to the log's last block: from the
 // newest usable snapshot, and the blocks behind it.
-func (n *Node) recall(ctx context.Context) (*lineage.Lineage, error) {
+func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineage.Lineage, error) {
 	ring := n.bundle.Ring()
 	n.archive = &archive{log: n.log, open: func(e *format.Entry) (*envelope.Block, error) { return envelope.Open(ring, e) }}
 	var err error
 	if n.index, err = openIndexer(n.config, ring, n.archive, chain.TermsOf); err != nil {
 		return nil, err
 	}
-	base, err := n.restore(ctx, ring)
+	base, err := n.restore(ctx, ring, usable)
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +176,7 @@ func (n *Node) recall(ctx context.Context) (*lineage.Lineage, error) {
 	if err := n.rooms.attach(ctx, n.archive, n.index, base.line.Head.Height); err != nil {
 		return nil, err
 	}
+	n.restored = base.line.Head.Height
 	n.followers = []sequencer.Follower{n.tiles, n.rooms.chain, n.index}
 	return base.line, n.replay(ctx, base)
 }
@@ -219,6 +231,7 @@ func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin 
 	})
 	n.group.Go(func() { n.index.run(run) })
 	n.group.Go(func() { n.snapshots.run(run) })
+	n.group.Go(func() { n.verifyOlder(run) })
 	select {
 	case <-n.sequencer.Ready():
 		return nil
@@ -226,6 +239,18 @@ func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin 
 		return consensus.ErrStopped.From(n.consensus.Fault())
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// verifyOlder reads what the start did not: damage is named, and that range of
+// the ledger is not served.
+func (n *Node) verifyOlder(ctx context.Context) {
+	damaged, err := n.log.VerifyOlder(ctx, func(int, int) {})
+	for _, d := range damaged {
+		n.config.Logger.Error("the ledger is damaged", "err", d)
+	}
+	if err != nil && ctx.Err() == nil {
+		n.config.Logger.Error("the older ledger cannot be verified", "err", err)
 	}
 }
 

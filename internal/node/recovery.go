@@ -71,6 +71,11 @@ func readDocument(e *format.Entry, key string, into any) error {
 	if err != nil {
 		return err
 	}
+	return document(r, key, into)
+}
+
+// document reads a public document of a record.
+func document(r *format.Record, key string, into any) error {
 	writes, err := r.PublicWrites()
 	if err != nil {
 		return err

@@ -1,0 +1,249 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/kv"
+	"github.com/coco-consortium/coco/internal/ledger"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/ledger/snapshot"
+	"github.com/coco-consortium/coco/internal/proof"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// snapshots takes snapshots in the background: write, record the digest in the
+// ledger, store the receipt. Until then a snapshot does not count.
+type snapshots struct {
+	node    *Node
+	due     chan pinned // at most one waits
+	records uint64      // since the last one
+	bytes   uint64
+}
+
+// pinned is the state after a block, held for a snapshot.
+type pinned struct {
+	view *kv.View
+	meta snapshot.Meta
+}
+
+func newSnapshots(n *Node) *snapshots { return &snapshots{node: n, due: make(chan pinned, 1)} }
+
+// Committed pins the state when a snapshot is due. It is told after the tiles.
+func (s *snapshots) Committed(c *sequencer.Committed) {
+	s.records += uint64(len(c.Records))
+	for i := range c.Records {
+		s.bytes += uint64(len(c.Records[i].Stored))
+	}
+	cadence := s.node.config.Snapshot
+	if s.records < cadence.Records || s.bytes < cadence.Bytes || len(s.due) > 0 {
+		return
+	}
+	h := c.Header
+	p := pinned{view: s.node.state.Pin(), meta: snapshot.Meta{Height: h.Height, View: h.View, Seqno: h.LastSeqno(), Time: h.Time,
+		Block: c.Hash, Index: c.Index, Edge: s.node.tiles.Edge()}}
+	select {
+	case s.due <- p:
+		s.records, s.bytes = 0, 0
+	default:
+		p.view.Release()
+	}
+}
+
+// run takes the snapshots that are due until the context ends.
+func (s *snapshots) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			select {
+			case p := <-s.due:
+				p.view.Release()
+			default:
+			}
+			return
+		case p := <-s.due:
+			usage, err := s.take(ctx, p)
+			if err == nil {
+				s.node.config.Logger.Info("snapshot", "height", p.meta.Height, "rows", usage.Rows, "bytes", usage.Bytes, "memory", usage.Memory)
+			} else if ctx.Err() == nil {
+				s.node.config.Logger.Warn("no snapshot", "height", p.meta.Height, "err", err)
+			}
+		}
+	}
+}
+
+func (s *snapshots) take(ctx context.Context, p pinned) (snapshot.Usage, error) {
+	n := s.node
+	defer p.view.Release()
+	var err error
+	if p.meta.Prefix, err = n.log.Prefix(p.meta.Index); err != nil {
+		return snapshot.Usage{}, err
+	}
+	w, err := n.store.Write(ctx, n.state, p.view, n.bundle.Ring(), p.meta)
+	if err != nil {
+		return snapshot.Usage{}, err
+	}
+	evidence := w.Evidence()
+	ticket, err := n.sequencer.SubmitRecord(&envelope.Draft{Kind: format.KindSnapshot, Public: []format.Write{
+		{Table: format.TableService, Key: []byte(format.KeySnapshot), Value: format.Encode(&evidence)},
+	}})
+	if err == nil {
+		err = ticket.Wait(ctx)
+	}
+	if err != nil {
+		return w.Usage, err
+	}
+	tx, _ := ticket.TxID()
+	receipt, err := n.Receipt(ctx, tx)
+	if err != nil {
+		return w.Usage, err
+	}
+	encoded, err := receipt.EncodeCOSE()
+	if err != nil {
+		return w.Usage, err
+	}
+	// The start that uses this snapshot feeds the index from there on.
+	if err := n.index.Flush(ctx); err != nil {
+		return w.Usage, err
+	}
+	return w.Usage, n.store.SetReceipt(w.Height, encoded)
+}
+
+// openSnapshots lists the snapshots before the log is open, so that the log
+// need not read every byte before the newest one.
+func openSnapshots(f disk.FS, logger *slog.Logger) (store *snapshot.Store, usable []*snapshot.Snapshot, err error) {
+	if store, err = snapshot.Open(f, dirSnapshot); err != nil {
+		return nil, nil, err
+	}
+	usable, damaged := store.List()
+	for _, d := range damaged {
+		logger.Warn("a snapshot is not used", "err", d)
+	}
+	return store, usable, nil
+}
+
+// restore loads the newest snapshot whose receipt holds, or begins before
+// genesis.
+func (n *Node) restore(ctx context.Context, ring *keys.Ring, usable []*snapshot.Snapshot) (*base, error) {
+	for _, s := range usable {
+		b, err := n.restoreFrom(ctx, ring, s)
+		if err == nil {
+			return b, nil
+		}
+		n.config.Logger.Warn("a snapshot is not used", "height", s.Manifest.Meta.Height, "err", err)
+		if err := n.store.Delete(s.Manifest.Meta.Height); err != nil {
+			return nil, err
+		}
+	}
+	n.tiles = &tiles{ledger.NewTiles(n.config.FS, dirLedger), n.config.Logger}
+	return &base{line: lineage.New(authorities()...)}, nil
+}
+
+func (n *Node) restoreFrom(ctx context.Context, ring *keys.Ring, s *snapshot.Snapshot) (*base, error) {
+	m := s.Manifest.Meta
+	if err := n.vouched(s); err != nil {
+		return nil, err
+	}
+	if prefix, err := n.log.Prefix(m.Index); err != nil || prefix != m.Prefix {
+		return nil, errors.Join(err, errors.New("the ledger is not the one that the snapshot was taken of"))
+	}
+	if _, err := n.store.Load(ctx, s, ring, n.state); err != nil {
+		return nil, err
+	}
+	identity, err := identityOf(n.state)
+	if err != nil {
+		return nil, err
+	}
+	head := lineage.Head{Height: m.Height, Hash: m.Block, View: m.View, Seqno: m.Seqno, Time: m.Time, Tree: m.Edge.Frontier()}
+	line, err := lineage.Resume(head, *identity, authorities()...)
+	if err != nil {
+		return nil, err
+	}
+	t, err := ledger.ResumeTiles(n.config.FS, dirLedger, m.Edge)
+	if err != nil {
+		return nil, err
+	}
+	n.tiles = &tiles{t, n.config.Logger}
+	return &base{line: line, at: m.Index}, nil
+}
+
+// vouched checks that the ledger names the snapshot's digest, by the receipt of
+// the record that does.
+func (n *Node) vouched(s *snapshot.Snapshot) error {
+	receipt, err := proof.DecodeReceipt(s.Receipt)
+	if err != nil {
+		return err
+	}
+	service, err := proof.ParseKey(keys.SPKI(&n.bundle.ServiceKey.PublicKey))
+	if err != nil {
+		return err
+	}
+	h, err := receipt.Verify(proof.Trust{Service: service, AllowSimulated: n.bundle.Service.Mode == format.ModeSimulated})
+	if err != nil {
+		return err
+	}
+	index, ok := n.log.IndexOf(h.Height)
+	if !ok {
+		return fmt.Errorf("the ledger ends before block %d, which vouches for it", h.Height)
+	}
+	e, err := n.log.Entry(index)
+	if err != nil {
+		return err
+	}
+	raw, _, err := format.DecodeBlock(e.Body)
+	if err != nil {
+		return err
+	}
+	at := receipt.Seqno - h.FirstSeqno
+	if at >= uint64(len(raw.Records)) || sha256.Sum256(raw.Records[at]) != receipt.Record {
+		return errors.New("its receipt is of another record")
+	}
+	record, _, err := format.DecodeRecord(raw.Records[at])
+	if err != nil {
+		return err
+	}
+	var evidence format.SnapshotEvidence
+	if err := document(record, format.KeySnapshot, &evidence); err != nil {
+		return err
+	}
+	if evidence.Height != s.Manifest.Meta.Height || evidence.Manifest != s.Digest {
+		return errors.New("the ledger names another digest")
+	}
+	return nil
+}
+
+// identityOf reads the service's identity from the public documents in the state.
+func identityOf(state *kv.Store) (*lineage.Identity, error) {
+	view := state.Pin()
+	defer view.Release()
+	table, _ := state.Table(format.TableService)
+	read := func(key string, into any) (bool, error) {
+		value, ok := view.Get(table, []byte(key))
+		if !ok {
+			return false, nil
+		}
+		return true, format.Decode(value, into)
+	}
+	var g format.Genesis
+	if ok, err := read(format.KeyGenesis, &g); err != nil || !ok {
+		return nil, errors.Join(err, errors.New("the state has no genesis document"))
+	}
+	service, err := proof.ParseKey(g.ServiceKey)
+	if err != nil {
+		return nil, err
+	}
+	id := &lineage.Identity{Genesis: &g, Service: service, Node: g.Node, Secrets: g.Secrets}
+	var r format.Recovery
+	ok, err := read(format.KeyRecovery, &r)
+	if ok && err == nil {
+		id.Recoveries, id.Node, id.Secrets = r.Count, r.Node, r.Secrets
+	}
+	return id, err
+}

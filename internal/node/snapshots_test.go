@@ -1,0 +1,119 @@
+package node
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// withSnapshots runs a node that takes one every few records, until it has one
+// that counts.
+func withSnapshots(t *testing.T, dir string) (paid []sequencer.TxID) {
+	t.Helper()
+	c := Default(dir)
+	c.Snapshot = Cadence{Records: 4}
+	n, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for nonce := uint64(0); nonce < 12 || len(receipts(t, dir)) == 0; nonce++ {
+		paid = append(paid, pay(t, n, nonce))
+		if time.Now().After(deadline) {
+			t.Fatal("no snapshot was taken")
+		}
+	}
+	if err := n.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return paid
+}
+
+func receipts(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, dirSnapshot, "*.receipt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// holdsAll demands that a node knows what was paid and goes on.
+func holdsAll(t *testing.T, n *Node, paid []sequencer.TxID) {
+	t.Helper()
+	for _, tx := range paid {
+		r, err := n.Receipt(t.Context(), tx)
+		if err != nil || !n.holds(r) {
+			t.Errorf("no receipt of %v: %v", tx, err)
+		}
+	}
+	if s := n.Status(sequencer.TxID{View: 99, Seqno: 3}); s != sequencer.StatusInvalid {
+		t.Errorf("99.3 is %v", s)
+	}
+	pay(t, n, uint64(len(paid)))
+}
+
+func TestStartFromASnapshot(t *testing.T) {
+	dir := t.TempDir()
+	paid := withSnapshots(t, dir)
+	n := startNode(t, dir)
+	defer stop(t, n)
+	if n.restored == 0 {
+		t.Fatal("the node replayed from genesis although there is a snapshot")
+	}
+	holdsAll(t, n, paid)
+}
+
+// TestSnapshotsThatDoNotCount damages every file of every snapshot in turn: the
+// node starts from the ledger all the same, with the same state.
+func TestSnapshotsThatDoNotCount(t *testing.T) {
+	for _, kind := range []string{"frames", "manifest", "receipt"} {
+		t.Run(kind, func(t *testing.T) {
+			dir := t.TempDir()
+			paid := withSnapshots(t, dir)
+			names, err := filepath.Glob(filepath.Join(dir, dirSnapshot, "*."+kind))
+			if err != nil || len(names) == 0 {
+				t.Fatal("no snapshot", err)
+			}
+			for _, name := range names {
+				data, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				data[len(data)/2] ^= 1
+				if err := os.WriteFile(name, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n := startNode(t, dir)
+			defer stop(t, n)
+			if n.restored != 0 {
+				t.Errorf("the node began from a damaged snapshot of block %d", n.restored)
+			}
+			holdsAll(t, n, paid)
+		})
+	}
+}
+
+// TestIndexAndTilesAreMadeAgain removes what is only a copy.
+func TestIndexAndTilesAreMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	n := startNode(t, dir)
+	var paid []sequencer.TxID
+	for nonce := range uint64(300) {
+		paid = append(paid, pay(t, n, nonce))
+	}
+	stop(t, n)
+	for _, copied := range []string{dirIndex, dirLedger + "/tile"} {
+		if err := os.RemoveAll(filepath.Join(dir, filepath.FromSlash(copied))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n = startNode(t, dir)
+	defer stop(t, n)
+	holdsAll(t, n, paid)
+}

@@ -1,0 +1,53 @@
+package node
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+
+	"github.com/coco-consortium/coco/internal/ledger"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// tiles feeds the hash tiles with committed leaves. They are a copy of what the
+// ledger says: what cannot be written now is made again when it is needed.
+type tiles struct {
+	*ledger.Tiles
+	logger *slog.Logger
+}
+
+// Committed appends a block's leaves.
+func (t *tiles) Committed(c *sequencer.Committed) {
+	leaves := make([]format.Hash, len(c.Records))
+	for i := range c.Records {
+		leaves[i] = c.Records[i].Leaf
+	}
+	if err := t.Append(leaves...); err != nil {
+		t.logger.Warn("hash tiles cannot be written", "err", err)
+	}
+}
+
+// rebuildTiles makes the tiles again from the ledger.
+func (n *Node) rebuildTiles(ctx context.Context) error {
+	n.config.Logger.Warn("the hash tiles are made again from the ledger")
+	return n.tiles.Rebuild(n.leaves(ctx))
+}
+
+// leaves are the ledger's leaves in order, up to the committed head.
+func (n *Node) leaves(ctx context.Context) iter.Seq2[format.Hash, error] {
+	return func(yield func(format.Hash, error) bool) {
+		for height := range n.sequencer.Head().Height + 1 {
+			b, err := n.archive.Block(ctx, height)
+			if err != nil {
+				yield(format.Hash{}, err)
+				return
+			}
+			for i := range b.Records {
+				if !yield(b.Records[i].Leaf, nil) {
+					return
+				}
+			}
+		}
+	}
+}
