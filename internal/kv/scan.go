@@ -16,19 +16,20 @@ type batch struct {
 
 func (b *batch) reset() { b.bytes, b.ends = b.bytes[:0], b.ends[:0] }
 
-func (b *batch) addKey(key string) {
-	b.bytes = append(b.bytes, key...)
-	b.ends = append(b.ends, len(b.bytes))
-}
+func (b *batch) full() bool { return len(b.ends) >= 2*batchKeys || len(b.bytes) > batchBytes }
 
 func (b *batch) add(key, value []byte) {
 	b.bytes = append(b.bytes, key...)
 	b.ends = append(b.ends, len(b.bytes))
-	b.addValue(value)
+	b.bytes = append(b.bytes, value...)
+	b.ends = append(b.ends, len(b.bytes))
 }
 
-func (b *batch) addValue(value []byte) {
-	b.bytes = append(b.bytes, value...)
+// addChange is add for a key at hand as a string.
+func (b *batch) addChange(c *change) {
+	b.bytes = append(b.bytes, c.key...)
+	b.ends = append(b.ends, len(b.bytes))
+	b.bytes = append(b.bytes, c.value...)
 	b.ends = append(b.ends, len(b.bytes))
 }
 
@@ -77,13 +78,12 @@ func (s *Store) scanBatch(b *batch, from string, to []byte, trees func(into []*t
 		if to != nil && c.key >= string(to) {
 			return false
 		}
-		if seen++; seen > batchKeys || len(b.bytes) > batchBytes {
+		if seen++; seen > batchKeys || b.full() {
 			next, more = c.key, true
 			return false
 		}
 		if !c.deleted {
-			b.addKey(c.key)
-			b.addValue(c.value)
+			b.addChange(c)
 		}
 		return true
 	})

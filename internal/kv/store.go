@@ -44,9 +44,9 @@ type table struct {
 // by powers of two. Before-images have a table for every pinned version, so
 // theirs start small.
 const (
-	baseBits  = 12
+	baseBits  = 14
 	baseChunk = 20
-	undoBits  = 6
+	undoBits  = 8
 	undoChunk = 14
 )
 

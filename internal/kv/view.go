@@ -102,8 +102,8 @@ func (v *View) eachPoint(table TableID, fn func(key, value []byte) bool) {
 	var b batch
 	var scanned [shards]uint64 // the height that was next when the shard was scanned
 	for group := range 1 << undoBits {
-		for i := range shards {
-			scanned[i] = v.scanShard(&b, table, group*shards+i)
+		for done := 0; done < shards; {
+			done += v.scanShards(&b, table, group*shards+done, scanned[done:])
 			if !b.show(fn) {
 				return
 			}
@@ -115,19 +115,24 @@ func (v *View) eachPoint(table TableID, fn func(key, value []byte) bool) {
 	}
 }
 
-// scanShard fills b with the entries of one shard that have no before-image, and
-// tells which height is next.
-func (v *View) scanShard(b *batch, table TableID, shard int) (next uint64) {
+// scanShards fills b with the entries of some shards that have no before-image,
+// notes for each which height is next, and returns how many shards it did: no
+// more than scanned has room for.
+func (v *View) scanShards(b *batch, table TableID, first int, scanned []uint64) (n int) {
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
 	v.check()
 	b.reset()
-	v.s.tables[table].point.each(shard, func(key, value []byte) {
-		if !v.imaged(v.version, nil, table, key) {
-			b.add(key, value)
-		}
-	})
-	return v.s.next
+	for n < len(scanned) && !b.full() {
+		v.s.tables[table].point.each(first+n, func(key, value []byte) {
+			if !v.imaged(v.version, nil, table, key) {
+				b.add(key, value)
+			}
+		})
+		scanned[n] = v.s.next
+		n++
+	}
+	return n
 }
 
 // scanImages fills b with the before-images of one shard of theirs that were
