@@ -198,6 +198,29 @@ func TestDamageBehindSynced(t *testing.T) {
 	}
 }
 
+// An intact frame of another history at the very place where the next entry is
+// due is not what a crash leaves.
+func TestForeignFrameBehindTheEnd(t *testing.T) {
+	d := crash.New()
+	l := mustOpen(t, d, testOptions())
+	w := &writer{}
+	must(t, l.Append([]format.Entry{w.block(1, 10, false)}))
+	name, at := l.chunks[0].name, l.open.end
+	must(t, l.Close())
+	other := &writer{salt: 1000}
+	other.block(1, 10, false)
+	before := other.end.prefix
+	foreign := other.empty(1)
+	f, err := d.Open(name)
+	must(t, err)
+	_, err = f.WriteAt(format.AppendFrame(nil, before, &foreign), at)
+	must(t, err)
+	_, err = Open(d, testDir, testOptions())
+	if got := isDamage(t, err, ErrCorrupt); got.First != 2 || got.Offset != at {
+		t.Fatal(got)
+	}
+}
+
 func TestOneSlotIsEnough(t *testing.T) {
 	d := crash.New()
 	l := mustOpen(t, d, testOptions())

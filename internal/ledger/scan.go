@@ -182,7 +182,7 @@ func (s *scan) judge(start int) error {
 			s.why = badFrame("the chunk before is not cut to its last frame")
 		}
 	}
-	if next <= s.synced.index || start > 0 && s.end.loose {
+	if next <= s.synced.index || errors.Is(s.why, errForeign) || start > 0 && s.end.loose {
 		return corrupt(at, offset, next, s.why)
 	}
 	look := func(c *chunk, from int64) error {

@@ -11,9 +11,14 @@ import (
 // windowSize is how much a walk reads at a time, in bytes.
 const windowSize = 256 << 10
 
-// errFrame is the kind of every error that says that no intact frame lies at a
-// place, as opposed to one that says that the place cannot be read.
-var errFrame = errors.New("bad frame")
+// errFrame is the kind of every error that says that the frame that is due does
+// not lie at a place, as opposed to one that says that the place cannot be read.
+// errForeign is that of an intact frame which does not continue the log: no
+// crash leaves one, since what is overwritten is zeroed first.
+var (
+	errFrame   = errors.New("bad frame")
+	errForeign = fmt.Errorf("%w, intact but not the one that is due", errFrame)
+)
 
 func badFrame(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errFrame, fmt.Sprintf(format, args...))
@@ -97,16 +102,16 @@ func (w *walk) next(c *chain) (*format.Entry, step, error) {
 	if err != nil {
 		return nil, step{}, err
 	}
-	if h.Previous != c.prefix {
-		return nil, step{}, badFrame("it does not follow the entry before it")
-	}
 	e, err := w.entry(&h)
 	if err != nil {
 		return nil, step{}, err
 	}
 	s, err := c.next(e)
+	if err == nil && h.Previous != c.prefix {
+		err = errors.New("it does not follow the entry before it")
+	}
 	if err != nil {
-		return nil, step{}, badFrame("%v", err)
+		return nil, step{}, fmt.Errorf("%w: %w", errForeign, err)
 	}
 	*c = s.after
 	w.skip(&h)
