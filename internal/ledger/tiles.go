@@ -26,7 +26,7 @@ const (
 )
 
 // Tiles is the Merkle tree over the ledger's committed leaves, in the layout of
-// C2SP tlog-tiles: <dir>/<level>/<number> holds 256 hashes of tile level <level>,
+// C2SP tlog-tiles: <dir>/tile/<level>/<number> holds 256 hashes of tile level <level>,
 // the number in groups of three digits with x before all but the last. Only full
 // tiles are files; the right edge is in memory.
 //
@@ -299,5 +299,5 @@ func (t *Tiles) path(id tileID) string {
 	for n := id.number / 1000; n > 0; n /= 1000 {
 		name = fmt.Sprintf("x%03d/%s", n%1000, name)
 	}
-	return path.Join(t.dir, fmt.Sprint(id.level), name)
+	return path.Join(t.dir, "tile", fmt.Sprint(id.level), name)
 }

@@ -15,7 +15,10 @@ import (
 	"github.com/coco-consortium/coco/internal/proof"
 )
 
-const tileDir = "ledger/tile"
+const (
+	treeDir = "ledger"
+	tileDir = treeDir + "/tile"
+)
 
 func leafOf(i uint64) format.Hash {
 	return sha256.Sum256(binary.BigEndian.AppendUint64(nil, i))
@@ -51,7 +54,7 @@ func proves(t *testing.T, tiles *Tiles, indices ...uint64) {
 }
 
 func TestTilesProveInclusion(t *testing.T) {
-	tiles := NewTiles(crash.New(), tileDir)
+	tiles := NewTiles(crash.New(), treeDir)
 	var f proof.Frontier
 	for _, size := range []uint64{1, 2, 3, 255, 256, 257, 511, 512, 70_000} {
 		for i := f.Size(); i < size; i++ {
@@ -83,7 +86,7 @@ func TestTilesProveInclusion(t *testing.T) {
 
 // The layout is that of C2SP tlog-tiles.
 func TestTilePaths(t *testing.T) {
-	tiles := NewTiles(nil, "tile")
+	tiles := NewTiles(nil, "")
 	for id, want := range map[tileID]string{
 		{0, 0}: "tile/0/000", {0, 999}: "tile/0/999", {2, 1000}: "tile/2/x001/000",
 		{0, 1234067}: "tile/0/x001/x234/067", {1, 67}: "tile/1/067",
@@ -93,7 +96,7 @@ func TestTilePaths(t *testing.T) {
 		}
 	}
 	d := crash.New()
-	grow(t, NewTiles(d, tileDir), 600)
+	grow(t, NewTiles(d, treeDir), 600)
 	names, err := d.ReadDir(tileDir + "/0")
 	must(t, err)
 	data, err := disk.ReadFile(d, tileDir+"/0/001", 1<<20)
@@ -105,17 +108,17 @@ func TestTilePaths(t *testing.T) {
 
 func TestTilesResume(t *testing.T) {
 	d := crash.New()
-	tiles := NewTiles(d, tileDir)
+	tiles := NewTiles(d, treeDir)
 	grow(t, tiles, 66_000)
-	again, err := ResumeTiles(d, tileDir, tiles.Edge())
+	again, err := ResumeTiles(d, treeDir, tiles.Edge())
 	must(t, err)
 	proves(t, again, 0, 255, 256, 65_535, 65_999)
 	grow(t, again, 66_300)
 	proves(t, again, 0, 66_000, 66_299)
-	if _, err := ResumeTiles(d, tileDir, Edge{make([]format.Hash, 256)}); !errors.Is(err, format.ErrFormat) {
+	if _, err := ResumeTiles(d, treeDir, Edge{make([]format.Hash, 256)}); !errors.Is(err, format.ErrFormat) {
 		t.Fatal(err)
 	}
-	if _, err := ResumeTiles(d, tileDir, make(Edge, 9)); !errors.Is(err, format.ErrFormat) {
+	if _, err := ResumeTiles(d, treeDir, make(Edge, 9)); !errors.Is(err, format.ErrFormat) {
 		t.Fatal(err)
 	}
 }
@@ -131,12 +134,12 @@ func TestDamagedTilesAreFoundAndRebuilt(t *testing.T) {
 			"long":    func(f disk.File) error { return f.Truncate(8193) },
 		} {
 			d := crash.New()
-			whole := NewTiles(d, tileDir)
+			whole := NewTiles(d, treeDir)
 			grow(t, whole, size)
 			f, err := d.Open(path.Join(tileDir, name))
 			must(t, err)
 			must(t, damage(f))
-			tiles, err := ResumeTiles(d, tileDir, whole.Edge()) // without what is in memory
+			tiles, err := ResumeTiles(d, treeDir, whole.Edge()) // without what is in memory
 			must(t, err)
 			if _, err := proof.Inclusion(tiles, 200*256+3, size); name != "0/000" && !errors.Is(err, ErrTiles) {
 				t.Fatalf("%s %s: %v", name, what, err)
@@ -151,7 +154,7 @@ func TestDamagedTilesAreFoundAndRebuilt(t *testing.T) {
 }
 
 func TestRebuildRefusesOtherLeaves(t *testing.T) {
-	tiles := NewTiles(crash.New(), tileDir)
+	tiles := NewTiles(crash.New(), treeDir)
 	grow(t, tiles, 300)
 	if err := tiles.Rebuild(allLeaves(299)); !errors.Is(err, ErrTiles) {
 		t.Fatal(err)
@@ -175,11 +178,11 @@ func TestRebuildRefusesOtherLeaves(t *testing.T) {
 // After a power loss tiles may be gone or torn; the tree says so or is right.
 func TestTilesAfterACrash(t *testing.T) {
 	d := crash.New()
-	whole := NewTiles(d, tileDir)
+	whole := NewTiles(d, treeDir)
 	grow(t, whole, 2000)
 	lost := 0
 	for seed := range uint64(20) {
-		tiles, err := ResumeTiles(d.Crash(seed), tileDir, whole.Edge())
+		tiles, err := ResumeTiles(d.Crash(seed), treeDir, whole.Edge())
 		must(t, err)
 		for i := range uint64(2000) {
 			h, err := tiles.Node(0, i)
@@ -201,7 +204,7 @@ func TestTilesAfterACrash(t *testing.T) {
 // A full disk costs the files, not the tree.
 func TestTilesOnAFullDisk(t *testing.T) {
 	d := crash.New()
-	tiles := NewTiles(d, tileDir)
+	tiles := NewTiles(d, treeDir)
 	d.LimitSpace(100)
 	var failed error
 	for i := range uint64(40_000) {

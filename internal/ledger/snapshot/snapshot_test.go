@@ -70,7 +70,7 @@ func fill(t testing.TB, s *kv.Store, height uint64, n int) {
 }
 
 func testMeta(height uint64) Meta {
-	tiles := ledger.NewTiles(crash.New(), "tile")
+	tiles := ledger.NewTiles(crash.New(), "ledger")
 	for i := range height + 3 {
 		if err := tiles.Append(format.Hash{byte(i)}); err != nil {
 			panic(err)
