@@ -173,6 +173,39 @@ func (c *httpConn) close() {
 	c.raw.Close()
 }
 
+// control is an HTTP connection for single questions. It is made when it is
+// needed, and made again when the server has closed it for lack of use; a
+// question may therefore be sent twice.
+type control struct {
+	ctx context.Context
+	url string
+	now *httpConn
+}
+
+func (c *control) encode(body []byte) []byte { return body }
+
+func (c *control) send(body []byte) ([]byte, error) {
+	if c.now != nil {
+		if answer, err := c.now.send(c.now.encode(body)); err == nil {
+			return answer, nil
+		}
+		c.close()
+	}
+	var err error
+	if c.now, err = dialHTTP(c.ctx, c.url); err != nil {
+		c.now = nil
+		return nil, err
+	}
+	return c.now.send(c.now.encode(body))
+}
+
+func (c *control) close() {
+	if c.now != nil {
+		c.now.close()
+		c.now = nil
+	}
+}
+
 // wsConn is a WebSocket connection.
 type wsConn struct {
 	ctx    context.Context

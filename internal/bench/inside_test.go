@@ -126,6 +126,20 @@ func TestHTTPConn(t *testing.T) {
 	}
 }
 
+// TestControlConnects again when the server has closed the connection.
+func TestControlConnects(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "an answer") }))
+	defer server.Close()
+	c := &control{ctx: t.Context(), url: server.URL}
+	defer c.close()
+	for range 3 {
+		if got, err := c.send([]byte("question")); err != nil || string(got) != "an answer" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		server.CloseClientConnections()
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	got, err := parseAnswers([]byte(` [{"id":1,"error":{"code":-32000,"message":"nonce too low: next 5, tx 3"}},{"id":0,"result":"0x1"}]`), 2)
 	if err != nil || got[0].Error != nil || got[1].Error == nil {

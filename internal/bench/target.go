@@ -72,9 +72,7 @@ func dial(ctx context.Context, n Node, accounts int) (_ *target, err error) {
 		n.WebSocket = u.String()
 	}
 	t := &target{node: n}
-	if t.control, err = dialHTTP(ctx, n.URL); err != nil {
-		return nil, ErrNode.From(err)
-	}
+	t.control = &control{ctx: ctx, url: n.URL}
 	defer func() {
 		if err != nil {
 			t.close()

@@ -1,14 +1,20 @@
 package cli
 
 import (
+	"encoding/json"
+	"log/slog"
+	"net"
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"github.com/coco-consortium/coco/internal/bench"
+	"github.com/coco-consortium/coco/internal/bench/bare"
 )
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Measure nodes under load"}
-	c.AddCommand(benchEthereum())
+	c.AddCommand(benchEthereum(), benchBare())
 	return c
 }
 
@@ -16,7 +22,8 @@ func benchEthereum() *cobra.Command {
 	var o bench.Options
 	var url, key string
 	var against, loads []string
-	var asJSON bool
+	var pid int
+	var asJSON, withBare bool
 	c := &cobra.Command{
 		Use:   "ethereum",
 		Short: "Measure an Ethereum node with pre-signed transfers",
@@ -32,7 +39,19 @@ mean.`,
   coco bench ethereum --against http://127.0.0.1:9545`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.Nodes = append([]bench.Node{{URL: url, Key: key}}, o.Nodes...)
+			o.Nodes = append(o.Nodes, bench.Node{URL: url, Key: key, PID: pid})
+			if withBare {
+				self, err := os.Executable()
+				if err != nil {
+					return err
+				}
+				bare, stop, err := bench.Spawn(c.Context(), self, "bench", "bare")
+				if err != nil {
+					return err
+				}
+				defer stop()
+				o.Nodes = append(o.Nodes, bare)
+			}
 			for _, a := range against {
 				o.Nodes = append(o.Nodes, bench.Node{URL: a})
 			}
@@ -57,10 +76,36 @@ mean.`,
 	f := c.Flags()
 	f.StringVar(&url, "rpc", "http://127.0.0.1:8545", "address of the node's JSON-RPC")
 	f.StringVar(&key, "key", "", "private key (hex) of an account with ether; default the development network's first")
+	f.IntVar(&pid, "pid", 0, "the node's process, for its processor time and memory; default the one that listens at --rpc's port")
+	f.BoolVar(&withBare, "bare", false, "run the same load at a bare in-memory server of the same JSON-RPC and EVM: the upper bound")
 	f.StringArrayVar(&against, "against", nil, "another Ethereum node to run the same load at, such as geth --dev; may be repeated")
 	f.StringArrayVar(&loads, "load", nil, "a load, such as \"erc20 http batch=100\" or \"eth ws rate=1000\"; may be repeated")
 	f.IntVar(&o.Accounts, "accounts", 200, "accounts that send")
 	f.IntVar(&o.Rounds, "rounds", 3, "repetitions of each load; figures are their medians")
 	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
+	return c
+}
+
+// benchBare is the process behind --bare.
+func benchBare() *cobra.Command {
+	var address string
+	c := &cobra.Command{
+		Use:    "bare",
+		Short:  "Serve a bare in-memory server to be measured, and print its address as JSON",
+		Hidden: true,
+		Args:   exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := net.Listen("tcp", address)
+			if err != nil {
+				return err
+			}
+			ready := map[string]string{"rpc": "http://" + l.Addr().String()}
+			if err := json.NewEncoder(c.OutOrStdout()).Encode(ready); err != nil {
+				return err
+			}
+			return bare.Serve(c.Context(), l, slog.New(slog.DiscardHandler))
+		},
+	}
+	c.Flags().StringVar(&address, "rpc", "127.0.0.1:0", "where JSON-RPC listens, HOST:PORT; port 0 takes a free one")
 	return c
 }
