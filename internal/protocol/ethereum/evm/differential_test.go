@@ -34,13 +34,15 @@ import (
 // (see the package comment on accounts that end).
 func TestAgainstLibrary(t *testing.T) {
 	bench := newStateBench(t)
-	for seed := range uint64(1500) {
+	for seed := range *programs {
 		p := newProgram(seed)
 		if err := p.compare(bench); err != nil {
 			t.Fatalf("seed %d, %s: %v", seed, p.fork, err)
 		}
 	}
 }
+
+var programs = flag.Uint64("programs", 1500, "how many random programs TestAgainstLibrary runs")
 
 var update = flag.Bool("update", false, "write testdata/statetests anew")
 
