@@ -37,7 +37,11 @@ func TestReadersBesideTheAppender(t *testing.T) {
 				mu.Lock()
 				known := committed
 				mu.Unlock()
-				if err := readSome(l, known, random); err != nil {
+				err := readSome(l, known, random)
+				if err == nil && random.IntN(50) == 0 {
+					err = l.Sync()
+				}
+				if err != nil {
 					failed <- err
 					return
 				}
