@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,14 +51,8 @@ func New(limits Limits, guard Guard, log *slog.Logger) *Dispatcher {
 // Limits gives the limits in force.
 func (d *Dispatcher) Limits() Limits { return d.limits }
 
-// Methods gives the names of the registered methods, in no order.
-func (d *Dispatcher) Methods() []string {
-	names := make([]string, 0, len(d.methods))
-	for name := range d.methods {
-		names = append(names, name)
-	}
-	return names
-}
+// Methods gives the names of the registered methods in order.
+func (d *Dispatcher) Methods() []string { return slices.Sorted(maps.Keys(d.methods)) }
 
 // work is the room that one request needs, kept for the next one.
 type work struct {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 )
 
 // Form, signature and hash of one ERC-20 transfer.
@@ -28,7 +30,8 @@ func BenchmarkAdmit(b *testing.B) {
 	to := &common.Address{1}
 	txs := make([]*Transaction, 1000)
 	for i := range txs {
-		txs[i] = &Transaction{Transaction: types.NewTx(&types.LegacyTx{Nonce: uint64(i), To: to}), From: a.address, hash: common.Hash{byte(i), byte(i >> 8)}}
+		tx := types.NewTx(&types.LegacyTx{Nonce: uint64(i), To: to})
+		txs[i] = &Transaction{Transaction: ethereum.Transaction{Transaction: tx, From: a.address}, hash: tx.Hash()}
 	}
 	b.ReportAllocs()
 	i := 0

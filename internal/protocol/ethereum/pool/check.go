@@ -12,6 +12,8 @@ import (
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 )
 
 // MaxSize is the largest transaction that is admitted, in bytes; geth's limit.
@@ -19,9 +21,8 @@ const MaxSize = 128 << 10
 
 // Transaction is a transaction whose form and signature are good.
 type Transaction struct {
-	*types.Transaction
-	From common.Address // as the signature says
-	Raw  []byte         // as it was sent (EIP-2718)
+	ethereum.Transaction        // with the sender that the signature names
+	Raw                  []byte // as it was sent (EIP-2718)
 
 	hash  common.Hash
 	value uint256.Int
@@ -49,7 +50,8 @@ func NewChecker(chainID uint64) *Checker {
 // Check decodes a signed transaction (EIP-2718), checks its form and recovers
 // its sender. It keeps raw. The errors are problems.
 func (c *Checker) Check(raw []byte) (*Transaction, error) {
-	t := &Transaction{Transaction: new(types.Transaction), Raw: raw}
+	t := &Transaction{Raw: raw}
+	t.Transaction.Transaction = new(types.Transaction)
 	if err := c.check(t); err != nil {
 		return nil, malformed(err)
 	}
@@ -86,7 +88,7 @@ func (c *Checker) check(t *Transaction) (err error) {
 	case t.Type() == types.SetCodeTxType && len(t.SetCodeAuthorizations()) == 0:
 		return errors.New("set code tx must have at least one authorization tuple")
 	}
-	if t.From, err = types.Sender(c.signer, t.Transaction); err != nil {
+	if t.From, err = types.Sender(c.signer, t.Transaction.Transaction); err != nil {
 		return fmt.Errorf("%w: %v", txpool.ErrInvalidSender, err)
 	}
 	t.hash = t.Transaction.Hash()

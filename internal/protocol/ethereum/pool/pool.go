@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -46,8 +47,8 @@ type Config struct {
 	// Account gives a sender's nonce and balance in the speculative state, both
 	// at one moment.
 	Account func(common.Address) (nonce uint64, balance uint256.Int)
-	// Submit hands a transaction to the sequencer without waiting.
-	Submit func(caller []byte, t *Transaction) (Ticket, error)
+	// Submit is the sequencer's.
+	Submit func(*sequencer.Request) (Ticket, error)
 	Now    func() time.Time
 	Limits Limits
 }
@@ -152,7 +153,9 @@ func (p *Pool) leave(from common.Address, s *sender) {
 
 // submit hands a transaction to the sequencer.
 func (p *Pool) submit(s *sender, e *Entry) error {
-	ticket, err := p.Submit(e.caller, e.tx)
+	ticket, err := p.Submit(&sequencer.Request{
+		Protocol: ethereum.Protocol, Bytes: e.tx.Raw, Caller: e.caller, Decoded: &e.tx.Transaction,
+	})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -66,7 +67,7 @@ func transfer(t testing.TB, a account, nonce uint64, value int64, price ...int64
 // ticket and ledger stand for the sequencer: a queue, the state after what was
 // executed, and tickets.
 type ticket struct {
-	t              *Transaction
+	t              *ethereum.Transaction
 	executed, done chan struct{}
 	id             sequencer.TxID
 	err            error
@@ -101,13 +102,13 @@ func (l *ledger) pool(limits Limits) *Pool {
 			defer l.mu.Unlock()
 			return l.nonce[a], *uint256.NewInt(uint64(l.balance[a]))
 		},
-		Submit: func(_ []byte, t *Transaction) (Ticket, error) {
+		Submit: func(r *sequencer.Request) (Ticket, error) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			if l.full {
 				return nil, sequencer.ErrBusy
 			}
-			k := &ticket{t: t, executed: make(chan struct{}), done: make(chan struct{})}
+			k := &ticket{t: r.Decoded.(*ethereum.Transaction), executed: make(chan struct{}), done: make(chan struct{})}
 			l.queue = append(l.queue, k)
 			return k, nil
 		},
@@ -121,7 +122,7 @@ func (l *ledger) execute(n int) {
 	for ; n > 0 && len(l.queue) > 0; n-- {
 		k := l.queue[0]
 		l.queue = l.queue[1:]
-		from, value := k.t.From, int64(k.t.value.Uint64())
+		from, value := k.t.From, k.t.Value().Int64()
 		if l.nonce[from] != k.t.Nonce() || l.balance[from] < value {
 			k.err = problem.New("TEST_REFUSED", "does not fit the state", "")
 			close(k.executed)

@@ -42,7 +42,7 @@ func (p *Pool) seat(s *sender, e *Entry) error {
 // outbids is geth's rule for a replacement: both fee caps at least a tenth
 // higher, and higher at all.
 func outbids(offer, old *Transaction) bool {
-	if offer.GasFeeCapCmp(old.Transaction) <= 0 || offer.GasTipCapCmp(old.Transaction) <= 0 {
+	if offer.GasFeeCapCmp(old.Transaction.Transaction) <= 0 || offer.GasTipCapCmp(old.Transaction.Transaction) <= 0 {
 		return false
 	}
 	return offer.GasFeeCapIntCmp(tenthMore(old.GasFeeCap())) >= 0 && offer.GasTipCapIntCmp(tenthMore(old.GasTipCap())) >= 0

@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
+	"github.com/coco-consortium/coco/internal/server/caller"
+	"github.com/coco-consortium/coco/internal/server/jsonrpc"
+)
+
+// logFilter is a filter for logs as clients write it.
+type logFilter struct {
+	hash      *common.Hash // one block; else the range
+	from, to  blockNumber
+	addresses []common.Address
+	topics    [][]common.Hash
+}
+
+// UnmarshalJSON reads a filter: address is one or a list, each topic null, one,
+// or a list of alternatives in which null is any.
+func (f *logFilter) UnmarshalJSON(text []byte) error {
+	var o struct {
+		BlockHash *common.Hash
+		FromBlock *blockNumber
+		ToBlock   *blockNumber
+		Address   alternatives[common.Address]
+		Topics    []alternatives[common.Hash]
+	}
+	if err := json.Unmarshal(text, &o); err != nil {
+		return err
+	}
+	switch {
+	case o.BlockHash != nil && (o.FromBlock != nil || o.ToBlock != nil):
+		return errors.New("cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other")
+	case len(o.Topics) > 4:
+		return errors.New("exceed max topics")
+	case len(o.Address) > chain.MaxAlternatives:
+		return fmt.Errorf("exceed max addresses: %d, at most %d", len(o.Address), chain.MaxAlternatives)
+	}
+	f.hash, f.addresses = o.BlockHash, o.Address
+	if o.FromBlock != nil {
+		f.from = *o.FromBlock
+	}
+	if o.ToBlock != nil {
+		f.to = *o.ToBlock
+	}
+	for _, topics := range o.Topics {
+		if len(topics) > chain.MaxAlternatives {
+			return fmt.Errorf("exceed max topics at one position: %d, at most %d", len(topics), chain.MaxAlternatives)
+		}
+		f.topics = append(f.topics, topics)
+	}
+	return nil
+}
+
+// alternatives is null or absent for anything, one value, or several.
+type alternatives[T any] []T
+
+// UnmarshalJSON reads any of these.
+func (a *alternatives[T]) UnmarshalJSON(text []byte) error {
+	*a = nil
+	if text[0] != '[' {
+		return a.add(text)
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(text, &list); err != nil {
+		return err
+	}
+	for _, one := range list {
+		if string(one) == "null" {
+			*a = nil
+			return nil
+		}
+		if err := a.add(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *alternatives[T]) add(text []byte) error {
+	if string(text) == "null" {
+		return nil
+	}
+	var value T
+	if err := json.Unmarshal(text, &value); err != nil {
+		return err
+	}
+	*a = append(*a, value)
+	return nil
+}
+
+// query is the filter with its blocks found.
+func (f *logFilter) query(head uint64) (chain.Filter, error) {
+	number := func(n blockNumber) uint64 {
+		if n.exact {
+			return n.number
+		}
+		return head
+	}
+	q := chain.Filter{From: number(f.from), To: number(f.to), Addresses: f.addresses, Topics: f.topics}
+	switch {
+	case f.from.pending || f.to.pending:
+		return q, jsonrpc.InvalidParams("pending logs are not supported")
+	case q.From > q.To:
+		return q, jsonrpc.InvalidParams("invalid block range params")
+	case q.To > head:
+		return q, jsonrpc.InvalidParams("block range extends beyond current head block")
+	}
+	return q, nil
+}
+
+func (a *API) logs(ctx context.Context, _ *caller.Caller, p *struct{ Filter logFilter }) (any, error) {
+	if p.Filter.hash != nil {
+		b, err := found(a.Chain.ByHash(ctx, *p.Filter.hash))
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			return nil, jsonrpc.Errorf("unknown block")
+		}
+		n := blockNumber{exact: true, number: b.Number()}
+		p.Filter.from, p.Filter.to = n, n
+	}
+	q, err := p.Filter.query(a.Chain.Head().Number())
+	if err != nil {
+		return nil, err
+	}
+	logs, err := a.Chain.Logs(ctx, q)
+	if errors.Is(err, chain.ErrTooWide) {
+		return nil, &jsonrpc.Error{Code: jsonrpc.CodeLimit, Message: fmt.Sprintf(
+			"the query covers too many blocks or logs: ask for fewer blocks at a time, at most %d without addresses and topics, "+
+				"so that an answer has at most %d logs", chain.MaxScan, chain.MaxLogs)}
+	}
+	return logsShape(logs), err
+}

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
+	"github.com/coco-consortium/coco/internal/server/caller"
+	"github.com/coco-consortium/coco/internal/server/jsonrpc"
+)
+
+// check decodes a transaction and recovers its sender. In a batch it runs on all
+// cores.
+func (a *API) check(_ context.Context, _ *caller.Caller, p *struct{ Raw hexutil.Bytes }) (*pool.Transaction, error) {
+	return a.checker.Check(p.Raw)
+}
+
+// send answers with the hash as soon as the transaction is admitted.
+func (a *API) send(_ context.Context, c *caller.Caller, t *pool.Transaction) (any, error) {
+	e, err := a.Pool.Admit(c.Bytes(), t)
+	if err != nil {
+		return nil, err
+	}
+	hash := e.Hash()
+	return data(hash[:]), nil
+}
+
+// How long eth_sendRawTransactionSync waits: unless the client says, and at most.
+const (
+	syncTime    = 20 * time.Second
+	maxSyncTime = 60 * time.Second
+)
+
+// The error codes of eth_sendRawTransactionSync (EIP-7966).
+const (
+	codeSyncTimeout  = 4
+	codeSyncNotReady = 5
+	codeSyncGap      = 6
+)
+
+// waiting is a transaction whose client waits for its receipt.
+type waiting struct {
+	*pool.Transaction
+	time time.Duration
+}
+
+func (a *API) checkSync(_ context.Context, _ *caller.Caller, p *struct {
+	Raw     hexutil.Bytes
+	Timeout count `rpc:"optional"` // milliseconds
+}) (*waiting, error) {
+	t, err := a.checker.Check(p.Raw)
+	if err != nil {
+		return nil, err
+	}
+	w := &waiting{t, syncTime}
+	if p.Timeout > 0 {
+		w.time = maxSyncTime
+		if p.Timeout < count(maxSyncTime/time.Millisecond) {
+			w.time = time.Duration(p.Timeout) * time.Millisecond
+		}
+	}
+	return w, nil
+}
+
+// sendSync answers with the receipt when the transaction is committed.
+func (a *API) sendSync(ctx context.Context, c *caller.Caller, w *waiting) (any, error) {
+	e, err := a.Pool.Admit(c.Bytes(), w.Transaction)
+	if err != nil {
+		return nil, err
+	}
+	wait, cancel := context.WithTimeout(ctx, w.time)
+	defer cancel()
+	err = e.Wait(wait)
+	switch {
+	case err == nil:
+		return a.receiptOf(ctx, e.Hash())
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case !errors.Is(err, context.DeadlineExceeded):
+		return nil, syncError(codeSyncNotReady, e.Hash(), "the transaction was added to the transaction pool and then refused: "+pool.Reason(err))
+	case e.Waiting():
+		return nil, &jsonrpc.Error{Code: codeSyncGap, Data: hexutil.Uint64(a.Pool.Next(w.From)).String(),
+			Message: fmt.Sprintf("nonce gap: the transaction waits for one with nonce %d and was not processed in %v", a.Pool.Next(w.From), w.time)}
+	}
+	return nil, syncError(codeSyncTimeout, e.Hash(),
+		fmt.Sprintf("The transaction was added to the transaction pool but wasn't processed in %v", w.time))
+}
+
+func syncError(code int, hash common.Hash, message string) error {
+	return &jsonrpc.Error{Code: code, Message: message, Data: hash}
+}

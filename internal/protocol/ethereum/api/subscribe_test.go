@@ -1,0 +1,192 @@
+package api
+
+import (
+	"fmt"
+	"math/big"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	goethereum "github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/coco-consortium/coco/test/contracts"
+)
+
+// Heads and logs reach geth's client over WebSocket, each once and in order, and
+// not any more after the end of the subscription.
+func TestSubscriptions(t *testing.T) {
+	w := newWorld(t)
+	token := w.deploy()
+	client, err := ethclient.Dial("ws://" + w.serve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	heads, logs := make(chan *types.Header, 100), make(chan types.Log, 100)
+	newHeads, err := client.SubscribeNewHead(t.Context(), heads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := common.BytesToHash(address(1).Bytes())
+	transfers, err := client.SubscribeFilterLogs(t.Context(), goethereum.FilterQuery{Addresses: []common.Address{token}, Topics: [][]common.Hash{nil, nil, {bob}}}, logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 10
+	for i := range n {
+		to := address(1 + i%2)
+		w.sendSync(0, uint64(1+i), &token, 0, contracts.Token.Call("transfer", to, big.NewInt(int64(i))))
+	}
+	number := w.chain.Head().Number()
+	for i := range n {
+		h := <-heads
+		if want, err := w.chain.ByNumber(t.Context(), number-n+1+uint64(i)); err != nil || h.Hash() != want.Hash {
+			t.Fatalf("head %d: %v, %v", i, h.Number, err)
+		}
+	}
+	for i := range n / 2 {
+		if l := <-logs; new(big.Int).SetBytes(l.Data).Int64() != int64(2*i) || l.Topics[2] != bob || l.Removed {
+			t.Errorf("log %d: %+v", i, l)
+		}
+	}
+	transfers.Unsubscribe()
+	w.sendSync(0, n+1, &token, 0, contracts.Token.Call("transfer", address(1), big.NewInt(1)))
+	<-heads
+	newHeads.Unsubscribe()
+	if len(heads)+len(logs) != 0 {
+		t.Errorf("%d heads and %d logs too many", len(heads), len(logs))
+	}
+}
+
+func TestSubscriptionRefusals(t *testing.T) {
+	w := newWorld(t)
+	client, err := rpc.Dial("ws://" + w.serve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for want, params := range map[string][]any{
+		`no "weather" subscription in eth namespace`: {"weather"},
+		"pending logs are not supported":             {"logs", map[string]any{"fromBlock": "pending"}},
+		"missing value for required argument 0":      {},
+	} {
+		var id string
+		if err := client.Call(&id, "eth_subscribe", params...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", params, err)
+		}
+	}
+	var ended bool
+	if err := client.Call(&ended, "eth_unsubscribe", "0x1"); err == nil || err.Error() != "subscription not found" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Forty transactions of one sender, signed beforehand and sent at once in any
+// order over many connections, are all admitted and committed.
+func TestFortyParallelSends(t *testing.T) {
+	w := newWorld(t)
+	url := "http://" + w.serve()
+	const n = 40
+	hashes := make([]common.Hash, n)
+	var clients sync.WaitGroup
+	for i := range n {
+		raw, hash := w.sign(0, uint64(n-1-i), &common.Address{1}, 1, nil)
+		hashes[i] = hash
+		clients.Go(func() {
+			client, err := rpc.Dial(url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer client.Close()
+			var receipt types.Receipt
+			if err := client.Call(&receipt, "eth_sendRawTransactionSync", raw); err != nil || receipt.Status != 1 || receipt.TxHash != hash {
+				t.Errorf("nonce %d: %v", n-1-i, err)
+			}
+		})
+	}
+	clients.Wait()
+	if got := w.call("eth_getTransactionCount", address(0), "latest"); got != `"0x28"` {
+		t.Errorf("%s transactions were committed", got)
+	}
+	seen := map[common.Hash]bool{}
+	for _, h := range hashes {
+		var r types.Receipt
+		w.into(&r, "eth_getTransactionReceipt", h)
+		seen[r.TxHash] = true
+	}
+	if len(seen) != n {
+		t.Errorf("%d receipts", len(seen))
+	}
+}
+
+// A batch of raw transactions in the order of their nonces is admitted whole.
+func TestBatchOfSends(t *testing.T) {
+	w := newWorld(t)
+	client, err := rpc.Dial("http://" + w.serve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	batch := make([]rpc.BatchElem, 100)
+	hashes := make([]common.Hash, len(batch))
+	for i := range batch {
+		raw, hash := w.sign(0, uint64(i), &common.Address{1}, 1, nil)
+		hashes[i] = hash
+		batch[i] = rpc.BatchElem{Method: "eth_sendRawTransaction", Args: []any{raw}, Result: new(common.Hash)}
+	}
+	if err := client.BatchCallContext(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range batch {
+		if b.Error != nil || *b.Result.(*common.Hash) != hashes[i] {
+			t.Fatalf("%d: %v", i, b.Error)
+		}
+	}
+	if got := w.sendSync(0, uint64(len(batch)), &common.Address{1}, 1, nil); got.Status != 1 {
+		t.Errorf("the next one: %+v", got)
+	}
+}
+
+// The error codes of EIP-7966.
+func TestSendSyncFailures(t *testing.T) {
+	w := newWorld(t)
+	w.hold(true)
+	raw, hash := w.sign(0, 0, &common.Address{1}, 1, nil)
+	contains(t, w.call("eth_sendRawTransactionSync", raw, 1), fmt.Sprintf(`{"code":4,"message":"The transaction was added to the transaction pool but wasn't processed in 1ms","data":"%v"}`, hash))
+	raw, _ = w.sign(0, 5, &common.Address{1}, 1, nil)
+	contains(t, w.call("eth_sendRawTransactionSync", raw, "0x1"), `{"code":6,"message":"nonce gap: the transaction waits for one with nonce 1 and was not processed in 1ms","data":"0x1"}`)
+	contains(t, w.call("eth_sendRawTransactionSync", raw, "soon"), `invalid hex or decimal integer`)
+	w.hold(false)
+	// One that is replaced while it waits is refused.
+	replaced := make(chan string)
+	raw, hash = w.sign(1, 1, &common.Address{1}, 1, nil)
+	go func() { replaced <- w.call("eth_sendRawTransactionSync", raw) }()
+	for w.call("eth_getTransactionByHash", hash) == "null" {
+		runtime.Gosched() // until it waits
+	}
+	w.replace(t)
+	contains(t, <-replaced, `{"code":5,"message":"the transaction was added to the transaction pool and then refused: replaced by transaction `)
+	contains(t, w.call("coco_getTransactionStatus", hash), `{"status":"refused: replaced by transaction `)
+}
+
+// replace replaces what waits with nonce 1 of account 1.
+func (w *world) replace(t *testing.T) {
+	t.Helper()
+	tx, err := types.SignNewTx(key(1), types.NewPragueSigner(big.NewInt(49344)), &types.DynamicFeeTx{
+		ChainID: big.NewInt(49344), Nonce: 1, To: &common.Address{2}, Gas: 21000, GasFeeCap: big.NewInt(4e9), GasTipCap: big.NewInt(2e9),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, w.call("eth_sendRawTransaction", fmt.Sprintf("0x%x", raw)), tx.Hash().String())
+}

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
+	"github.com/coco-consortium/coco/internal/server/caller"
+)
+
+// byHash asks for what a hash names.
+type byHash struct{ Hash common.Hash }
+
+func (a *API) transactionByHash(ctx context.Context, _ *caller.Caller, p *byHash) (any, error) {
+	b, i, err := a.Chain.Transaction(ctx, p.Hash)
+	if errors.Is(err, chain.ErrUnknown) {
+		if e, ok := a.Pool.Find(p.Hash); ok {
+			return pendingShape{&e.Transaction().Transaction}, nil
+		}
+		// It may have been committed after the first look and left the pool
+		// before the second.
+		b, i, err = a.Chain.Transaction(ctx, p.Hash)
+	}
+	switch {
+	case errors.Is(err, chain.ErrUnknown):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return minedShape{b, i}, nil
+}
+
+func (a *API) transactionByBlockHash(ctx context.Context, _ *caller.Caller, p *struct {
+	Hash  common.Hash
+	Index hexutil.Uint
+}) (any, error) {
+	b, err := found(a.Chain.ByHash(ctx, p.Hash))
+	return transactionAt(b, p.Index), err
+}
+
+func (a *API) transactionByBlockNumber(ctx context.Context, _ *caller.Caller, p *struct {
+	Number blockNumber
+	Index  hexutil.Uint
+}) (any, error) {
+	b, err := a.block(ctx, p.Number)
+	return transactionAt(b, p.Index), err
+}
+
+func transactionAt(b *ethereum.Block, index hexutil.Uint) any {
+	if b == nil || uint64(index) >= uint64(len(b.Transactions)) {
+		return nil
+	}
+	return minedShape{b, int(index)}
+}
+
+func (a *API) receipt(ctx context.Context, _ *caller.Caller, p *byHash) (any, error) {
+	return a.receiptOf(ctx, p.Hash)
+}
+
+func (a *API) receiptOf(ctx context.Context, hash common.Hash) (any, error) {
+	b, i, err := a.Chain.Transaction(ctx, hash)
+	switch {
+	case errors.Is(err, chain.ErrUnknown):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return receiptShape{b, i}, nil
+}
