@@ -127,15 +127,15 @@ func TestTilesResume(t *testing.T) {
 // it again.
 func TestDamagedTilesAreFoundAndRebuilt(t *testing.T) {
 	const size = 66_000
+	d := crash.New()
+	whole := NewTiles(d, treeDir)
+	grow(t, whole, size)
 	for _, name := range []string{"0/000", "0/200", "1/000"} {
 		for what, damage := range map[string]func(f disk.File) error{
 			"flipped": func(f disk.File) error { _, err := f.WriteAt([]byte{1}, 4000); return err },
 			"short":   func(f disk.File) error { return f.Truncate(8191) },
 			"long":    func(f disk.File) error { return f.Truncate(8193) },
 		} {
-			d := crash.New()
-			whole := NewTiles(d, treeDir)
-			grow(t, whole, size)
 			f, err := d.Open(path.Join(tileDir, name))
 			must(t, err)
 			must(t, damage(f))
