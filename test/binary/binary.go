@@ -6,12 +6,14 @@ package binary
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Root is the repository, seen from a package two levels below it.
@@ -53,6 +55,9 @@ func Build(file string, tags ...string) error {
 	return nil
 }
 
+// hang is when a command that should end is taken to hang.
+const hang = 2 * time.Minute
+
 // Result is what a command that ended left behind.
 type Result struct {
 	Code           int
@@ -68,13 +73,14 @@ func Run(t testing.TB, dir string, args ...string) Result {
 // RunProgram is Run for another build than Main's.
 func RunProgram(t testing.TB, program, dir string, args ...string) Result {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), program, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	c := exec.CommandContext(ctx, program, args...)
 	c.Dir = dir
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
-	err := c.Run()
-	if err != nil && c.ProcessState == nil {
-		t.Fatalf("%s %v: %v", program, args, err)
+	if err := c.Run(); ctx.Err() != nil || c.ProcessState == nil {
+		t.Fatalf("coco %v did not end by itself: %v\n%s%s", args, err, stdout.String(), stderr.String())
 	}
 	return Result{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }

@@ -27,8 +27,10 @@ import (
 //	node start DIR     starts a node on DIR; its addresses are $RPC and $WS
 //	node stop|kill     ends it
 //	transfer NAME      commits a transfer; its hash is $NAME
-//	flip FILE PART     flips a bit at PART (such as 0.5) of the only file that matches FILE
-//	cut FILE BYTES     takes BYTES off the end of the only file that matches
+//	flip FILE PART     flips a bit at PART (such as 0.5) of what is written in FILE
+//	cut FILE BYTES     takes the last BYTES off what is written in FILE
+//
+// FILE may be a pattern that only one file matches.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -146,7 +148,7 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	content, err := os.ReadFile(name)
 	ts.Check(err)
-	content[int(part*float64(len(content)))] ^= 1
+	content[int(part*float64(written(content)))] ^= 1
 	ts.Check(os.WriteFile(name, content, 0o600))
 }
 
@@ -157,9 +159,9 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	name := only(ts, args[0])
 	bytes, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
-	info, err := os.Stat(name)
+	content, err := os.ReadFile(name)
 	ts.Check(err)
-	ts.Check(os.Truncate(name, info.Size()-bytes))
+	ts.Check(os.Truncate(name, int64(written(content))-bytes))
 }
 
 // only is the one file that matches a pattern.
