@@ -18,11 +18,10 @@ import (
 )
 
 // BlockGas is the gas limit of every block, that of Ethereum's main network.
-// Ordinary code runs at some 4 Ggas/s on one core; keccak, modexp and cold reads
-// were measured at a fortieth of that and less, so that a block of nothing but
-// hostile code takes a second or so. A block is full as soon as it cannot hold a
-// transaction of evm.MaxTransactionGas any more: it then holds well over a
-// thousand token transfers.
+// The slowest code found (keccak, modexp, BLS sums) ran at 25 to 40 Mgas/s on a
+// busy core, so that a block of nothing else takes two seconds or so. A block is
+// full as soon as it cannot hold a transaction of evm.MaxTransactionGas any more:
+// it then holds well over a thousand token transfers.
 const BlockGas = 60_000_000
 
 // nanoseconds of a second.
