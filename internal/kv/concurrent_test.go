@@ -13,8 +13,8 @@ import (
 // reader of one version must see one number everywhere.
 func TestReadersAndPublisher(t *testing.T) {
 	const (
-		keys   = 300
-		blocks = 300
+		keys   = 100
+		blocks = 100
 	)
 	s := open(t)
 	point, ordered := s.must("eth.storage"), s.must("coco.members")

@@ -338,6 +338,11 @@ func TestReleaseOrders(t *testing.T) {
 	const keys, pins = 5, 4
 	check := func(v *View) {
 		t.Helper()
+		shown := 0
+		v.Each(point, func(_, _ []byte) bool { shown++; return true })
+		if shown != keys {
+			t.Fatalf("view of %d: a scan shows %d keys of %d", v.Height(), shown, keys)
+		}
 		for key := range keys {
 			want := int(v.Height())
 			for !written(want, key) {
