@@ -39,7 +39,7 @@ func (e *rpcError) kind() string {
 	return strconv.Itoa(e.Code) + " " + numbers.ReplaceAllString(message, "#")
 }
 
-// call asks one method.
+// call asks one method over a connection that takes plain requests.
 func call(c conn, result any, method string, params ...any) error {
 	if params == nil {
 		params = []any{}
@@ -48,7 +48,7 @@ func call(c conn, result any, method string, params ...any) error {
 	if err != nil {
 		return err
 	}
-	raw, err := c.send(c.encode(body))
+	raw, err := c.send(body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
@@ -68,7 +68,7 @@ func call(c conn, result any, method string, params ...any) error {
 	return nil
 }
 
-// callMany asks one method once for each of params, in one batch.
+// callMany, likewise, asks one method once for each of params, in one batch.
 func callMany(c conn, method string, params [][]any) ([]answer, error) {
 	requests := make([]request, len(params))
 	for i, p := range params {
@@ -78,7 +78,7 @@ func callMany(c conn, method string, params [][]any) ([]answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := c.send(c.encode(body))
+	raw, err := c.send(body)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}

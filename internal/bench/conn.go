@@ -19,28 +19,53 @@ import (
 // generator shares its processor with the server, so requests are encoded
 // before the run and answers are read with as little work as possible.
 type conn interface {
-	// encode makes what send takes of a JSON-RPC request.
-	encode(body []byte) []byte
-	// send sends a request and gives the answer's body, valid until the next.
+	// send sends an encoded request and gives the answer's body, valid until the
+	// next.
 	send(request []byte) ([]byte, error)
 	close()
 }
 
+// encoding makes what send takes of a JSON-RPC request. The result is a copy.
+type encoding func(body []byte) []byte
+
 // maxAnswer bounds the answer to one request.
 const maxAnswer = 256 << 20
 
-func connect(ctx context.Context, transport string, t *target) (conn, error) {
+func connect(ctx context.Context, transport string, n Node) (conn, error) {
 	if transport == "ws" {
-		return dialWebSocket(ctx, t.node.WebSocket)
+		return dialWebSocket(ctx, n.WebSocket)
 	}
-	return dialHTTP(ctx, t.node.URL)
+	return dialHTTP(ctx, n.URL)
+}
+
+// encodingFor is the encoding of connect's connections. It needs no connection,
+// because a server closes one that stays silent while a load is being signed.
+func encodingFor(transport string, n Node) (encoding, error) {
+	if transport == "ws" {
+		return bytes.Clone, nil
+	}
+	return httpEncoding(n.URL)
+}
+
+func httpEncoding(address string) (encoding, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	header := "POST " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\nContent-Type: application/json\r\nContent-Length: "
+	return func(body []byte) []byte {
+		request := make([]byte, 0, len(header)+12+len(body))
+		request = append(request, header...)
+		request = strconv.AppendInt(request, int64(len(body)), 10)
+		request = append(request, "\r\n\r\n"...)
+		return append(request, body...)
+	}, nil
 }
 
 // httpConn is an HTTP/1.1 connection.
 type httpConn struct {
 	raw    net.Conn
 	in     *bufio.Reader
-	header string // of a request, up to the length
 	answer []byte
 	stop   func() bool
 }
@@ -67,20 +92,10 @@ func dialHTTP(ctx context.Context, address string) (*httpConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := u.RequestURI()
 	return &httpConn{
 		raw: raw, in: bufio.NewReaderSize(raw, 64<<10),
-		header: "POST " + path + " HTTP/1.1\r\nHost: " + u.Host + "\r\nContent-Type: application/json\r\nContent-Length: ",
-		stop:   context.AfterFunc(ctx, func() { raw.Close() }),
+		stop: context.AfterFunc(ctx, func() { raw.Close() }),
 	}, nil
-}
-
-func (c *httpConn) encode(body []byte) []byte {
-	request := make([]byte, 0, len(c.header)+12+len(body))
-	request = append(request, c.header...)
-	request = strconv.AppendInt(request, int64(len(body)), 10)
-	request = append(request, "\r\n\r\n"...)
-	return append(request, body...)
 }
 
 func (c *httpConn) send(request []byte) ([]byte, error) {
@@ -173,30 +188,33 @@ func (c *httpConn) close() {
 	c.raw.Close()
 }
 
-// control is an HTTP connection for single questions. It is made when it is
-// needed, and made again when the server has closed it for lack of use; a
-// question may therefore be sent twice.
+// control is an HTTP connection for single questions, which it encodes itself.
+// It is made when it is needed, and made again when the server has closed it for
+// lack of use; a question may therefore be sent twice.
 type control struct {
 	ctx context.Context
 	url string
 	now *httpConn
 }
 
-func (c *control) encode(body []byte) []byte { return body }
-
 func (c *control) send(body []byte) ([]byte, error) {
+	encode, err := httpEncoding(c.url)
+	if err != nil {
+		return nil, err
+	}
+	request := encode(body)
 	if c.now != nil {
-		if answer, err := c.now.send(c.now.encode(body)); err == nil {
+		if answer, err := c.now.send(request); err == nil {
 			return answer, nil
 		}
 		c.close()
 	}
-	var err error
-	if c.now, err = dialHTTP(c.ctx, c.url); err != nil {
-		c.now = nil
+	now, err := dialHTTP(c.ctx, c.url)
+	if err != nil {
 		return nil, err
 	}
-	return c.now.send(c.now.encode(body))
+	c.now = now
+	return now.send(request)
 }
 
 func (c *control) close() {
@@ -221,8 +239,6 @@ func dialWebSocket(ctx context.Context, address string) (*wsConn, error) {
 	raw.SetReadLimit(maxAnswer)
 	return &wsConn{ctx: ctx, raw: raw}, nil
 }
-
-func (c *wsConn) encode(body []byte) []byte { return body }
 
 func (c *wsConn) send(request []byte) ([]byte, error) {
 	if err := c.raw.Write(c.ctx, websocket.MessageText, request); err != nil {

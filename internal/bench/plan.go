@@ -39,7 +39,11 @@ type draft struct {
 }
 
 // prepare signs and encodes a load for a node.
-func prepare(ctx context.Context, t *target, l Load, conns []conn) (*plan, error) {
+func prepare(ctx context.Context, t *target, l Load) (*plan, error) {
+	encode, err := encodingFor(l.Transport, t.node)
+	if err != nil {
+		return nil, err
+	}
 	if err := t.refresh(); err != nil {
 		return nil, err
 	}
@@ -64,7 +68,7 @@ func prepare(ctx context.Context, t *target, l Load, conns []conn) (*plan, error
 	for i, drafts := range lanes {
 		lo := first
 		first += len(drafts)
-		group.Go(func() error { return p.prepareLane(ctx, t, l, i, lo, drafts, conns[i]) })
+		group.Go(func() error { return p.prepareLane(ctx, t, l, i, lo, drafts, encode) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -75,7 +79,7 @@ func prepare(ctx context.Context, t *target, l Load, conns []conn) (*plan, error
 	return p, nil
 }
 
-func (p *plan) prepareLane(ctx context.Context, t *target, l Load, lane, lo int, drafts []draft, c conn) error {
+func (p *plan) prepareLane(ctx context.Context, t *target, l Load, lane, lo int, drafts []draft, encode encoding) error {
 	var body []byte
 	for begin := 0; begin < len(drafts); begin += l.Batch {
 		if ctx.Err() != nil {
@@ -97,7 +101,7 @@ func (p *plan) prepareLane(ctx context.Context, t *target, l Load, lane, lo int,
 		if l.Batch > 1 {
 			body = append(body, ']')
 		}
-		s.request = c.encode(append([]byte(nil), body...))
+		s.request = encode(body)
 		p.lanes[lane] = append(p.lanes[lane], s)
 	}
 	return nil

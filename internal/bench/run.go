@@ -43,18 +43,16 @@ func measure(ctx context.Context, t *target, l Load) (*Run, error) {
 	l = l.withDefaults()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	conns := make([]conn, l.Connections)
-	for i := range conns {
-		c, err := connect(ctx, l.Transport, t)
-		if err != nil {
-			return nil, ErrNode.From(err)
-		}
-		defer c.close()
-		conns[i] = c
-	}
-	p, err := prepare(ctx, t, l, conns)
+	p, err := prepare(ctx, t, l)
 	if err != nil {
 		return nil, ErrNode.From(err)
+	}
+	conns := make([]conn, l.Connections)
+	for i := range conns {
+		if conns[i], err = connect(ctx, l.Transport, t.node); err != nil {
+			return nil, ErrNode.From(err)
+		}
+		defer conns[i].close()
 	}
 	r := &run{
 		load: l, plan: p,

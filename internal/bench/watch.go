@@ -18,7 +18,7 @@ import (
 // over a connection of its own, so that the asking delays no announcement.
 type watch struct {
 	announced *wsConn
-	asked     *httpConn
+	asked     *control
 	blocks    chan block
 	seen      func(h common.Hash, at time.Time)
 	ctx       context.Context // ends when the watch does, with its cause
@@ -40,12 +40,10 @@ const maxAnnounced = 1 << 16
 func startWatch(ctx context.Context, t *target, seen func(h common.Hash, at time.Time)) (*watch, error) {
 	w := &watch{blocks: make(chan block, maxAnnounced), seen: seen}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.asked = &control{ctx: w.ctx, url: t.node.URL}
 	var head hexutil.Uint64
 	err := func() (err error) {
 		if w.announced, err = dialWebSocket(w.ctx, t.node.WebSocket); err != nil {
-			return err
-		}
-		if w.asked, err = dialHTTP(w.ctx, t.node.URL); err != nil {
 			return err
 		}
 		return errors.Join(
@@ -69,9 +67,7 @@ func (w *watch) stop() (blocks int) {
 	if w.announced != nil {
 		w.announced.close()
 	}
-	if w.asked != nil {
-		w.asked.close()
-	}
+	w.asked.close()
 	return w.count
 }
 
