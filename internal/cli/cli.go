@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -101,8 +102,8 @@ func explain(w io.Writer, err error) {
 
 // unknownCommand recognises what cobra says of a word that is no command.
 func unknownCommand(err error) (string, bool) {
-	text := err.Error()
-	return text, len(text) > 15 && text[:15] == "unknown command"
+	text, _, _ := strings.Cut(err.Error(), "\n") // suggestions follow
+	return text, strings.HasPrefix(text, "unknown command")
 }
 
 func versionCommand() *cobra.Command {

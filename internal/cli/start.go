@@ -39,6 +39,9 @@ it. Ctrl+C stops the node; what was committed is there at the next start.`,
   coco start --ephemeral`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.ephemeral && c.Flags().Changed("data") {
+				return usage(c, errors.New("--ephemeral and --data exclude each other"))
+			}
 			return start(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -48,7 +51,6 @@ it. Ctrl+C stops the node; what was committed is there at the next start.`,
 	f.BoolVar(&o.ephemeral, "ephemeral", false, "keep the network in a temporary directory and remove it at the end")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON when everything answers, and nothing else")
 	f.BoolVar(&o.verbose, "verbose", false, "log to standard error")
-	c.MarkFlagsMutuallyExclusive("data", "ephemeral")
 	return c
 }
 
@@ -67,7 +69,7 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	if o.verbose {
 		level = slog.LevelDebug
 	}
-	config.Logger = slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level}))
+	config.Logger = slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level, ReplaceAttr: plainError}))
 	listener, err := node.Listen(o.rpc)
 	if err != nil {
 		return err
@@ -93,6 +95,15 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	case err := <-served:
 		return errors.Join(err, stop())
 	}
+}
+
+// plainError logs an error by its message: some libraries' errors print their
+// stack when asked for everything.
+func plainError(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok {
+		a.Value = slog.StringValue(err.Error())
+	}
+	return a
 }
 
 // ready is the line of --json.

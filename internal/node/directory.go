@@ -9,11 +9,11 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/big"
 	"net/url"
-	"path"
 	"syscall"
 	"time"
 
@@ -118,10 +118,10 @@ func serviceFile(f disk.FS, key *ecdsa.PrivateKey, id format.ServiceID, mode str
 	}
 	known, err := proof.ParseService(data)
 	if err != nil {
-		return nil, ErrForeign.From(err)
+		return nil, ErrForeign.From(fmt.Errorf("%s: %w", fileService, err))
 	}
 	if !bytes.Equal(keys.SPKI(&key.PublicKey), known.SPKI) {
-		return nil, ErrForeign.From(errors.New(path.Base(fileService) + " is another network's"))
+		return nil, ErrForeign.From(errors.New(fileService + " is another network's"))
 	}
 	return data, nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/coco-consortium/coco/internal/attest/sim"
 	"github.com/coco-consortium/coco/internal/consensus"
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
@@ -100,6 +101,9 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 			err = errors.Join(err, n.close(context.WithoutCancel(ctx)))
 		}
 	}()
+	if !sim.Included { // before anything is touched
+		return nil, ErrRelease
+	}
 	if n.lock, err = openDirectory(c.FS); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -47,7 +48,7 @@ func openBundle(f disk.FS, log *ledger.Log, p *platform) (*keys.Bundle, error) {
 	}
 	b, err := keys.OpenBundle(sealed, p.sealer)
 	if err != nil {
-		return nil, err
+		return nil, keys.ErrBundle.From(fmt.Errorf("%s: %w", keys.Name(newest), errors.Unwrap(err)))
 	}
 	if b.Service.ID != service.Service || b.Service.Mode != service.Mode {
 		return nil, ErrForeign.From(errors.New("the ledger and the keys are of two networks"))
