@@ -20,8 +20,9 @@ type block struct {
 	bytes   int
 }
 
-// begin opens a block on the tail.
-func (s *Sequencer) begin() error {
+// begin opens a block on the tail. A protocol room that panics here leaves no
+// block behind.
+func (s *Sequencer) begin() (err error) {
 	slot := Slot{
 		Height: s.tail.Height + 1, View: s.view, FirstSeqno: s.tail.Seqno + 1,
 		Time: max(uint64(s.Clock().UnixNano()), s.tail.Time), Previous: s.tail.Hash, Root: s.tail.Tree.Root(),
@@ -39,6 +40,13 @@ func (s *Sequencer) begin() error {
 		return err
 	}
 	b := &block{slot: slot, keys: keys, state: state, parts: make(map[string]Part, len(s.Protocols))}
+	defer func() {
+		if p := recover(); p != nil {
+			s.Logger.Error("a protocol room panicked when a block opened", "height", slot.Height, "panic", fmt.Sprint(p))
+			state.Discard()
+			err = ErrExecution
+		}
+	}()
 	for _, p := range s.Protocols {
 		b.parts[p.Effect().Protocol] = p.Open(slot)
 	}
@@ -92,15 +100,15 @@ func (s *Sequencer) run(b *block, r *Request) (draft *envelope.Draft, err error)
 }
 
 func (s *Sequencer) transact(tx *kv.Tx, b *block, r *Request) (*envelope.Draft, error) {
-	part, ok := b.parts[r.Protocol]
-	if !ok {
+	part, protocol := b.parts[r.Protocol], s.protocol(r.Protocol)
+	if part == nil || protocol == nil {
 		return nil, ErrExecution.From(fmt.Errorf("no protocol %q", r.Protocol))
 	}
-	result, err := part.Execute(tx, r)
+	result, err := part.Execute(tx.Scope(protocol.Room()), r)
 	if err != nil {
 		return nil, err
 	}
-	d := &envelope.Draft{Kind: format.KindTransaction, Effects: []format.Effect{s.effect(r.Protocol)}, Claims: result.Claims,
+	d := &envelope.Draft{Kind: format.KindTransaction, Effects: []format.Effect{protocol.Effect()}, Claims: result.Claims,
 		Private: format.Private{Request: r.Bytes, Caller: r.Caller, Outcome: result.Outcome, Events: result.Events, NativeID: result.NativeID}}
 	for _, w := range tx.Writes() {
 		name := s.Store.Name(w.Table)
@@ -120,13 +128,13 @@ func (s *Sequencer) transact(tx *kv.Tx, b *block, r *Request) (*envelope.Draft, 
 	return d, nil
 }
 
-func (s *Sequencer) effect(protocol string) format.Effect {
+func (s *Sequencer) protocol(name string) Protocol {
 	for _, p := range s.Protocols {
-		if e := p.Effect(); e.Protocol == protocol {
-			return e
+		if p.Effect().Protocol == name {
+			return p
 		}
 	}
-	return format.Effect{Protocol: protocol}
+	return nil
 }
 
 // write puts a record's own writes into a transaction.

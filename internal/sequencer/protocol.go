@@ -24,6 +24,9 @@ type Slot struct {
 type Protocol interface {
 	// Effect names the protocol in the records it takes part in.
 	Effect() format.Effect
+	// Room is the name with which the protocol's own tables begin: it writes no
+	// others.
+	Room() string
 	// Open begins the protocol's part of a block on top of the parts returned
 	// before, whose blocks may not be committed yet.
 	Open(Slot) Part

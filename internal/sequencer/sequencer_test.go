@@ -23,9 +23,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // counter is a protocol whose requests add to one number.
-type counter struct{ table kv.TableID }
+type counter struct{ table, foreign kv.TableID }
 
 func (c *counter) Effect() format.Effect  { return format.Effect{Protocol: "counter", Version: 1} }
+func (c *counter) Room() string           { return "counter" }
 func (c *counter) Open(Slot) Part         { return &counting{c: c} }
 func (c *counter) Rollback(height uint64) {}
 
@@ -48,6 +49,8 @@ func (p *counting) Execute(tx *kv.Tx, r *Request) (*Result, error) {
 		return nil, err
 	}
 	switch {
+	case add == 253:
+		return nil, tx.Put(p.c.foreign, []byte("k"), []byte("v"))
 	case add == 255:
 		panic("this request breaks the protocol")
 	case add%2 == 1:
@@ -126,6 +129,7 @@ func start(t *testing.T, change func(*Config)) *fixture {
 		t.Fatal(err)
 	}
 	table, _ := store.Table("counter.sums")
+	foreign, _ := store.Table(format.TableService)
 	ring := keys.NewRing(keys.Service{ID: [16]byte{7}, Mode: format.ModeSimulated}, map[keys.Epoch]keys.Secret{{Domain: format.ServiceDomain, Number: 1}: keys.NewSecret()})
 	signer, err := keys.NewSigner()
 	if err != nil {
@@ -135,7 +139,7 @@ func start(t *testing.T, change func(*Config)) *fixture {
 	tree.Append(format.Hash{1})
 	f := &fixture{store: store, table: table, desk: &desk{at: consensus.Position{Index: 1, Term: 1}, arrived: make(chan struct{}, 1024)}}
 	c := Config{Store: store, Ring: ring, Signer: signer, Writer: format.Sum(keys.SPKI(&signer.PublicKey)),
-		Head: lineage.Head{View: 1, Seqno: 1, Tree: tree}, ViewAt: func(uint64) uint64 { return 1 }, Protocols: []Protocol{&counter{table}},
+		Head: lineage.Head{View: 1, Seqno: 1, Tree: tree}, ViewAt: func(uint64) uint64 { return 1 }, Protocols: []Protocol{&counter{table, foreign}},
 		Followers: []Follower{follower{f}}, Clock: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Limits: DefaultLimits, ChunkUsed: func() uint64 { return 0 }}
 	if change != nil {
@@ -230,12 +234,16 @@ func TestRefusalAndPanicHarmNoOther(t *testing.T) {
 	good := f.submit(t, 2)
 	odd := f.submit(t, 3)
 	broken := f.submit(t, 255)
+	foreign := f.submit(t, 253)
 	after := f.submit(t, 8)
 	if err := odd.Wait(t.Context()); !errors.Is(err, errOdd) {
 		t.Fatal(err)
 	}
 	if err := broken.Wait(t.Context()); !errors.Is(err, ErrExecution) {
 		t.Fatal(err)
+	}
+	if err := foreign.Wait(t.Context()); !errors.Is(err, kv.ErrForeign) {
+		t.Fatalf("a write into another room's table: %v", err)
 	}
 	for n := 1; f.sum() != 10; n++ {
 		<-f.desk.arrived

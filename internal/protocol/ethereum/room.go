@@ -38,6 +38,9 @@ func NewRoom(machine *evm.Machine, chainID uint64, committed func(height uint64)
 // Effect implements sequencer.Protocol.
 func (r *Room) Effect() format.Effect { return format.Effect{Protocol: Protocol, Version: 1} }
 
+// Room implements sequencer.Protocol: the tables of package evm.
+func (r *Room) Room() string { return "eth" }
+
 // Open implements sequencer.Protocol. It panics when the hash of the block
 // before cannot be read: nothing can be sealed on top of a damaged ledger.
 func (r *Room) Open(slot sequencer.Slot) sequencer.Part {
