@@ -387,34 +387,3 @@ func TestPortTaken(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-// One request at a time over one kept connection: net/http's cost and ours.
-func BenchmarkHTTP(b *testing.B) {
-	d := jsonrpc.New(jsonrpc.Limits{}, nil, slog.New(slog.DiscardHandler))
-	jsonrpc.Handle(d, "echo", func(_ context.Context, _ *caller.Caller, p *struct{ Text string }) (any, error) { return p.Text, nil })
-	l, err := Listen("127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := New(d, Options{})
-	served := make(chan error)
-	go func() { served <- s.Serve(l) }()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	request := fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(echo), echo)
-	buffer := make([]byte, 4096)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Write(request); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := c.Read(buffer); err != nil {
-			b.Fatal(err)
-		}
-	}
-	c.Close()
-	s.Shutdown(context.Background())
-	<-served
-}
