@@ -12,6 +12,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/coco-consortium/coco/test/binary"
 	"github.com/coco-consortium/coco/test/contracts"
@@ -25,19 +26,22 @@ type secret struct {
 
 // TestNothingLeaks writes random markers everywhere a transaction can write:
 // call data, storage, mapping slots, logs, topics, addresses. Then it reads every
-// byte below DATA/node, after the node stopped (which flushes the index and takes
-// a snapshot) and again after it was killed.
+// byte below DATA/node, after a snapshot was taken (which flushes the index) and
+// the node stopped, and again after it was killed.
 func TestNothingLeaks(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	n := binary.Start(t, "--data", data)
 	secrets := scatter(t, n)
+	untilSnapshot(t, n, data)
 	if code := n.Stop(t); code != 0 {
 		t.Fatalf("the node ended with %d", code)
 	}
 	t.Run("after a stop", func(t *testing.T) {
-		for _, dir := range []string{"ledger", "index", "snapshot"} {
-			if size(t, filepath.Join(data, "node", dir)) == 0 {
+		for _, dir := range []string{"ledger", "ledger/tile", "index", "snapshot"} {
+			if n := size(t, filepath.Join(data, "node", dir)); n == 0 {
 				t.Errorf("nothing was written to node/%s, so finding nothing there means nothing", dir)
+			} else {
+				t.Logf("node/%s: %d bytes", dir, n)
 			}
 		}
 		search(t, filepath.Join(data, "node"), secrets)
@@ -116,6 +120,42 @@ func scatter(t *testing.T, n *binary.Node) []secret {
 		secrets = append(secrets, secret{"a transaction's hash", r.TransactionHash[:]})
 	}
 	return secrets
+}
+
+// untilSnapshot sends transactions until a snapshot counts, which is when its
+// receipt is stored beside it.
+func untilSnapshot(t *testing.T, n *binary.Node, data string) {
+	t.Helper()
+	client := n.Dial(t)
+	all := senders(t, n, client)
+	const (
+		enough = 100_000 // ten times the usual distance of snapshots
+		ahead  = 50      // of one sender at a time
+	)
+	for sent := 0; sent < enough; sent += ahead * len(all) {
+		var batch []rpc.BatchElem
+		for _, s := range all {
+			for range ahead {
+				raw, _ := s.sign(&s.address, 0, random(300))
+				batch = append(batch, rpc.BatchElem{Method: "eth_sendRawTransaction", Args: []any{raw}, Result: new(common.Hash)})
+			}
+		}
+		if err := client.BatchCallContext(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range batch {
+			if b.Error != nil {
+				t.Fatal(b.Error)
+			}
+		}
+		for _, s := range all {
+			s.must(t, client, &s.address, 0, nil) // behind the others
+		}
+		if found, _ := filepath.Glob(filepath.Join(data, "node", "snapshot", "*.receipt")); len(found) > 0 {
+			return
+		}
+	}
+	t.Fatalf("no snapshot after %d transactions", enough)
 }
 
 func search(t *testing.T, dir string, secrets []secret) {
