@@ -12,7 +12,7 @@ import (
 func (n *Node) newPool() *pool.Pool {
 	view := n.rooms.machine.View(n.state.Speculative())
 	return pool.New(pool.Config{
-		Now: n.config.Clock,
+		Now: n.config.Clock, Fault: n.sequencer.Fault,
 		Account: func(a common.Address) (uint64, uint256.Int) {
 			account, _ := view.Account(a)
 			return account.Nonce, account.Balance

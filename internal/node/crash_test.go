@@ -180,6 +180,11 @@ func TestWritesStopAndReadsGoOn(t *testing.T) {
 			if failed == nil || !strings.Contains(failed.Error(), "LEDGER_WRITE") {
 				t.Fatalf("writes did not stop with a clear error: %v", failed)
 			}
+			for _, nonce := range []uint64{0, uint64(len(told)), uint64(len(told)) + 2} {
+				if _, err := n.pay(t.Context(), nonce); err == nil || !strings.Contains(err.Error(), "LEDGER_WRITE") {
+					t.Errorf("nonce %d after the fault: %v", nonce, err)
+				}
+			}
 			for _, a := range told {
 				if _, _, err := n.rooms.chain.Transaction(t.Context(), a.hash); err != nil {
 					t.Errorf("%v cannot be read: %v", a.tx, err)

@@ -154,10 +154,13 @@ func (x *indexer) lagging(ctx context.Context) bool {
 	return true
 }
 
+// close flushes and closes the index. What it could not write it takes from the
+// ledger at the next start.
 func (x *indexer) close(ctx context.Context) error {
-	err := x.Flush(ctx)
-	if errors.Is(err, history.ErrClosed) {
+	err := errors.Join(x.Flush(ctx), x.Close())
+	if errors.Is(err, history.ErrUnavailable) {
+		x.logger.Warn("the history index is not up to date on disk; the next start catches up", "err", err)
 		return nil
 	}
-	return errors.Join(err, x.Close())
+	return err
 }

@@ -56,7 +56,7 @@ func (s *Sequencer) begin() (err error) {
 
 // execute runs one request in the open block.
 func (s *Sequencer) execute(t *Ticket) {
-	if err := s.fault(); err != nil {
+	if err := s.Fault(); err != nil {
 		t.end(err)
 		return
 	}

@@ -243,7 +243,7 @@ func (s *Sequencer) propose(h *format.Header, f *flight, raw *format.Block) (siz
 // refused handles a block that consensus did not take. If it was sealed, it is
 // in flight with an outcome that the TxID rule decides; if not, it is abandoned.
 func (s *Sequencer) refused(b *block, err error) {
-	stopped := s.fault()
+	stopped := s.Fault()
 	if stopped == nil && !errors.Is(err, consensus.ErrNotLeader) && !errors.Is(err, consensus.ErrRefused) {
 		s.Logger.Error("a block could not be sealed", "height", b.slot.Height, "err", err)
 	}

@@ -102,7 +102,7 @@ func (s *Sequencer) Attach(log Proposer) { s.log = log }
 // Submit queues a request. It never waits: when the queue is full it answers
 // ErrBusy.
 func (s *Sequencer) Submit(r *Request) (*Ticket, error) {
-	if err := s.fault(); err != nil {
+	if err := s.Fault(); err != nil {
 		return nil, err
 	}
 	t := newTicket(r)
@@ -155,7 +155,7 @@ func (s *Sequencer) Run(ctx context.Context) {
 	for {
 		s.turn()
 		queue := s.queue
-		if !s.executing() && s.fault() == nil {
+		if !s.executing() && s.Fault() == nil {
 			queue = nil
 		}
 		wait := s.sealWhenDue()
@@ -207,8 +207,8 @@ func (s *Sequencer) Fail(reason error) {
 	s.signal()
 }
 
-// fault is why the sequencer has ended, nil while it runs.
-func (s *Sequencer) fault() error {
+// Fault is why the sequencer has ended, nil while it runs.
+func (s *Sequencer) Fault() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopped

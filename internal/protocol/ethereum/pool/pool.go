@@ -51,6 +51,9 @@ type Config struct {
 	Submit func(*sequencer.Request) (Ticket, error)
 	Now    func() time.Time
 	Limits Limits
+	// Fault says why nothing can be committed any more; nil while it can. It may
+	// be left out.
+	Fault func() error
 }
 
 // Pool admits transactions. See the package comment.
@@ -82,6 +85,11 @@ func New(c Config) *Pool {
 // that waited for it, or waits for an earlier one. An error is a refusal in
 // geth's words, or that the sequencer is busy.
 func (p *Pool) Admit(caller []byte, t *Transaction) (*Entry, error) {
+	if p.Fault != nil {
+		if err := p.Fault(); err != nil {
+			return nil, err
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.settle()
