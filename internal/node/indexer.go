@@ -21,6 +21,7 @@ type terms func(*sequencer.Committed) ([]history.Entry, error)
 // feeding it from the ledger.
 type indexer struct {
 	*history.Index
+	again   func() (*history.Index, error) // removes the index and opens an empty one
 	terms   terms
 	archive *archive
 	logger  *slog.Logger
@@ -43,17 +44,60 @@ func openIndexer(c Config, ring *keys.Ring, a *archive, of terms) (*indexer, err
 			}
 			return key
 		}}
-	index, err := history.Open(c.Index, options)
+	x := &indexer{terms: of, archive: a, logger: c.Logger, lag: make(chan struct{}, 1)}
+	x.again = func() (*history.Index, error) {
+		if err := history.Remove(c.Index, options.FS); err != nil {
+			return nil, err
+		}
+		return history.Open(c.Index, options)
+	}
+	var err error
+	x.Index, err = history.Open(c.Index, options)
 	if errors.Is(err, history.ErrDamaged) || errors.Is(err, history.ErrForeign) {
 		c.Logger.Warn("the history index is made again from the ledger", "err", err)
-		if err = history.Remove(c.Index, options.FS); err == nil {
-			index, err = history.Open(c.Index, options)
+		x.Index, err = x.again()
+	}
+	return x, err
+}
+
+// follows makes sure that the index is of this ledger: it must not know more
+// blocks, and it must know the last one that it has. Otherwise the ledger is an
+// older copy than the index, and the index is made again.
+func (x *indexer) follows(ctx context.Context, head uint64) error {
+	height, ok := x.Height()
+	if !ok {
+		return nil
+	}
+	if height <= head {
+		b, err := x.archive.Block(ctx, height)
+		if err != nil {
+			return err
+		}
+		entries, err := x.terms(&sequencer.Committed{Block: b})
+		if err != nil {
+			return err
+		}
+		missing := false
+		for _, e := range entries {
+			found, err := x.Find(e.Term, height, height, 1, false)
+			if err != nil {
+				return err
+			}
+			missing = missing || len(found) == 0
+		}
+		if !missing {
+			return nil
 		}
 	}
-	if err != nil {
-		return nil, err
+	x.logger.Warn("the history index is of another ledger and is made again", "index", height, "ledger", head)
+	if err := x.Close(); err != nil {
+		return err
 	}
-	return &indexer{Index: index, terms: of, archive: a, logger: c.Logger, lag: make(chan struct{}, 1)}, nil
+	index, err := x.again()
+	if err == nil {
+		x.Index = index
+	}
+	return err
 }
 
 // Committed indexes a block, or leaves it to run.

@@ -174,6 +174,9 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 	if err != nil {
 		return nil, err
 	}
+	if err := n.index.follows(ctx, n.log.Head().Height); err != nil {
+		return nil, err
+	}
 	if err := n.index.catchUp(ctx, base.line.Head.Height); err != nil {
 		return nil, err
 	}

@@ -117,3 +117,38 @@ func TestIndexAndTilesAreMadeAgain(t *testing.T) {
 	defer stop(t, n)
 	holdsAll(t, n, paid)
 }
+
+// TestIndexOfAnotherLedger puts an older copy of the ledger under a newer index,
+// and lets it grow again to the index's height.
+func TestIndexOfAnotherLedger(t *testing.T) {
+	dir, older := t.TempDir(), filepath.Join(t.TempDir(), "older")
+	n := startNode(t, dir)
+	paid := []sequencer.TxID{pay(t, n, 0)}
+	stop(t, n)
+	if err := os.CopyFS(older, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	n = startNode(t, dir)
+	for nonce := range uint64(6) {
+		pay(t, n, nonce+1)
+	}
+	stop(t, n)
+	if err := os.RemoveAll(filepath.Join(older, filepath.FromSlash(dirIndex))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(older, filepath.FromSlash(dirIndex)), os.DirFS(filepath.Join(dir, filepath.FromSlash(dirIndex)))); err != nil {
+		t.Fatal(err)
+	}
+	n = startNode(t, older)
+	for nonce := uint64(1); nonce < 9; nonce++ {
+		paid = append(paid, pay(t, n, nonce))
+	}
+	height, _ := n.index.Height()
+	if head := n.sequencer.Head().Height; height != head {
+		t.Errorf("the index stands at %d, the ledger at %d", height, head)
+	}
+	stop(t, n)
+	n = startNode(t, older)
+	defer stop(t, n)
+	holdsAll(t, n, paid)
+}

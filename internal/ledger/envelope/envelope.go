@@ -51,7 +51,6 @@ type Keys struct {
 	section  cipher.AEAD
 	evidence [32]byte
 	place    Place
-	nonce    [12]byte
 }
 
 // KeysOf derives the keys of a block. epoch 0 means the newest.
