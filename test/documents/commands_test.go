@@ -71,7 +71,8 @@ func script(blocks [][]string, port int) string {
 	s.WriteString(`set -euo pipefail
 set -m
 NODE=
-finish() { if [ -n "$NODE" ]; then kill -INT -- -"$NODE"; wait "$NODE"; NODE=; fi; }
+LENIENT=false # go run ends with 1 when it is interrupted, whatever its program does
+finish() { if [ -n "$NODE" ]; then kill -INT -- -"$NODE"; wait "$NODE" || $LENIENT; NODE=; fi; }
 trap 'code=$?; trap - EXIT; finish; exit $code' EXIT
 started() {
 	until grep -q Ctrl+C start.log; do
@@ -87,6 +88,7 @@ started() {
 		case kind == "Ctrl+C":
 			s.WriteString("finish\n")
 		case kind == "sh start" || kind == "start":
+			fmt.Fprintf(&s, "LENIENT=%v\n", strings.HasPrefix(text, "go run"))
 			fmt.Fprintf(&s, "%s >start.log 2>&1 </dev/null &\nNODE=$!\nstarted\n", strings.TrimSpace(replace.Replace(text)))
 		default:
 			s.WriteString("{\n" + replace.Replace(text) + "} </dev/null\n")
