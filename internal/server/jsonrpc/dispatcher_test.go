@@ -250,3 +250,19 @@ func FuzzServe(f *testing.F) {
 		}
 	})
 }
+
+// The calls of a batch share one wall time: what has not begun at its end is
+// answered with a timeout.
+func TestBatchTime(t *testing.T) {
+	d := New(Limits{CallTime: 5 * time.Millisecond}, nil, slog.New(slog.DiscardHandler))
+	var made atomic.Int64
+	Handle(d, "wait", func(ctx context.Context, _ *caller.Caller, _ *struct{}) (any, error) {
+		made.Add(1)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}, Within(time.Hour))
+	got := serve(d, `[{"jsonrpc":"2.0","id":1,"method":"wait"},{"jsonrpc":"2.0","id":2,"method":"wait"}]`)
+	if strings.Count(got, `"code":-32002,"message":"request timed out"`) != 2 || made.Load() != 1 {
+		t.Errorf("%d calls were made: %s", made.Load(), got)
+	}
+}

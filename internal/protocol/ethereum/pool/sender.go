@@ -18,7 +18,7 @@ type sender struct {
 func (s *sender) executed(nonce uint64) {
 	n := 0
 	for n < len(s.flying) && s.flying[n].tx.Nonce() < nonce {
-		
+		s.sum.Sub(&s.sum, &s.flying[n].tx.value)
 		s.flying[n] = nil
 		n++
 	}
