@@ -202,3 +202,52 @@ func TestNoSubscriptionWithoutSession(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Nothing follows the answer to eth_unsubscribe, even from a subscription that
+// has not noticed its end.
+func TestNothingAfterUnsubscribe(t *testing.T) {
+	d := subscriber(Limits{}, nil, nil)
+	feed, told := make(chan string), make(chan error)
+	Handle(d, "stubborn", func(ctx context.Context, _ *caller.Caller, _ *struct{}) (any, error) {
+		id, err := Subscribe(ctx, func(_ context.Context, n *Notifier) error {
+			for text := range feed {
+				told <- n.Notify([]byte(text))
+			}
+			return nil
+		})
+		return string(id), err
+	})
+	p := newPipe()
+	s := d.NewSession(context.Background(), p)
+	ended := make(chan error)
+	go func() { ended <- s.Run() }()
+	id := p.call(t, `{"jsonrpc":"2.0","id":1,"method":"stubborn"}`)
+	p.call(t, `{"jsonrpc":"2.0","id":2,"method":"eth_unsubscribe","params":["`+id+`"]}`)
+	feed <- `1`
+	if err := <-told; !errors.Is(err, context.Canceled) {
+		t.Errorf("Notify: %v", err)
+	}
+	close(feed)
+	close(p.in)
+	<-ended
+}
+
+func TestOutboxIsBounded(t *testing.T) {
+	for name, limits := range map[string]Limits{
+		"items": {QueueItems: 2, QueueBytes: 1000},
+		"bytes": {QueueItems: 1000, QueueBytes: 20},
+	} {
+		o := newOutbox(limits)
+		ten := parcel{head: make([]byte, 3), body: make([]byte, 5), tail: make([]byte, 2)}
+		if !o.offer(ten) || !o.offer(ten) || o.offer(ten) {
+			t.Errorf("%s: not two parcels of ten bytes fit", name)
+		}
+		taken, err := o.take(t.Context(), nil)
+		if err != nil || len(taken) != 2 || !o.offer(parcel{body: make([]byte, 100)}) {
+			t.Errorf("%s: %d taken, %v; a large parcel must fit alone", name, len(taken), err)
+		}
+		if o.offer(ten) && name == "bytes" {
+			t.Error("something fits behind a parcel larger than the bound")
+		}
+	}
+}

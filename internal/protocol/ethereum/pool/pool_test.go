@@ -341,6 +341,25 @@ func TestAdmittedAgainIsNotRefused(t *testing.T) {
 	}
 }
 
+// A second refusal is remembered from when it came.
+func TestRefusedTwice(t *testing.T) {
+	l, a := newLedger(), newAccount(t)
+	p := l.pool(Limits{Wait: time.Minute, Remember: 10 * time.Minute})
+	tx := transfer(t, a, 1, 0)
+	for range 2 {
+		if _, err := p.Admit(nil, tx); err != nil {
+			t.Fatal(err)
+		}
+		l.now = l.now.Add(time.Minute)
+		p.Tick()
+	}
+	l.now = l.now.Add(9 * time.Minute) // ten after the first refusal
+	p.Tick()
+	if s := p.Status(tx.Hash()); s.Refused == nil {
+		t.Error("the second refusal was forgotten with the first")
+	}
+}
+
 func TestWaitingRoomIsBounded(t *testing.T) {
 	l, a, b := newLedger(), newAccount(t), newAccount(t)
 	p := l.pool(Limits{Waiting: 2})
