@@ -61,6 +61,9 @@ func (n *Node) pay(ctx context.Context, nonce uint64) (acknowledged, error) {
 	if err != nil {
 		return a, err
 	}
+	// A node that never answers must fail the test, not hang it.
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
 	if err := e.Wait(ctx); err != nil {
 		return a, err
 	}
