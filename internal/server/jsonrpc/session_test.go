@@ -166,9 +166,17 @@ func TestDrain(t *testing.T) {
 	}
 	drained := make(chan struct{})
 	go func() { s.Drain(context.Background()); close(drained) }()
+	for len(s.slots) < cap(s.slots) && s.ctx.Err() == nil {
+		runtime.Gosched() // until it waits for the call
+	}
 	close(release)
-	if got := string(<-p.out); got != `{"jsonrpc":"2.0","id":7,"result":"held"}` {
-		t.Errorf("got %s", got)
+	select {
+	case got := <-p.out:
+		if string(got) != `{"jsonrpc":"2.0","id":7,"result":"held"}` {
+			t.Errorf("got %s", got)
+		}
+	case <-p.closed:
+		t.Error("the connection was closed before the answer")
 	}
 	<-drained
 	if err := <-ended; !errors.Is(err, ErrDrained) || !errors.Is(p.reason, ErrDrained) {
