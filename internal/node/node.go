@@ -236,6 +236,7 @@ func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin 
 			n.sequencer.Fail(consensus.ErrStopped)
 		}
 	})
+	n.group.Go(func() { n.pool.Run(run) })
 	n.group.Go(func() { n.index.run(run) })
 	n.group.Go(func() { n.snapshots.run(run) })
 	n.group.Go(func() { n.verifyOlder(run) })
