@@ -1,15 +1,15 @@
 # Every target is one script or one go command, so that none of it needs make.
 
 .DEFAULT_GOAL := help
-.PHONY: help start build fast test full clients-lock contracts reproducible
+.PHONY: help start build fast test full contracts reproducible
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 start: ## start a development network in ./coco-data
-	go run ./cmd/coco start
+	go run -v ./cmd/coco start
 
-build: ## build bin/coco as it is released, reproducibly
+build: ## build bin/coco, reproducibly
 	go build -trimpath -buildvcs=false -o bin/coco ./cmd/coco
 
 fast: ## format, vet, staticcheck, arrows, unit tests (under 3 minutes warm)

@@ -15,10 +15,7 @@ type rule struct {
 // rules is the whole list. A skip that none of them explains is a failure.
 var rules = []rule{
 	{layers: []Layer{Fast}, message: `-short|short mode`, why: "long; runs in the layer test"},
-	{layers: []Layer{Test}, message: `race detector|-short|short mode`, why: "under the race detector only the short tests run; the step unit runs it whole"},
-	{layers: []Layer{Fast, Test, Full}, pkg: `/protocol/ethereum/`, message: `COCO_STATETESTS`, why: "no directory of fixtures is named; the selection in the repository runs"},
 	{pkg: `/test/process$`, test: `^TestDiskFull$`, message: `needs root`, why: "only root may mount a small disk; the crash laboratory fills one without"},
-	{layers: []Layer{Fast, Test}, message: `COCO_KV_SLOTS|COCO_FULL`, why: "hours; runs in the layer full"},
 }
 
 // explain gives the reason of the first rule that allows a skip, or "".

@@ -71,8 +71,9 @@ func steps() []Step {
 		{Name: "reproducible", From: Test, Run: []string{"./test/reproducible.sh"}},
 		{Name: "fuzz", From: Full, Run: []string{"./test/fuzz.sh"}},
 		{Name: "kill", From: Full, Env: []string{"COCO_KILL_ROUNDS=200"}, GoTest: []string{"-count=1", "-timeout=4h", "-run=Kill", "./test/process"}},
-		{Name: "kv 10M", From: Full, Env: []string{"COCO_KV_SLOTS=10000000"}, Run: []string{"go", "test", "-run=^$", "-bench=.", "-timeout=2h", "./internal/kv/..."}},
-		{Name: "state tests", From: Full, Needs: "COCO_STATETESTS", GoTest: []string{"-count=1", "-timeout=8h", "-run=State", "./internal/protocol/ethereum/evm/..."}},
+		{Name: "kv 10M", From: Full, Env: []string{"COCO_KV_SLOTS=10000000"}, Run: []string{"go", "test", "-run=^$", "-bench=.", "-benchtime=1000000x", "-timeout=2h", "./internal/kv"}},
+		{Name: "crash", From: Full, Env: []string{"COCO_CRASH_SEEDS=200"}, GoTest: []string{"-count=1", "-timeout=8h", "-run=TestCrashLaboratory", "./internal/node"}},
+		{Name: "state tests", From: Full, Needs: "COCO_STATETESTS", GoTest: []string{"-count=1", "-timeout=8h", "./internal/protocol/ethereum/evm/..."}},
 	}
 }
 
