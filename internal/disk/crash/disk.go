@@ -4,11 +4,11 @@
 // beyond them. Crash gives the disk as it may look after a power loss: of what
 // was not synced, each 512-byte sector holds some earlier or later write of its
 // own, independent of every other sector (so writes are lost, reordered and
-// torn), sizes likewise, and each unsynced change of a directory is kept or
-// lost by itself. Choices come from a seed alone.
+// torn), now and then torn inside as well, sizes likewise, and each unsynced
+// change of a directory is kept or lost by itself. Choices come from a seed alone.
 //
-// It does not model sectors that are torn inside, damaged data that was synced,
-// or a kernel that forgets a sync; package ledger tests damage by flipping bits.
+// It does not model damaged data that was synced or a kernel that forgets a
+// sync; package ledger tests damage by flipping bits.
 package crash
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/coco-consortium/coco/internal/disk"
 )
 
-// Sector is the unit that a disk writes whole or not at all, in bytes.
+// Sector is the unit in which writes are kept, lost and reordered, in bytes.
 const Sector = 512
 
 // ErrCut says that the process of this disk is dead (see Cut and Crash).

@@ -94,8 +94,8 @@ func (w write) apply(data []byte) []byte {
 func (w write) end() int64 { return w.offset + int64(len(w.data)) }
 
 // survive is a file's content after a power loss: for each sector the first k
-// of the writes that touch it, k chosen for it alone, and one of the sizes that
-// the file had.
+// of the writes that touch it, k chosen for it alone, the last of them sometimes
+// torn inside the sector, and one of the sizes that the file had.
 func (n *node) survive(random *rand.Rand) []byte {
 	size := int64(len(n.stable))
 	sizes, longest := []int64{size}, size
@@ -110,8 +110,15 @@ func (n *node) survive(random *rand.Rand) []byte {
 	copy(whole, n.stable)
 	for at, writes := range n.touched(longest) {
 		sector := whole[at*Sector:][:Sector]
-		for _, w := range writes[:random.IntN(len(writes)+1)] {
+		kept := writes[:random.IntN(len(writes)+1)]
+		before := slices.Clone(sector)
+		for i, w := range kept {
+			copy(before, sector)
 			w.applySector(sector, int64(at)*Sector)
+			if i == len(kept)-1 && random.IntN(4) == 0 {
+				torn := random.IntN(Sector)
+				copy(sector[torn:], before[torn:])
+			}
 		}
 	}
 	return whole[:sizes[random.IntN(len(sizes))]]
