@@ -240,8 +240,8 @@ func (s *Sequencer) propose(h *format.Header, f *flight, raw *format.Block) (siz
 	return size, err
 }
 
-// refused handles a block that consensus did not take. If it was sealed, it is
-// in flight with an outcome that the TxID rule decides; if not, it is abandoned.
+// refused drops a block that consensus did not take, whether it was signed or
+// not: it is in no log, and its view is over, so its requests may be sent again.
 func (s *Sequencer) refused(b *block, err error) {
 	stopped := s.Fault()
 	if stopped == nil && !errors.Is(err, consensus.ErrNotLeader) && !errors.Is(err, consensus.ErrRefused) {
