@@ -266,9 +266,19 @@ func (n *Node) verifyOlder(ctx context.Context) {
 // durable, the index is flushed.
 func (n *Node) Stop(ctx context.Context) error { return n.close(ctx) }
 
+// drain lets what was submitted come to its end, for at most a second.
+func (n *Node) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := n.sequencer.Drain(ctx); err != nil {
+		n.config.Logger.Warn("the node stops although requests have no outcome yet", "err", err)
+	}
+}
+
 func (n *Node) close(ctx context.Context) error {
 	var errs []error
 	if n.cancel != nil {
+		n.drain(ctx)
 		n.consensus.Stop()
 		n.cancel()
 		n.group.Wait()

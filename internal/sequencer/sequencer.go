@@ -71,6 +71,7 @@ type Sequencer struct {
 	sealed    time.Time // when the last block was sealed
 	crowded   bool      // the last block had company
 
+	under     underway
 	inFlight  atomic.Int32
 	committed atomic.Uint64 // height
 
@@ -105,14 +106,19 @@ func (s *Sequencer) Submit(r *Request) (*Ticket, error) {
 	if err := s.Fault(); err != nil {
 		return nil, err
 	}
-	t := newTicket(r)
+	t := newTicket(r, &s.under)
 	select {
 	case s.queue <- t:
 		return t, nil
 	default:
+		t.end(ErrBusy)
 		return nil, ErrBusy
 	}
 }
+
+// Drain waits until every request that was submitted has an outcome, or the
+// context ends.
+func (s *Sequencer) Drain(ctx context.Context) error { return s.under.wait(ctx) }
 
 // SubmitRecord queues a record of the node's own, such as the evidence of a
 // snapshot. Its writes are applied as they stand.

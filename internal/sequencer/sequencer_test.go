@@ -427,6 +427,25 @@ func TestFailEndsEverythingWithAnAnswer(t *testing.T) {
 	}
 }
 
+func TestDrainWaitsForEveryOutcome(t *testing.T) {
+	f := start(t, nil)
+	if err := f.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.lead(t, 2)
+	ticket := f.submit(t, 2)
+	<-f.desk.arrived
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.Drain(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a block is in flight: %v", err)
+	}
+	f.commit(t, 1)
+	if err := f.Drain(t.Context()); err != nil || ticket.Err() != nil {
+		t.Fatal(err, ticket.Err())
+	}
+}
+
 func TestStatusRule(t *testing.T) {
 	local := views{{1, 1}, {2, 2}, {4, 10}}
 	for _, c := range []struct {

@@ -25,12 +25,14 @@ type Ticket struct {
 	executed chan struct{}
 	done     chan struct{}
 	settle   sync.Once
+	under    *underway
 	tx       TxID // set before executed is closed, zero when refused
 	err      error
 }
 
-func newTicket(r *Request) *Ticket {
-	return &Ticket{request: r, executed: make(chan struct{}), done: make(chan struct{})}
+func newTicket(r *Request, u *underway) *Ticket {
+	u.begin()
+	return &Ticket{request: r, under: u, executed: make(chan struct{}), done: make(chan struct{})}
 }
 
 // Executed is closed when the request has a TxID or was refused.
@@ -86,5 +88,45 @@ func (t *Ticket) end(err error) {
 			close(t.executed)
 		}
 		close(t.done)
+		t.under.end()
 	})
+}
+
+// underway counts requests that have no outcome yet.
+type underway struct {
+	mu    sync.Mutex
+	count int
+	none  chan struct{} // closed when the count is back at zero
+}
+
+func (u *underway) begin() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.count++; u.count == 1 {
+		u.none = make(chan struct{})
+	}
+}
+
+func (u *underway) end() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.count--; u.count == 0 {
+		close(u.none)
+	}
+}
+
+// wait returns when nothing is under way, or the context ends.
+func (u *underway) wait(ctx context.Context) error {
+	u.mu.Lock()
+	none := u.none
+	u.mu.Unlock()
+	if none == nil {
+		return nil
+	}
+	select {
+	case <-none:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
