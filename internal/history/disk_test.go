@@ -62,7 +62,7 @@ func (c *crashes) String() string { return "crashes" }
 // height, holds what was flushed, and can be fed on from there.
 func TestCrash(t *testing.T) {
 	const blocks = 600
-	c := &crashes{mem: vfs.NewCrashableMem(), rng: rand.New(rand.NewPCG(1, 2)), every: 25}
+	c := &crashes{mem: vfs.NewCrashableMem(), rng: rand.New(rand.NewPCG(1, 2)), every: 8}
 	x := open(t, errorfs.Wrap(c.mem, c), Options{})
 	rng := rand.New(rand.NewPCG(3, 4))
 	for h := range uint64(blocks) {
