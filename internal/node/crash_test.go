@@ -39,7 +39,7 @@ func (m machine) config() Config {
 	c.Logger = slog.New(slog.DiscardHandler)
 	c.Tick = 5 * time.Millisecond
 	c.Limits.ChunkBytes = 12 << 10
-	c.Snapshot = Cadence{Records: 5}
+	c.Snapshot = Cadence{Records: 5} // the state is a few kilobytes, as a handful of records is
 	return c
 }
 

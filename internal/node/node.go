@@ -48,7 +48,8 @@ type Config struct {
 	Snapshot Cadence
 }
 
-// Cadence says when a snapshot is taken: when both have gone by since the last.
+// Cadence says when a snapshot is taken: when so many records and so many bytes
+// of them were committed since the last one, and as many bytes as it took.
 type Cadence struct {
 	Records uint64
 	Bytes   uint64

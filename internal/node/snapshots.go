@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
@@ -26,6 +27,7 @@ type snapshots struct {
 	due     chan pinned // at most one waits
 	records uint64      // since the last one
 	bytes   uint64
+	size    atomic.Uint64 // of the last one on disk
 }
 
 // pinned is the state after a block, held for a snapshot.
@@ -42,8 +44,10 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 	for i := range c.Records {
 		s.bytes += uint64(len(c.Records[i].Stored))
 	}
+	// A snapshot writes the whole state: as much ledger as that comes in between,
+	// so that snapshots at most double what is written, however large the state.
 	cadence := s.node.config.Snapshot
-	if s.records < cadence.Records || s.bytes < cadence.Bytes || len(s.due) > 0 {
+	if s.records < cadence.Records || s.bytes < max(cadence.Bytes, s.size.Load()) || len(s.due) > 0 {
 		return
 	}
 	h := c.Header
@@ -71,6 +75,7 @@ func (s *snapshots) run(ctx context.Context) {
 		case p := <-s.due:
 			usage, err := s.take(ctx, p)
 			if err == nil {
+				s.size.Store(usage.Bytes)
 				s.node.config.Logger.Info("snapshot", "height", p.meta.Height, "rows", usage.Rows, "bytes", usage.Bytes, "memory", usage.Memory)
 			} else if ctx.Err() == nil {
 				s.node.config.Logger.Warn("no snapshot", "height", p.meta.Height, "err", err)
