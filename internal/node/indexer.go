@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/keys"
@@ -57,7 +58,10 @@ func openIndexer(c Config, ring *keys.Ring, a *archive, of terms) (*indexer, err
 		c.Logger.Warn("the history index is made again from the ledger", "err", err)
 		x.Index, err = x.again()
 	}
-	return x, err
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 // follows makes sure that the index is of this ledger: it must not know more
@@ -167,15 +171,28 @@ func (x *indexer) run(ctx context.Context) {
 			return
 		case <-x.lag:
 		}
-		for x.lagging(ctx) {
+		for {
+			more, err := x.advance(ctx)
+			if err == nil && !more {
+				break
+			}
+			if err == nil {
+				continue
+			}
+			x.logger.Warn("the history index cannot be brought up to date; trying again", "err", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
 		}
 	}
 }
 
-// lagging feeds one block and reports whether more are missing.
-func (x *indexer) lagging(ctx context.Context) bool {
+// advance feeds one block and reports whether more are missing.
+func (x *indexer) advance(ctx context.Context) (more bool, err error) {
 	if err := x.Room(ctx); err != nil {
-		return false
+		return false, err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -185,17 +202,16 @@ func (x *indexer) lagging(ctx context.Context) bool {
 	}
 	if next > x.head {
 		x.behind = false
-		return false
+		return false, nil
 	}
 	b, err := x.archive.Block(ctx, next)
 	if err == nil {
 		err = x.add(&sequencer.Committed{Block: b})
 	}
-	if err != nil && !errors.Is(err, history.ErrBehind) {
-		x.logger.Error("the history index cannot be brought up to date", "height", next, "err", err)
-		return false
+	if errors.Is(err, history.ErrBehind) {
+		err = nil
 	}
-	return true
+	return true, err
 }
 
 // close flushes and closes the index. What it could not write it takes from the

@@ -244,8 +244,8 @@ func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin 
 	select {
 	case <-n.sequencer.Ready():
 		return nil
-	case <-n.consensus.Stopped():
-		return consensus.ErrStopped.From(n.consensus.Fault())
+	case <-n.sequencer.Failed():
+		return n.sequencer.Fault()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -38,8 +38,11 @@ func (n *Node) Receipt(ctx context.Context, tx sequencer.TxID) (*proof.Receipt, 
 		return nil, err
 	}
 	receipt, err := n.receipt(b, writer, tx.Seqno)
-	if err != nil || n.holds(receipt) {
-		return receipt, err
+	switch {
+	case err == nil && n.holds(receipt):
+		return receipt, nil
+	case err != nil && !errors.Is(err, proof.ErrNodes):
+		return nil, err
 	}
 	// The tiles are only a copy of what the ledger says: make them again.
 	if err := n.rebuildTiles(ctx); err != nil {
@@ -82,19 +85,18 @@ func (n *Node) Identity() api.Identity {
 	return api.Identity{Service: fmt.Sprintf("%x", n.genesis.Service), Mode: n.genesis.Mode, PEM: string(n.pem), Evidence: n.evidence}
 }
 
-// writers remembers who wrote the blocks of each view.
+// writers remembers the nodes that wrote blocks, by Header.Writer.
 type writers struct {
 	mu    sync.Mutex
-	views map[uint64]proof.Writer
+	known map[format.Hash]proof.Writer
 }
 
-// writerOf is the node that signed a block, and why it may. While networks have
-// one node, a view is led by the node that genesis or the view's first record
-// introduces.
+// writerOf is the node that signed a block, and why it may: genesis or a
+// recovery record introduces it.
 func (n *Node) writerOf(h *format.Header) (proof.Writer, error) {
 	n.writers.mu.Lock()
 	defer n.writers.mu.Unlock()
-	if w, ok := n.writers.views[h.View]; ok {
+	if w, ok := n.writers.known[h.Writer]; ok {
 		return w, nil
 	}
 	w := proof.GenesisWriter(n.genesis)
@@ -108,24 +110,25 @@ func (n *Node) writerOf(h *format.Header) (proof.Writer, error) {
 	if sha256.Sum256(w.Key) != h.Writer {
 		return w, fmt.Errorf("block %d: its writer is not known", h.Height)
 	}
-	if n.writers.views == nil {
-		n.writers.views = map[uint64]proof.Writer{}
+	if n.writers.known == nil {
+		n.writers.known = map[format.Hash]proof.Writer{}
 	}
-	n.writers.views[h.View] = w
+	n.writers.known[h.Writer] = w
 	return w, nil
 }
 
 // recoveryBefore finds the recovery record that introduced the writer of h: the
-// first block by that writer.
+// first block by that writer. While a network has one node, the blocks of a
+// writer follow each other.
 func (n *Node) recoveryBefore(h *format.Header) (*format.Recovery, error) {
-	low, high := uint64(0), h.Height // the first block of the view is in (low, high]
+	low, high := uint64(0), h.Height // the first block of the writer is in (low, high]
 	for low+1 < high {
 		mid := (low + high) / 2
 		other, err := n.archive.header(mid)
 		if err != nil {
 			return nil, err
 		}
-		if other.View < h.View {
+		if other.Writer != h.Writer {
 			low = mid
 		} else {
 			high = mid

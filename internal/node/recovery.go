@@ -3,9 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/coco-consortium/coco/internal/attest"
 	"github.com/coco-consortium/coco/internal/disk"
@@ -16,8 +13,9 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 )
 
-// openBundle opens the newest key bundle by platform sealing and checks that it
-// is of the service whose ledger lies beside it.
+// openBundle opens, by platform sealing, the key bundle that the ledger names,
+// and checks that it is of the service whose ledger lies beside it. Secrets are
+// not renewed yet: every recovery names the bundle of genesis.
 func openBundle(f disk.FS, log *ledger.Log, p *platform) (*keys.Bundle, error) {
 	first, err := log.Entry(1)
 	if err != nil {
@@ -27,28 +25,13 @@ func openBundle(f disk.FS, log *ledger.Log, p *platform) (*keys.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := f.ReadDir(dirKeys)
+	sealed, err := keys.Read(f, dirKeys, service.Secrets.Bundle, service.Secrets.Digest)
 	if err != nil {
-		return nil, keys.ErrBundle.From(err)
-	}
-	newest := uint64(0)
-	for _, name := range names {
-		if n, ok := strings.CutPrefix(name, "bundle-"); ok {
-			if number, err := strconv.ParseUint(n, 10, 64); err == nil {
-				newest = max(newest, number)
-			}
-		}
-	}
-	if newest == 0 {
-		return nil, keys.ErrBundle.From(errors.New("there is none"))
-	}
-	sealed, err := disk.ReadFile(f, dirKeys+"/"+keys.Name(newest), 1<<20)
-	if err != nil {
-		return nil, keys.ErrBundle.From(err)
+		return nil, err
 	}
 	b, err := keys.OpenBundle(sealed, p.sealer)
 	if err != nil {
-		return nil, keys.ErrBundle.From(fmt.Errorf("%s: %w", keys.Name(newest), errors.Unwrap(err)))
+		return nil, err
 	}
 	if b.Service.ID != service.Service || b.Service.Mode != service.Mode {
 		return nil, ErrForeign.From(errors.New("the ledger and the keys are of two networks"))

@@ -37,10 +37,10 @@ func (n *Node) replay(ctx context.Context, b *base) error {
 				return err
 			}
 			e := &entries[i]
-			if e.Kind == format.EntryBlock {
-				if err := n.replayBlock(b.line, e, prefix); err != nil {
-					return err
-				}
+			if e.Kind != format.EntryBlock {
+				b.line.Pass(e, prefix)
+			} else if err := n.replayBlock(b.line, e, prefix); err != nil {
+				return err
 			}
 			prefix = format.NextPrefix(prefix, e)
 		}

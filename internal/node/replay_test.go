@@ -36,10 +36,10 @@ func follow(entries []format.Entry) error {
 	line := lineage.New(authorities()...)
 	var prefix format.Hash
 	for i := range entries {
-		if entries[i].Kind == format.EntryBlock {
-			if err := line.Extend(&entries[i], prefix); err != nil {
-				return err
-			}
+		if entries[i].Kind != format.EntryBlock {
+			line.Pass(&entries[i], prefix)
+		} else if err := line.Extend(&entries[i], prefix); err != nil {
+			return err
 		}
 		prefix = format.NextPrefix(prefix, &entries[i])
 	}

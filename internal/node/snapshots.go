@@ -118,6 +118,9 @@ func (s *snapshots) take(ctx context.Context, p pinned) (snapshot.Usage, error) 
 	if err := n.index.Flush(ctx); err != nil {
 		return w.Usage, err
 	}
+	if height, ok := n.index.Height(); !ok || height < w.Height {
+		return w.Usage, fmt.Errorf("the history index stands at block %d", height)
+	}
 	return w.Usage, n.store.SetReceipt(w.Height, encoded)
 }
 
@@ -134,34 +137,37 @@ func openSnapshots(f disk.FS, logger *slog.Logger) (store *snapshot.Store, usabl
 	return store, usable, nil
 }
 
+// errUnsound says that a snapshot is not one of this ledger, and never will be.
+var errUnsound = errors.New("it does not belong to this ledger")
+
 // restore loads the newest snapshot whose receipt holds, or begins before
-// genesis.
+// genesis. A snapshot that cannot be used is deleted only when it is damaged or
+// not of this ledger.
 func (n *Node) restore(ctx context.Context, ring *keys.Ring, usable []*snapshot.Snapshot) (*base, error) {
 	for _, s := range usable {
-		b, err := n.restoreFrom(ctx, ring, s)
+		err := n.vouched(s)
 		if err == nil {
-			return b, nil
+			_, err = n.store.Load(ctx, s, ring, n.state)
+		}
+		if err == nil {
+			return n.resume(s.Manifest.Meta)
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		n.config.Logger.Warn("a snapshot is not used", "height", s.Manifest.Meta.Height, "err", err)
-		if err := n.store.Delete(s.Manifest.Meta.Height); err != nil {
-			return nil, err
+		if errors.Is(err, errUnsound) || errors.Is(err, snapshot.ErrDamaged) {
+			if err := n.store.Delete(s.Manifest.Meta.Height); err != nil {
+				return nil, err
+			}
 		}
 	}
 	n.tiles = &tiles{ledger.NewTiles(n.config.FS, dirLedger), n.config.Logger}
 	return &base{line: lineage.New(authorities()...)}, nil
 }
 
-func (n *Node) restoreFrom(ctx context.Context, ring *keys.Ring, s *snapshot.Snapshot) (*base, error) {
-	m := s.Manifest.Meta
-	if err := n.vouched(s); err != nil {
-		return nil, err
-	}
-	if prefix, err := n.log.Prefix(m.Index); err != nil || prefix != m.Prefix {
-		return nil, errors.Join(err, errors.New("the ledger is not the one that the snapshot was taken of"))
-	}
-	if _, err := n.store.Load(ctx, s, ring, n.state); err != nil {
-		return nil, err
-	}
+// resume continues from the state that a snapshot filled.
+func (n *Node) resume(m snapshot.Meta) (*base, error) {
 	identity, err := identityOf(n.state)
 	if err != nil {
 		return nil, err
@@ -182,9 +188,17 @@ func (n *Node) restoreFrom(ctx context.Context, ring *keys.Ring, s *snapshot.Sna
 // vouched checks that the ledger names the snapshot's digest, by the receipt of
 // the record that does.
 func (n *Node) vouched(s *snapshot.Snapshot) error {
+	m := s.Manifest.Meta
+	if prefix, err := n.log.Prefix(m.Index); errors.Is(err, ledger.ErrAbsent) {
+		return fmt.Errorf("%w, which ends before it", errUnsound)
+	} else if err != nil {
+		return err
+	} else if prefix != m.Prefix {
+		return fmt.Errorf("%w: it was taken of other entries", errUnsound)
+	}
 	receipt, err := proof.DecodeReceipt(s.Receipt)
 	if err != nil {
-		return err
+		return errors.Join(errUnsound, err)
 	}
 	service, err := proof.ParseKey(keys.SPKI(&n.bundle.ServiceKey.PublicKey))
 	if err != nil {
@@ -192,11 +206,11 @@ func (n *Node) vouched(s *snapshot.Snapshot) error {
 	}
 	h, err := receipt.Verify(proof.Trust{Service: service, AllowSimulated: n.bundle.Service.Mode == format.ModeSimulated})
 	if err != nil {
-		return err
+		return errors.Join(errUnsound, err)
 	}
 	index, ok := n.log.IndexOf(h.Height)
 	if !ok {
-		return fmt.Errorf("the ledger ends before block %d, which vouches for it", h.Height)
+		return fmt.Errorf("%w, which ends before block %d that vouches for it", errUnsound, h.Height)
 	}
 	e, err := n.log.Entry(index)
 	if err != nil {
@@ -208,7 +222,7 @@ func (n *Node) vouched(s *snapshot.Snapshot) error {
 	}
 	at := receipt.Seqno - h.FirstSeqno
 	if at >= uint64(len(raw.Records)) || sha256.Sum256(raw.Records[at]) != receipt.Record {
-		return errors.New("its receipt is of another record")
+		return fmt.Errorf("%w: its receipt is of another record", errUnsound)
 	}
 	record, _, err := format.DecodeRecord(raw.Records[at])
 	if err != nil {
@@ -218,8 +232,8 @@ func (n *Node) vouched(s *snapshot.Snapshot) error {
 	if err := document(record, format.KeySnapshot, &evidence); err != nil {
 		return err
 	}
-	if evidence.Height != s.Manifest.Meta.Height || evidence.Manifest != s.Digest {
-		return errors.New("the ledger names another digest")
+	if evidence.Height != m.Height || evidence.Manifest != s.Digest {
+		return fmt.Errorf("%w, which names another digest", errUnsound)
 	}
 	return nil
 }

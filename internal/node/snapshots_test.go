@@ -118,6 +118,71 @@ func TestIndexAndTilesAreMadeAgain(t *testing.T) {
 	holdsAll(t, n, paid)
 }
 
+// TestTilesBelowASnapshot removes tiles that a start from a snapshot does not
+// write again: receipts are made all the same.
+func TestTilesBelowASnapshot(t *testing.T) {
+	dir := t.TempDir()
+	n := startNode(t, dir)
+	var paid []sequencer.TxID
+	for nonce := range uint64(300) {
+		paid = append(paid, pay(t, n, nonce))
+	}
+	stop(t, n)
+	c := Default(dir)
+	c.Snapshot = Cadence{Records: 1}
+	n, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); len(receipts(t, dir)) == 0; {
+		paid = append(paid, pay(t, n, uint64(len(paid))))
+		if time.Now().After(deadline) {
+			t.Fatal("no snapshot was taken")
+		}
+	}
+	stop(t, n)
+	if err := os.RemoveAll(filepath.Join(dir, filepath.FromSlash(dirLedger), "tile")); err != nil {
+		t.Fatal(err)
+	}
+	n = startNode(t, dir)
+	defer stop(t, n)
+	if n.restored < 256 {
+		t.Fatalf("the node began from block %d", n.restored)
+	}
+	holdsAll(t, n, paid)
+}
+
+// TestStartThatIsInterrupted leaves the snapshots alone.
+func TestStartThatIsInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	withSnapshots(t, dir)
+	before := len(receipts(t, dir))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if n, err := Start(ctx, Default(dir)); err == nil {
+		stop(t, n)
+		t.Fatal("an interrupted start serves")
+	}
+	if after := len(receipts(t, dir)); after != before {
+		t.Fatalf("of %d snapshots %d are left", before, after)
+	}
+}
+
+// TestIndexThatCannotBeOpened is an error, not a panic.
+func TestIndexThatCannotBeOpened(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, dirNode), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(dirIndex)), []byte("a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Start(t.Context(), Default(dir)); err == nil {
+		stop(t, n)
+		t.Fatal("started with a file in place of the index")
+	}
+}
+
 // TestIndexOfAnotherLedger puts an older copy of the ledger under a newer index,
 // and lets it grow again to the index's height.
 func TestIndexOfAnotherLedger(t *testing.T) {

@@ -34,10 +34,13 @@ func (n *Node) rebuildTiles(ctx context.Context) error {
 	return n.tiles.Rebuild(n.leaves(ctx))
 }
 
-// leaves are the ledger's leaves in order, up to the committed head.
+// leaves are the leaves of the blocks in the ledger, in order.
 func (n *Node) leaves(ctx context.Context) iter.Seq2[format.Hash, error] {
 	return func(yield func(format.Hash, error) bool) {
-		for height := range n.sequencer.Head().Height + 1 {
+		for height := uint64(0); ; height++ {
+			if _, ok := n.log.IndexOf(height); !ok {
+				return
+			}
 			b, err := n.archive.Block(ctx, height)
 			if err != nil {
 				yield(format.Hash{}, err)

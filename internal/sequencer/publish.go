@@ -48,7 +48,6 @@ func (s *Sequencer) publish(e *format.Entry) error {
 	var f *flight
 	if len(s.flying) > 0 && s.flying[0].index == e.Index && s.flying[0].term == e.Term {
 		f = s.flying[0]
-		s.flying = s.flying[1:]
 	}
 	head := s.head.Clone()
 	s.mu.Unlock()
@@ -59,10 +58,11 @@ func (s *Sequencer) publish(e *format.Entry) error {
 		return s.adopt(e, head)
 	}
 	if err := s.Store.Publish(f.head.Height); err != nil {
+		f.end(ErrOutcomeUnknown.From(err))
 		return err
 	}
-	s.advance(f.head)
 	s.tell(&Committed{Block: f.block, Artefacts: f.artefacts})
+	s.advance(f.head)
 	f.end(nil)
 	s.inFlight.Add(-1)
 	s.serve()
@@ -82,16 +82,19 @@ func (s *Sequencer) adopt(e *format.Entry, head lineage.Head) error {
 		head.Tree.Append(b.Records[i].Leaf)
 	}
 	h := b.Header
-	s.advance(lineage.Head{Height: h.Height, Hash: b.Hash, View: h.View, Seqno: h.LastSeqno(), Time: h.Time, Tree: head.Tree})
 	s.tell(&Committed{Block: b})
+	s.advance(lineage.Head{Height: h.Height, Hash: b.Hash, View: h.View, Seqno: h.LastSeqno(), Time: h.Time, Tree: head.Tree})
 	return nil
 }
 
-// advance moves the committed head.
+// advance moves the committed head; a flight that ends with it flies no more.
 func (s *Sequencer) advance(head lineage.Head) {
 	s.committed.Store(head.Height)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.flying) > 0 && s.flying[0].head.Height == head.Height {
+		s.flying = s.flying[1:]
+	}
 	s.history = s.history.add(head.View, s.head.Seqno+1)
 	s.done, s.doneView = head.Seqno, max(s.doneView, head.View)
 	s.last = max(s.last, head.Seqno)

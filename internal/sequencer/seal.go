@@ -58,6 +58,11 @@ func (s *Sequencer) turn() {
 		s.serve()
 		return
 	}
+	if s.begun {
+		s.Fail(errOpening)
+		return
+	}
+	s.begun = true
 	if err := s.begin(); err != nil {
 		s.Fail(err)
 		return
@@ -195,6 +200,7 @@ func (s *Sequencer) seal() {
 	}
 	h.ChunkEnd = s.chunkUsed+uint64(format.FrameSize(size+len(sealed)+1024)) >= s.Limits.ChunkBytes
 	if _, err := b.state.Seal(); err != nil {
+		s.Fail(err) // a fault of the state's own: it takes nothing more
 		s.refused(b, err)
 		return
 	}
@@ -257,8 +263,8 @@ func (s *Sequencer) refused(b *block, err error) {
 			t.end(ErrNotCommitted)
 		}
 	}
-	head := s.Head()
 	s.mu.Lock()
+	head := s.head.Clone()
 	for len(s.flying) > 0 && s.flying[len(s.flying)-1].head.Height >= b.slot.Height {
 		s.flying = s.flying[:len(s.flying)-1]
 		s.inFlight.Add(-1)

@@ -70,6 +70,7 @@ type Sequencer struct {
 	chunkUsed uint64
 	sealed    time.Time // when the last block was sealed
 	crowded   bool      // the last block had company
+	begun     bool      // the opening record was put into a view
 
 	under     underway
 	inFlight  atomic.Int32
@@ -85,12 +86,13 @@ type Sequencer struct {
 	doneView uint64 // view of the last committed entry
 	head     lineage.Head
 	stopped  error
+	failed   chan struct{} // closed when stopped is set
 }
 
 // New makes a sequencer; Attach it to consensus, then Run it.
 func New(c Config) *Sequencer {
 	s := &Sequencer{Config: c, queue: make(chan *Ticket, c.Limits.Queue), wake: make(chan struct{}, 1),
-		ready: make(chan struct{}), tail: c.Head.Clone(), head: c.Head.Clone(),
+		ready: make(chan struct{}), failed: make(chan struct{}), tail: c.Head.Clone(), head: c.Head.Clone(),
 		history: views{{c.Head.View, c.Head.Seqno}}, last: c.Head.Seqno, done: c.Head.Seqno, doneView: c.Head.View}
 	s.serve = sync.OnceFunc(func() { close(s.ready) })
 	s.committed.Store(c.Head.Height)
@@ -103,8 +105,10 @@ func (s *Sequencer) Attach(log Proposer) { s.log = log }
 // Submit queues a request. It never waits: when the queue is full it answers
 // ErrBusy.
 func (s *Sequencer) Submit(r *Request) (*Ticket, error) {
-	if err := s.Fault(); err != nil {
-		return nil, err
+	s.mu.Lock() // so that nothing enters a queue that was emptied for good
+	defer s.mu.Unlock()
+	if s.stopped != nil {
+		return nil, s.stopped
 	}
 	t := newTicket(r, &s.under)
 	select {
@@ -129,6 +133,9 @@ func (s *Sequencer) SubmitRecord(d *envelope.Draft) (*Ticket, error) {
 // Ready is closed when this node leads its first view and the opening record,
 // if there is one, is committed.
 func (s *Sequencer) Ready() <-chan struct{} { return s.ready }
+
+// Failed is closed when the sequencer takes nothing more; Fault says why.
+func (s *Sequencer) Failed() <-chan struct{} { return s.failed }
 
 // Head is the last committed block.
 func (s *Sequencer) Head() lineage.Head {
@@ -200,9 +207,7 @@ func (s *Sequencer) drain() {
 // reason. What is in flight has an unknown outcome.
 func (s *Sequencer) Fail(reason error) {
 	s.mu.Lock()
-	if s.stopped == nil {
-		s.stopped = reason
-	}
+	s.stop(reason)
 	flying := s.flying
 	s.flying = nil
 	s.leading = 0
@@ -230,10 +235,8 @@ func (s *Sequencer) signal() {
 // refuse answers everything that waits in the queue.
 func (s *Sequencer) refuse(err error) {
 	s.mu.Lock()
-	if s.stopped == nil {
-		s.stopped = err
-	}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.stop(err)
 	for {
 		select {
 		case t := <-s.queue:
@@ -241,5 +244,13 @@ func (s *Sequencer) refuse(err error) {
 		default:
 			return
 		}
+	}
+}
+
+// stop notes why nothing more is taken; mu is held.
+func (s *Sequencer) stop(reason error) {
+	if s.stopped == nil {
+		s.stopped = reason
+		close(s.failed)
 	}
 }

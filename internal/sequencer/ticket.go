@@ -15,6 +15,8 @@ var (
 		"send it again: nothing of it remains")
 	ErrOutcomeUnknown = problem.New("OUTCOME_UNKNOWN", "the node cannot tell whether the transaction was committed",
 		"ask for the status of its TxID or hash later, before sending it again")
+	errOpening = problem.New("OPENING_LOST", "the node lost its first view before its opening record was committed",
+		"start the node again")
 	ErrExecution = problem.New("EXECUTION_FAILED", "the protocol failed on this transaction; nothing of it was recorded",
 		"report it with the transaction; others are not affected")
 )

@@ -54,6 +54,22 @@ type Lineage struct {
 	writer    *proof.Key
 	authority []attest.Authority
 	started   bool
+	era       era
+}
+
+// era is the run of entries of one term that the chain is in.
+type era struct {
+	term   uint64
+	before uint64      // term of the entries before it
+	prefix format.Hash // prefix hash before its first entry
+}
+
+// Pass takes note of an entry that is no block. prefix is the prefix hash before
+// the entry.
+func (l *Lineage) Pass(e *format.Entry, prefix format.Hash) {
+	if e.Term != l.era.term {
+		l.era = era{term: e.Term, before: l.era.term, prefix: prefix}
+	}
 }
 
 // New starts before genesis. authorities judge the evidence that genesis and
@@ -68,7 +84,7 @@ func Resume(head Head, identity Identity, authorities ...attest.Authority) (*Lin
 	if err != nil {
 		return nil, err
 	}
-	return &Lineage{Head: head.Clone(), Identity: identity, writer: writer, authority: authorities, started: true}, nil
+	return &Lineage{Head: head.Clone(), Identity: identity, writer: writer, authority: authorities, started: true, era: era{term: head.View}}, nil
 }
 
 // Extend accepts the block of an entry as the next one, or says why it is not.
@@ -78,6 +94,7 @@ func (l *Lineage) Extend(e *format.Entry, prefix format.Hash) error {
 	if err != nil {
 		return err
 	}
+	l.Pass(e, prefix)
 	if err := l.links(h, e, prefix); err != nil {
 		return err
 	}
@@ -186,10 +203,10 @@ func (l *Lineage) recover(r *format.Recovery, h *format.Header) error {
 	switch {
 	case r.Count != l.Identity.Recoveries+1:
 		return wrong(h, "recovery %d was expected, it says %d", l.Identity.Recoveries+1, r.Count)
-	case r.Height != old.Height || r.Header != old.Hash || r.Root != old.Tree.Root():
+	case r.Height != old.Height || r.Header != old.Hash || r.Root != old.Tree.Root() || r.Prefix != l.era.prefix:
 		return wrong(h, "its recovery record names another head")
-	case h.View < old.View+2:
-		return wrong(h, "its view %d is not two above %d", h.View, old.View)
+	case h.View < l.era.before+2:
+		return wrong(h, "its view %d is not two above %d", h.View, l.era.before)
 	case r.ServiceKey != nil || r.Route != format.RouteSealing:
 		return wrong(h, "recovery by route %q is not known to this build", r.Route)
 	case !l.Identity.Genesis.Sealing:
