@@ -109,7 +109,9 @@ func TestNodeAgrees(t *testing.T) {
 	blocks := 0
 	for i := range a.entries {
 		e := &a.entries[i]
-		if e.Kind == format.EntryBlock {
+		if e.Kind != format.EntryBlock {
+			follow.Pass(e, prefix)
+		} else {
 			blocks++
 			if err := follow.Extend(e, prefix); err != nil {
 				t.Fatal(err)
