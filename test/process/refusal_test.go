@@ -107,7 +107,7 @@ func TestForeignDirectory(t *testing.T) {
 		for _, dir := range []string{"ledger", "raft", "snapshot"} {
 			swap(t, filepath.Join(one, "node", dir), filepath.Join(other, "node", dir))
 		}
-		refused(t, start(t, other), "DATA_FOREIGN")
+		refused(t, start(t, other), "KEY_BUNDLE") // not the one that the ledger names
 	})
 }
 
