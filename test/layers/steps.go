@@ -41,7 +41,7 @@ type Step struct {
 // concurrent lists the rooms in which goroutines meet; `test` runs them under
 // the race detector, `full` every package.
 var concurrent = []string{
-	"./internal/kv/...", "./internal/history/...", "./internal/consensus/...", "./internal/sequencer/...",
+	"./internal/kv/...", "./internal/ledger/...", "./internal/history/...", "./internal/consensus/...", "./internal/sequencer/...",
 	"./internal/protocol/ethereum", "./internal/protocol/ethereum/chain/...", "./internal/protocol/ethereum/pool/...",
 	"./internal/protocol/ethereum/api/...", "./internal/server/...", "./internal/node/...",
 }
