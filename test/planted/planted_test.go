@@ -136,7 +136,7 @@ func build(t *testing.T) map[string]string {
 // the tag as well (test/binary) and inherit the bug.
 func run(t *testing.T, program string, w watch, bug planted.Bug) (string, error) {
 	t.Helper()
-	limit := "2m" // a caught bug shows in seconds
+	limit := "1m" // a caught bug shows in seconds
 	if bug == "" {
 		limit = "20m"
 	}
