@@ -85,7 +85,7 @@ func verifyLedger(c *cobra.Command, dir string, o verifyOptions) error {
 	if o.json {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(report)
 	} else {
-		err = printReport(c.OutOrStdout(), report)
+		err = printReport(c.OutOrStdout(), report, o)
 	}
 	switch {
 	case err != nil:
@@ -103,7 +103,7 @@ func isDirectory(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-func printReport(out io.Writer, r *verify.Report) error {
+func printReport(out io.Writer, r *verify.Report, o verifyOptions) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	switch r.Result {
 	case verify.Valid:
@@ -122,6 +122,14 @@ func printReport(out io.Writer, r *verify.Report) error {
 		fmt.Fprintf(w, "\thash %s\n\troot %s\n", r.Head.Hash, r.Head.Root)
 	}
 	fmt.Fprintf(w, "checked\t%d blocks, %d records, %d entries in %d chunks (%d bytes)\n", r.Blocks, r.Records, r.Entries, r.Chunks, r.Bytes)
+	for _, given := range []string{o.checkpoint, o.receipt} {
+		if given != "" && r.Result != verify.Invalid {
+			fmt.Fprintf(w, "contains\twhat %s states\n", given)
+		}
+	}
+	if o.service != "" && r.Result != verify.Invalid {
+		fmt.Fprintf(w, "is of\tthe service of %s\n", o.service)
+	}
 	if r.Recoveries > 0 {
 		fmt.Fprintf(w, "recoveries\t%d\n", r.Recoveries)
 	}

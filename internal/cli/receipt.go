@@ -155,6 +155,9 @@ func printReceipt(out io.Writer, r *verify.ReceiptReport) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "VALID\tthe transaction is committed in this ledger\n")
 	fmt.Fprintf(w, "transaction\t%s\n", r.Transaction)
+	for _, c := range r.Disclosed {
+		fmt.Fprintf(w, "%s\t0x%x\n", c.Name, c.Value)
+	}
 	fmt.Fprintf(w, "block\t%d, hash %s\n", r.Height, r.Block)
 	fmt.Fprintf(w, "time\t%s\n", r.Time.Format(time.RFC3339Nano))
 	fmt.Fprintf(w, "service\t%s\n", r.Service)

@@ -65,6 +65,7 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 		return node.ErrUnwritable.From(err)
 	}
 	config := node.Default(o.data)
+	config.Version = clientVersion()
 	level := slog.LevelWarn
 	if o.verbose {
 		level = slog.LevelDebug
@@ -82,9 +83,13 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	served := make(chan error, 1)
 	go func() { served <- n.Serve(listener) }()
 	stop := func() error {
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 1500*time.Millisecond)
+		// Clients have half a second to take their answers; who is slower is cut off.
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 500*time.Millisecond)
 		defer cancel()
-		return errors.Join(n.Shutdown(drain), n.Stop(drain))
+		if err := n.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
+		}
+		return n.Stop(context.WithoutCancel(ctx))
 	}
 	if err := announce(n, o, listener.Addr().String(), out); err != nil {
 		return errors.Join(err, stop())

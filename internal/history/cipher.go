@@ -13,7 +13,7 @@ import (
 
 // A key is PRF(index key, term) ‖ height u64 BE ‖ position u32 BE, a value is
 // nonce ‖ AES-256-GCM under HKDF(index key; epoch, height) with the key as
-// additional data (formats.md, "History index").
+// additional data (see the package comment).
 const (
 	prefixBytes = 16
 	keyBytes    = prefixBytes + 8 + 4

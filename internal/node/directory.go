@@ -14,6 +14,8 @@ import (
 	"io/fs"
 	"math/big"
 	"net/url"
+	"path"
+	"slices"
 	"syscall"
 	"time"
 
@@ -38,6 +40,9 @@ const (
 	fileService = "service.pem"
 )
 
+// nodeFiles is what a node keeps below its folder.
+var nodeFiles = []string{dirLedger, dirRaft, dirKeys, dirSnapshot, dirIndex, fileLock}
+
 // Problems of a data directory.
 var (
 	ErrLocked = problem.New("DATA_LOCKED", "another process uses this data directory",
@@ -61,6 +66,13 @@ func openDirectory(f disk.FS) (io.Closer, error) {
 	}
 	if !ours {
 		return nil, ErrForeign.From(errors.New("it has files and none of them is a coco node's"))
+	}
+	if inside, err := f.ReadDir(dirNode); err == nil {
+		for _, name := range inside {
+			if !slices.Contains(nodeFiles, path.Join(dirNode, name)) {
+				return nil, ErrForeign.From(fmt.Errorf("%s/%s is not of a coco node", dirNode, name))
+			}
+		}
 	}
 	for _, dir := range []string{".", dirNode, dirLedger, dirRaft, dirKeys, dirSnapshot} {
 		if err := f.MkdirAll(dir); err != nil {

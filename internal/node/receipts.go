@@ -12,6 +12,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/proof"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/api"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
@@ -56,7 +57,12 @@ func (n *Node) Receipt(ctx context.Context, tx sequencer.TxID) (*proof.Receipt, 
 
 func (n *Node) receipt(b *envelope.Block, w proof.Writer, seqno uint64) (*proof.Receipt, error) {
 	r := &b.Records[seqno-b.Header.FirstSeqno]
-	return proof.NewReceipt(n.tiles, w, b.Encoded, b.Signature, seqno, sha256.Sum256(r.Stored), r.Evidence, r.Prelude.Claims)
+	receipt, err := proof.NewReceipt(n.tiles, w, b.Encoded, b.Signature, seqno, sha256.Sum256(r.Stored), r.Evidence, r.Prelude.Claims)
+	if err != nil {
+		return nil, err
+	}
+	receipt.Disclosed, err = ethereum.Disclose(b.Header.Height, r)
+	return receipt, err
 }
 
 func (n *Node) holds(r *proof.Receipt) bool {

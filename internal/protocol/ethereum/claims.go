@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/proof"
 )
 
@@ -35,6 +36,31 @@ func claimsOf(height uint64, e *entry) []proof.Claim {
 		claims = append(claims, proof.Claim{Field: proof.FieldEthereumLog, Index: uint64(i), Value: logClaim(l)})
 	}
 	return claims
+}
+
+// Disclose opens the claims of a transaction that its receipt shows: which
+// transaction it is and whether it succeeded. It gives nothing for a record that
+// is no transaction of this room.
+func Disclose(height uint64, r *envelope.Record) ([]proof.Disclosure, error) {
+	if !isOurs(r) || len(r.Private.ClaimsSeed) != 32 {
+		return nil, nil
+	}
+	e, err := decodeEntry(height, r.Private)
+	if err != nil {
+		return nil, err
+	}
+	domains := []proof.DomainClaims{{Seed: [32]byte(r.Private.ClaimsSeed), Claims: claimsOf(height, e)}}
+	var shown []proof.Disclosure
+	for i, c := range domains[0].Claims {
+		if c.Field == proof.FieldEthereumHash || c.Field == proof.FieldEthereumStatus {
+			d, err := proof.Disclose(domains, 0, i)
+			if err != nil {
+				return nil, err
+			}
+			shown = append(shown, *d)
+		}
+	}
+	return shown, nil
 }
 
 // logClaim is the RLP of [address, topics, data].

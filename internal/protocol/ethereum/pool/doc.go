@@ -2,7 +2,7 @@
 // transaction may go to the sequencer, and keeps those that came before their
 // turn for a little while.
 //
-// What it promises (formats.md "Ethereum on a block"):
+// What it promises:
 //   - What is admitted has a good form, signature and chain id, a nonce that is
 //     the sender's next one or at most 64 ahead, and a sender who can pay its
 //     value in the speculative state.

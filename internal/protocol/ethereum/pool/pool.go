@@ -25,7 +25,7 @@ type Limits struct {
 	Remember     time.Duration // how long
 }
 
-// DefaultLimits are those of formats.md and bounds for the rest.
+// DefaultLimits are those of docs/reference/json-rpc.md and bounds for the rest.
 var DefaultLimits = Limits{
 	Ahead: 64, Waiting: 16384, WaitingBytes: 64 << 20, Wait: 60 * time.Second,
 	Refusals: 65536, Remember: 10 * time.Minute,
