@@ -15,8 +15,36 @@ import (
 )
 
 func ledgerCommand() *cobra.Command {
-	c := &cobra.Command{Use: "ledger", Short: "Check a ledger on disk"}
-	c.AddCommand(ledgerVerify())
+	c := &cobra.Command{Use: "ledger", Short: "Check a ledger on disk, fetch its checkpoint"}
+	c.AddCommand(ledgerVerify(), ledgerCheckpoint())
+	return c
+}
+
+func ledgerCheckpoint() *cobra.Command {
+	var rpc, output string
+	c := &cobra.Command{
+		Use:   "checkpoint",
+		Short: "Fetch the service's signed checkpoint of the committed ledger from a node",
+		Long: `Checkpoint fetches the service's statement of how long the ledger is and what it
+contains (C2SP tlog-checkpoint). Keep it away from the ledger: a copy that lacks
+a part of what it states is found by coco ledger verify --checkpoint.`,
+		Example: `  coco ledger checkpoint --output checkpoint.txt
+  coco ledger verify coco-data --checkpoint checkpoint.txt`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			result, err := call(c.Context(), rpc, "coco_getCheckpoint")
+			if err != nil {
+				return err
+			}
+			var text string
+			if err := json.Unmarshal(result, &text); err != nil {
+				return errAnswer.From(err)
+			}
+			return writeOutput(c.OutOrStdout(), output, []byte(text))
+		},
+	}
+	c.Flags().StringVar(&rpc, "rpc", "http://127.0.0.1:8545", "address of the node's JSON-RPC")
+	c.Flags().StringVar(&output, "output", "", "file to write, instead of standard output")
 	return c
 }
 

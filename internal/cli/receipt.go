@@ -65,15 +65,7 @@ func receiptGet() *cobra.Command {
 					return errAnswer.From(err)
 				}
 			}
-			if output == "" {
-				_, err = c.OutOrStdout().Write(data)
-			} else {
-				err = os.WriteFile(output, data, 0o644)
-			}
-			if err != nil {
-				return errFile.From(err)
-			}
-			return nil
+			return writeOutput(c.OutOrStdout(), output, data)
 		},
 	}
 	c.Flags().StringVar(&rpc, "rpc", "http://127.0.0.1:8545", "address of the node's JSON-RPC")
@@ -165,6 +157,20 @@ func printReceipt(out io.Writer, r *verify.ReceiptReport) error {
 		fmt.Fprintf(w, "WARNING\tthe network is SIMULATED: no hardware protects it\n")
 	}
 	return w.Flush()
+}
+
+// writeOutput writes to a file, or to out when none is named.
+func writeOutput(out io.Writer, name string, data []byte) error {
+	var err error
+	if name == "" {
+		_, err = out.Write(data)
+	} else {
+		err = os.WriteFile(name, data, 0o644)
+	}
+	if err != nil {
+		return errFile.From(err)
+	}
+	return nil
 }
 
 func readInput(name string) ([]byte, error) {
