@@ -52,7 +52,7 @@ func (s *Sequencer) turn() {
 	if view == 0 {
 		return
 	}
-	s.overtake(head, view)
+	s.overtake(head)
 	s.view = view
 	if s.Opening == nil || s.serving() {
 		s.serve()
@@ -78,7 +78,7 @@ func (s *Sequencer) turn() {
 
 // overtake starts from the committed head: the first entry of the new view is
 // committed behind it, so blocks sealed before and not committed never will be.
-func (s *Sequencer) overtake(head lineage.Head, view uint64) {
+func (s *Sequencer) overtake(head lineage.Head) {
 	s.mu.Lock()
 	lost := s.flying
 	s.flying = nil
