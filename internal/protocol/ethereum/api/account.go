@@ -19,13 +19,13 @@ type accountAt struct {
 }
 
 func (a *API) balance(ctx context.Context, _ *caller.Caller, p *accountAt) (any, error) {
-	m, release, err := a.at(ctx, p.Block)
+	m, err := a.at(ctx, p.Block)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer m.Release()
 	account, _ := a.Machine.View(m).Account(p.Address)
-	return wei(account.Balance), nil
+	return wei(account.Balance), m.Err()
 }
 
 // wei is a 256-bit number as a result.
@@ -37,12 +37,13 @@ func (w wei) AppendJSON(dst []byte) []byte {
 }
 
 func (a *API) code(ctx context.Context, _ *caller.Caller, p *accountAt) (any, error) {
-	m, release, err := a.at(ctx, p.Block)
+	m, err := a.at(ctx, p.Block)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	return data(a.Machine.View(m).Code(p.Address)), nil
+	defer m.Release()
+	code := a.Machine.View(m).Code(p.Address)
+	return data(code), m.Err()
 }
 
 func (a *API) storageAt(ctx context.Context, _ *caller.Caller, p *struct {
@@ -50,13 +51,13 @@ func (a *API) storageAt(ctx context.Context, _ *caller.Caller, p *struct {
 	Slot    slot
 	Block   blockRef `rpc:"optional"`
 }) (any, error) {
-	m, release, err := a.at(ctx, p.Block)
+	m, err := a.at(ctx, p.Block)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer m.Release()
 	value := a.Machine.View(m).Storage(p.Address, common.Hash(p.Slot))
-	return data(value[:]), nil
+	return data(value[:]), m.Err()
 }
 
 // slot is a storage key: up to 32 bytes of hexadecimal, with or without leading
@@ -89,13 +90,13 @@ func (a *API) transactionCount(ctx context.Context, _ *caller.Caller, p *account
 	if p.Block.pending {
 		return quantity(a.Pool.Next(p.Address)), nil
 	}
-	m, release, err := a.at(ctx, p.Block)
+	m, err := a.at(ctx, p.Block)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer m.Release()
 	account, _ := a.Machine.View(m).Account(p.Address)
-	return quantity(account.Nonce), nil
+	return quantity(account.Nonce), m.Err()
 }
 
 var errNoProof = &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "eth_getProof is not supported: this ledger keeps no state trie; " +

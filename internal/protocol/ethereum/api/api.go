@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
@@ -41,6 +42,7 @@ type Config struct {
 	Version string // of the program, as web3_clientVersion gives it
 	Chain   *chain.Chain
 	Store   *kv.Store
+	Past    *history.Past
 	Machine *evm.Machine
 	Pool    *pool.Pool
 	Service Service
@@ -118,6 +120,11 @@ func (a *API) Register(d *jsonrpc.Dispatcher) {
 	jsonrpc.Handle(d, "eth_getLogs", a.logs, heavy, logs)
 	jsonrpc.Handle(d, "eth_subscribe", a.subscribe, prompt)
 	jsonrpc.Handle(d, "eth_unsubscribe", a.unsubscribe, prompt)
+
+	a.registerConstants(d)
+	a.registerFilters(d)
+	a.registerSimulation(d)
+	a.registerDebug(d)
 
 	jsonrpc.Handle(d, "coco_getReceipt", a.ledgerReceipt)
 	jsonrpc.Handle(d, "coco_getTransactionStatus", a.transactionStatus)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/kv"
-	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/evm"
@@ -105,10 +105,6 @@ func (r *blockRef) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ErrOldState says that the state after a block is no longer there.
-var ErrOldState = problem.New("STATE_UNAVAILABLE", "historical state is not available",
-	"ask for the latest state; blocks, transactions, receipts and logs are available for the whole chain")
-
 // block gives the block that a number or tag names, nil if there is none. The
 // pending block is the last committed one: what may come is not shown as a block.
 func (a *API) block(ctx context.Context, n blockNumber) (*ethereum.Block, error) {
@@ -134,31 +130,52 @@ func found(b *ethereum.Block, err error) (*ethereum.Block, error) {
 	return b, err
 }
 
-// moment is a state and the block in which it is looked at.
+// moment is a state and the block in which it is looked at. Release it, and ask
+// Err before what was read is answered.
 type moment struct {
 	kv.Reader
-	block *evm.Block
+	block   *evm.Block
+	past    *history.Moment // nil unless the state is an older one
+	release func()
 }
 
-// at gives the state that a reference names. release is to be called at its end.
-func (a *API) at(ctx context.Context, r blockRef) (m moment, release func(), err error) {
+// Release ends the moment.
+func (m *moment) Release() { m.release() }
+
+// Err is why something read was not to be had: the state left the window
+// meanwhile, or the index failed.
+func (m *moment) Err() error {
+	if m.past == nil {
+		return nil
+	}
+	return m.past.Err()
+}
+
+// at gives the state that a reference names.
+func (a *API) at(ctx context.Context, r blockRef) (*moment, error) {
 	if r.pending {
-		return moment{a.Store.Speculative(), a.Chain.Pending(uint64(a.Now().Unix()))}, func() {}, nil
+		return &moment{Reader: a.Store.Speculative(), block: a.Chain.Pending(uint64(a.Now().Unix())), release: func() {}}, nil
 	}
 	b, err := a.blockOf(ctx, r)
 	switch {
 	case err != nil:
-		return m, nil, err
+		return nil, err
 	case b == nil && r.hash != nil:
-		return m, nil, jsonrpc.Errorf("header for hash not found")
+		return nil, jsonrpc.Errorf("header for hash not found")
 	case b == nil:
-		return m, nil, jsonrpc.Errorf("header not found")
+		return nil, jsonrpc.Errorf("header not found")
+	case r.exact || r.hash != nil:
+		return a.after(b)
 	}
 	view := a.Store.Pin() // not older than the head, which is told of a block after the state is published
-	if (r.exact || r.hash != nil) && b.Number() != view.Height() {
-		view.Release()
-		return m, nil, problem.Newf(ErrOldState.Code, ErrOldState.Next,
-			"%s: block %d was asked for, the latest is %d", ErrOldState.What, b.Number(), view.Height())
+	return &moment{Reader: view, block: a.Chain.At(b), release: view.Release}, nil
+}
+
+// after gives the state after a committed block.
+func (a *API) after(b *ethereum.Block) (*moment, error) {
+	past, err := a.Past.At(b.Number())
+	if err != nil {
+		return nil, err
 	}
-	return moment{view, a.Chain.At(b)}, view.Release, nil
+	return &moment{Reader: past, block: a.Chain.At(b), past: past, release: past.Release}, nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,26 +83,26 @@ func (p *callAt) overrides() error {
 }
 
 // prepare gives what a call runs on.
-func (a *API) prepare(ctx context.Context, p *callAt) (*evm.Message, moment, func(), error) {
+func (a *API) prepare(ctx context.Context, p *callAt) (*evm.Message, *moment, error) {
 	if err := p.overrides(); err != nil {
-		return nil, moment{}, nil, err
+		return nil, nil, err
 	}
 	msg, err := p.Args.message(a.ChainID)
 	if err != nil {
-		return nil, moment{}, nil, err
+		return nil, nil, err
 	}
-	m, release, err := a.at(ctx, p.Block)
-	return msg, m, release, err
+	m, err := a.at(ctx, p.Block)
+	return msg, m, err
 }
 
 func (a *API) call(ctx context.Context, _ *caller.Caller, p *callAt) (any, error) {
-	msg, m, release, err := a.prepare(ctx, p)
+	msg, m, err := a.prepare(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer m.Release()
 	r, err := a.Machine.Call(ctx, m, m.block, msg, callGas)
-	if err != nil {
+	if err = cmp.Or(m.Err(), err); err != nil {
 		return nil, err
 	}
 	if r.Err != nil {
@@ -111,12 +112,13 @@ func (a *API) call(ctx context.Context, _ *caller.Caller, p *callAt) (any, error
 }
 
 func (a *API) estimateGas(ctx context.Context, _ *caller.Caller, p *callAt) (any, error) {
-	msg, m, release, err := a.prepare(ctx, p)
+	msg, m, err := a.prepare(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer m.Release()
 	gas, err := a.Machine.EstimateGas(ctx, m, m.block, msg, callGas)
+	err = cmp.Or(m.Err(), err)
 	var failed *evm.Failure
 	if errors.As(err, &failed) {
 		return nil, failure(failed.Err, failed.Output)

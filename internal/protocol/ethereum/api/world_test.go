@@ -83,7 +83,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w.dispatcher = jsonrpc.New(jsonrpc.Limits{}, nil, slog.New(slog.DiscardHandler))
 	New(Config{
-		ChainID: ethereum.DevelopmentChainID, Version: "coco/test", Chain: w.chain, Store: w.Store, Machine: w.Machine,
+		ChainID: ethereum.DevelopmentChainID, Version: "coco/test", Chain: w.chain, Store: w.Store, Past: history.NewPast(w.Store), Machine: w.Machine,
 		Pool: w.pool, Service: w, Now: func() time.Time { return time.Unix(1_700_000_100, 0) },
 	}).Register(w.dispatcher)
 	ctx, stop := context.WithCancel(context.Background())

@@ -44,25 +44,35 @@ func osaka(chainID uint64) *params.ChainConfig {
 
 // Block is what a contract can learn about the block it runs in.
 type Block struct {
-	Number   uint64
-	Time     uint64 // seconds since 1970 UTC
-	GasLimit uint64
-	Random   common.Hash
+	Number      uint64
+	Time        uint64 // seconds since 1970 UTC
+	GasLimit    uint64
+	Random      common.Hash
+	Coinbase    common.Address
+	BaseFee     *big.Int // nil is zero
+	BlobBaseFee *big.Int // nil is the least there can be, 1
 	// Hash gives the hash of one of the 256 blocks before.
 	Hash func(number uint64) common.Hash
 }
 
 func (b *Block) context() vm.BlockContext {
-	random := b.Random
+	random, baseFee, blobBaseFee := b.Random, b.BaseFee, b.BlobBaseFee
+	if baseFee == nil {
+		baseFee = new(big.Int)
+	}
+	if blobBaseFee == nil {
+		blobBaseFee = big.NewInt(params.BlobTxMinBlobGasprice)
+	}
 	return vm.BlockContext{
 		CanTransfer: core.CanTransfer,
 		Transfer:    core.Transfer,
 		GetHash:     b.Hash,
+		Coinbase:    b.Coinbase,
 		BlockNumber: new(big.Int).SetUint64(b.Number),
 		Time:        b.Time,
 		Difficulty:  new(big.Int),
-		BaseFee:     new(big.Int),
-		BlobBaseFee: big.NewInt(params.BlobTxMinBlobGasprice),
+		BaseFee:     baseFee,
+		BlobBaseFee: blobBaseFee,
 		GasLimit:    b.GasLimit,
 		Random:      &random,
 	}
@@ -131,7 +141,7 @@ func (m *Machine) Executor(b *Block, hooks *tracing.Hooks) *Executor {
 // Apply runs a transaction and writes what it changed through tx. An error says
 // that it cannot be a transaction of this state (see Refusal); then nothing was
 // written. A failing contract is no error.
-func (x *Executor) Apply(tx *kv.Tx, m *Message) (*Result, error) {
+func (x *Executor) Apply(tx Sink, m *Message) (*Result, error) {
 	r, err := x.run(tx, m.free(), nil)
 	if err != nil {
 		return nil, err

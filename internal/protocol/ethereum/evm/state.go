@@ -168,7 +168,7 @@ func (s *State) Finalise(rules params.Rules) *bal.ConstructionBlockAccessList {
 
 // flush writes what the transaction changed: accounts with their code, then
 // slots.
-func (s *State) flush(tx *kv.Tx) error {
+func (s *State) flush(tx Sink) error {
 	if s.err != nil {
 		return s.err
 	}
@@ -197,7 +197,7 @@ func (s *State) flush(tx *kv.Tx) error {
 	return nil
 }
 
-func (s *State) flushAccount(tx *kv.Tx, a *account) error {
+func (s *State) flushAccount(tx Sink, a *account) error {
 	if a.dirty == 0 {
 		return nil
 	}
