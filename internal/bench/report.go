@@ -178,17 +178,9 @@ func (r *Report) JSON(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
 
 // Text writes the report as a table for people.
 func (r *Report) Text(w io.Writer) error {
-	m := r.Machine
-	fmt.Fprintf(w, "%d cores of %s, Linux %s, %s, load average %s at the start\n", m.Cores, m.Processor, m.Kernel, m.Go, m.Load)
+	r.Machine.text(w)
 	fmt.Fprintf(w, "%d accounts; medians of %d rounds; generator and nodes share the machine\n", r.Accounts, r.Rounds)
-	for _, n := range r.Nodes {
-		fmt.Fprintf(w, "%s: %s at %s", n.Name, n.Version, n.URL)
-		if n.PID == 0 {
-			fmt.Fprint(w, " (its process is not known: no processor time, no memory)")
-		}
-		fmt.Fprintln(w)
-	}
-	fmt.Fprintln(w)
+	nodesText(w, r.Nodes)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "load\tnode\tcommitted/s\tmin-max\taccepted/s\tp50 ms\tp90 ms\tp99 ms\tmax ms\tnode µs/tx\tgen. µs/tx\tRSS MiB\tblocks\terrors\t")
 	for _, row := range r.Rows {
@@ -209,6 +201,21 @@ func (r *Report) Text(w io.Writer) error {
 		return err
 	}
 	return r.errors(w)
+}
+
+func (m *Machine) text(w io.Writer) {
+	fmt.Fprintf(w, "%d cores of %s, Linux %s, %s, load average %s at the start\n", m.Cores, m.Processor, m.Kernel, m.Go, m.Load)
+}
+
+func nodesText(w io.Writer, nodes []NodeInfo) {
+	for _, n := range nodes {
+		fmt.Fprintf(w, "%s: %s at %s", n.Name, n.Version, n.URL)
+		if n.PID == 0 {
+			fmt.Fprint(w, " (its process is not known: no processor time, no memory)")
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w)
 }
 
 // ratios writes the first node's figures over the others'.

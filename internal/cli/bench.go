@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,15 +15,14 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Measure nodes under load"}
-	c.AddCommand(benchEthereum(), benchBare())
+	c.AddCommand(benchEthereum(), benchHistory(), benchHeads(), benchBare())
 	return c
 }
 
 func benchEthereum() *cobra.Command {
 	var o bench.Options
-	var url, key string
-	var against, loads []string
-	var pid int
+	var p peers
+	var loads []string
 	var asJSON, withBare bool
 	c := &cobra.Command{
 		Use:   "ethereum",
@@ -39,7 +39,7 @@ mean.`,
   coco bench ethereum --against http://127.0.0.1:9545`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.Nodes = append(o.Nodes, bench.Node{URL: url, Key: key, PID: pid})
+			o.Nodes = p.nodes()
 			if withBare {
 				self, err := os.Executable()
 				if err != nil {
@@ -50,10 +50,7 @@ mean.`,
 					return err
 				}
 				defer stop()
-				o.Nodes = append(o.Nodes, bare)
-			}
-			for _, a := range against {
-				o.Nodes = append(o.Nodes, bench.Node{URL: a})
+				o.Nodes = slices.Insert(o.Nodes, 1, bare)
 			}
 			for _, text := range loads {
 				l, err := bench.ParseLoad(text)
@@ -67,18 +64,12 @@ mean.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return report.JSON(c.OutOrStdout())
-			}
-			return report.Text(c.OutOrStdout())
+			return show(c, report, asJSON)
 		},
 	}
+	p.flags(c)
 	f := c.Flags()
-	f.StringVar(&url, "rpc", "http://127.0.0.1:8545", "address of the node's JSON-RPC")
-	f.StringVar(&key, "key", "", "private key (hex) of an account with ether; default the development network's first")
-	f.IntVar(&pid, "pid", 0, "the node's process, for its processor time and memory; default the one that listens at --rpc's port")
 	f.BoolVar(&withBare, "bare", false, "run the same load at a bare in-memory server of the same JSON-RPC and EVM: the upper bound")
-	f.StringArrayVar(&against, "against", nil, "another Ethereum node to run the same load at, such as geth --dev; may be repeated")
 	f.StringArrayVar(&loads, "load", nil, "a load, such as \"erc20 http batch=100\" or \"eth ws rate=1000\"; may be repeated")
 	f.IntVar(&o.Accounts, "accounts", 200, "accounts that send")
 	f.IntVar(&o.Rounds, "rounds", 3, "repetitions of each load; figures are their medians")
