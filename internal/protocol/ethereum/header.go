@@ -13,7 +13,6 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/trie"
 
-	"github.com/coco-consortium/coco/internal/protocol/ethereum/evm"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -106,9 +105,4 @@ func writeSized(h hash.Hash, data []byte) {
 	binary.BigEndian.PutUint32(size[:], uint32(len(data)))
 	h.Write(size[:])
 	h.Write(data)
-}
-
-// blockOf is the block as contracts see it.
-func blockOf(h *types.Header, hash func(uint64) common.Hash) *evm.Block {
-	return &evm.Block{Number: h.Number.Uint64(), Time: h.Time, GasLimit: h.GasLimit, Random: h.MixDigest, Hash: hash}
 }

@@ -28,7 +28,7 @@ type part struct {
 
 func newPart(r *Room, slot *sequencer.Slot, parent common.Hash) *part {
 	p := &part{room: r, header: newHeader(slot, parent)}
-	p.executor = r.machine.Executor(blockOf(p.header, p.blockHash), nil)
+	p.executor = r.machine.Executor(r.machine.Block(p.header, p.blockHash), nil)
 	return p
 }
 

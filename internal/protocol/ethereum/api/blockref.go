@@ -154,7 +154,7 @@ func (m *moment) Err() error {
 // at gives the state that a reference names.
 func (a *API) at(ctx context.Context, r blockRef) (*moment, error) {
 	if r.pending {
-		return &moment{Reader: a.Store.Speculative(), block: a.Chain.Pending(uint64(a.Now().Unix())), release: func() {}}, nil
+		return &moment{Reader: a.Store.Speculative(), block: a.Chain.Pending(a.Machine, uint64(a.Now().Unix())), release: func() {}}, nil
 	}
 	b, err := a.blockOf(ctx, r)
 	switch {
@@ -168,7 +168,7 @@ func (a *API) at(ctx context.Context, r blockRef) (*moment, error) {
 		return a.after(b)
 	}
 	view := a.Store.Pin() // not older than the head, which is told of a block after the state is published
-	return &moment{Reader: view, block: a.Chain.At(b), release: view.Release}, nil
+	return &moment{Reader: view, block: a.Chain.At(a.Machine, b), release: view.Release}, nil
 }
 
 // after gives the state after a committed block.
@@ -177,5 +177,5 @@ func (a *API) after(b *ethereum.Block) (*moment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &moment{Reader: past, block: a.Chain.At(b), past: past, release: past.Release}, nil
+	return &moment{Reader: past, block: a.Chain.At(a.Machine, b), past: past, release: past.Release}, nil
 }

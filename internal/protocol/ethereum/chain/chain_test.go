@@ -376,14 +376,14 @@ func TestContext(t *testing.T) {
 	w := newWorld(t)
 	w.commit(t, 1)
 	head := w.chain.Head()
-	at, pending := w.chain.At(head), w.chain.Pending(head.Header.Time+9)
+	at, pending := w.chain.At(w.Machine, head), w.chain.Pending(w.Machine, head.Header.Time+9)
 	if at.Number != 1 || at.Time != head.Header.Time || at.Random != head.Header.MixDigest || at.Hash(0) != w.blocks[0].Hash {
 		t.Errorf("context %+v", at)
 	}
 	if pending.Number != 2 || pending.Time != head.Header.Time+9 || pending.Random == at.Random || pending.Hash(1) != head.Hash {
 		t.Errorf("pending context %+v", pending)
 	}
-	if early := w.chain.Pending(0); early.Time != head.Header.Time {
+	if early := w.chain.Pending(w.Machine, 0); early.Time != head.Header.Time {
 		t.Error("time runs back")
 	}
 	if (pending.Hash(77) != common.Hash{}) {

@@ -13,18 +13,16 @@ import (
 // block is one of these.
 
 // At is a committed block as a contract called in it would see it.
-func (c *Chain) At(b *ethereum.Block) *evm.Block {
-	return &evm.Block{
-		Number: b.Number(), Time: b.Header.Time, GasLimit: b.Header.GasLimit, Random: b.Header.MixDigest, Hash: c.blockHash,
-	}
+func (c *Chain) At(m *evm.Machine, b *ethereum.Block) *evm.Block {
+	return m.Block(b.Header, c.blockHash)
 }
 
 // Pending is the block after the head as far as it can be told: its time is now
 // (seconds since 1970), unless the head's is later, and its random value is not
 // the one it will have.
-func (c *Chain) Pending(now uint64) *evm.Block {
+func (c *Chain) Pending(m *evm.Machine, now uint64) *evm.Block {
 	head := c.Head()
-	b := c.At(head)
+	b := c.At(m, head)
 	b.Number++
 	b.Time = max(b.Time, now)
 	b.Random = crypto.Keccak256Hash(head.Hash[:])

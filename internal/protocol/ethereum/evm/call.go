@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/core/vm"
@@ -58,15 +59,22 @@ func (m *Machine) Call(ctx context.Context, reader kv.Reader, b *Block, msg *Mes
 }
 
 func (m *Machine) call(ctx context.Context, s *State, reader kv.Reader, b *Block, msg *Message, gas uint64) (*Result, error) {
-	x := &Executor{machine: m, block: b.context(), state: s}
+	x := &Executor{machine: m, block: b.context(), state: s, checks: Lenient, moved: b.Precompiles}
+	l := x.message(msg)
+	l.GasLimit = gas
+	// Who offers no price pays none, and the contract sees none.
+	if l.GasPrice.IsZero() {
+		x.block.BaseFee = new(big.Int)
+	}
+	if l.BlobGasFeeCap != nil && l.BlobGasFeeCap.IsZero() {
+		x.block.BlobBaseFee = new(big.Int)
+	}
 	x.evm = x.interpreter()
 	defer x.Close()
 	stop := context.AfterFunc(ctx, x.evm.Cancel)
 	defer stop()
 	e := x.evm
-	free := msg.free().SkipNonceCheck().SkipEOACheck().SkipGasLimitCapCheck()
-	free.GasLimit = gas
-	r, err := x.run(reader, free, nil)
+	r, err := x.run(reader, l, nil)
 	if e.Cancelled() {
 		return nil, ErrCallTimeout.From(context.Cause(ctx))
 	}

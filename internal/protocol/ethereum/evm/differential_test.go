@@ -447,7 +447,7 @@ func (p *program) compare(b *stateBench) error {
 	var trace []string
 	hooks := recorder(&trace)
 	context := p.block()
-	x := &Executor{machine: &Machine{p.config, b.ids, b.codes}, block: context, hooks: hooks, state: newState(b.ids, b.codes, hooks)}
+	x := &Executor{machine: &Machine{Rules{Config: p.config, Paid: true}, b.ids, b.codes}, block: context, hooks: hooks, state: newState(b.ids, b.codes, hooks)}
 	defer x.Close()
 	for i, msg := range p.messages {
 		trace = nil

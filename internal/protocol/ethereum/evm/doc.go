@@ -2,9 +2,10 @@
 //
 // It is the only package that executes with go-ethereum's core/vm. State is its
 // own vm.StateDB over a kv transaction: flat, without a trie, journaled, its
-// read and write sets those of the kv.Tx underneath. Rules are Osaka from the
-// first block on; fees are checked for form by whoever admits a transaction and
-// are zero here ("free gas"), so that nobody pays and nobody needs a balance.
+// read and write sets those of the kv.Tx underneath. A machine of New has Osaka's
+// rules from the first block on and free gas: fees are checked for form by
+// whoever admits a transaction and are zero here, so that nobody pays and nobody
+// needs a balance. Rules give a chain other forks, or gas that is paid for.
 //
 // What it promises:
 //   - An Executor applies one transaction after the other; a transaction that

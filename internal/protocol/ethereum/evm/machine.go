@@ -10,7 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
-	"github.com/holiman/uint256"
 
 	"github.com/coco-consortium/coco/internal/kv"
 )
@@ -18,96 +17,45 @@ import (
 // MaxTransactionGas is the most gas that a transaction may ask for (EIP-7825).
 const MaxTransactionGas = params.MaxTxGas
 
+// Rules are what chains may differ in.
+type Rules struct {
+	Config *params.ChainConfig // forks by block and time
+	// Paid makes senders pay for gas: the base fee is burnt, the tip goes to the
+	// coinbase. Else gas is metered and free.
+	Paid bool
+}
+
 // Machine runs transactions and calls of one chain on the state of one store.
 // It is safe for concurrent use; what it makes is not.
 type Machine struct {
-	config *params.ChainConfig
-	ids    tableIDs
-	codes  *codeCache
+	rules Rules
+	ids   tableIDs
+	codes *codeCache
 }
 
-// New gives the machine of a chain. The store must have the tables of Tables.
+// New gives the machine of a chain with the rules of Osaka and free gas. The
+// store must have the tables of Tables.
 func New(store *kv.Store, chainID uint64) (*Machine, error) {
+	return NewRules(store, Rules{Config: osaka(chainID)})
+}
+
+// NewRules is New for a chain with rules of its own.
+func NewRules(store *kv.Store, rules Rules) (*Machine, error) {
 	ids, err := idsOf(store)
 	if err != nil {
 		return nil, err
 	}
-	return &Machine{config: osaka(chainID), ids: ids, codes: newCodeCache()}, nil
+	return &Machine{rules: rules, ids: ids, codes: newCodeCache()}, nil
 }
+
+// Rules gives the chain's rules. They must not be changed.
+func (m *Machine) Rules() Rules { return m.rules }
 
 // osaka is the rules of Osaka from the first block on.
 func osaka(chainID uint64) *params.ChainConfig {
 	c := *params.MergedTestChainConfig
 	c.ChainID = new(big.Int).SetUint64(chainID)
 	return &c
-}
-
-// Block is what a contract can learn about the block it runs in.
-type Block struct {
-	Number      uint64
-	Time        uint64 // seconds since 1970 UTC
-	GasLimit    uint64
-	Random      common.Hash
-	Coinbase    common.Address
-	BaseFee     *big.Int // nil is zero
-	BlobBaseFee *big.Int // nil is the least there can be, 1
-	// Hash gives the hash of one of the 256 blocks before.
-	Hash func(number uint64) common.Hash
-}
-
-func (b *Block) context() vm.BlockContext {
-	random, baseFee, blobBaseFee := b.Random, b.BaseFee, b.BlobBaseFee
-	if baseFee == nil {
-		baseFee = new(big.Int)
-	}
-	if blobBaseFee == nil {
-		blobBaseFee = big.NewInt(params.BlobTxMinBlobGasprice)
-	}
-	return vm.BlockContext{
-		CanTransfer: core.CanTransfer,
-		Transfer:    core.Transfer,
-		GetHash:     b.Hash,
-		Coinbase:    b.Coinbase,
-		BlockNumber: new(big.Int).SetUint64(b.Number),
-		Time:        b.Time,
-		Difficulty:  new(big.Int),
-		BaseFee:     baseFee,
-		BlobBaseFee: blobBaseFee,
-		GasLimit:    b.GasLimit,
-		Random:      &random,
-	}
-}
-
-// Message is a transaction or call to run. It has no fees: gas is free.
-type Message struct {
-	From           common.Address
-	To             *common.Address // nil creates a contract
-	Nonce          uint64          // not looked at by calls
-	Gas            uint64
-	Value          uint256.Int
-	Data           []byte
-	AccessList     types.AccessList
-	Authorizations []types.SetCodeAuthorization
-}
-
-// MessageOf is the message of a transaction whose sender was recovered before.
-// The transaction's value must fit 256 bits, which decoding has made sure of.
-func MessageOf(tx *types.Transaction, from common.Address) *Message {
-	m := &Message{
-		From: from, To: tx.To(), Nonce: tx.Nonce(), Gas: tx.Gas(), Data: tx.Data(),
-		AccessList: tx.AccessList(), Authorizations: tx.SetCodeAuthorizations(),
-	}
-	m.Value.SetFromBig(tx.Value())
-	return m
-}
-
-// free is the message as the library wants it, with every fee zero.
-func (m *Message) free() *core.Message {
-	return &core.Message{
-		From: m.From, To: m.To, Nonce: m.Nonce, GasLimit: m.Gas, Value: &m.Value, Data: m.Data,
-		AccessList: m.AccessList, SetCodeAuthorizations: m.Authorizations,
-		GasPrice: new(uint256.Int), GasFeeCap: new(uint256.Int), GasTipCap: new(uint256.Int),
-	}
 }
 
 // Result is what running a message gave.
@@ -124,25 +72,45 @@ type Result struct {
 // Reverted reports that the contract itself undid what it had done (REVERT).
 func (r *Result) Reverted() bool { return r.Err == vm.ErrExecutionReverted }
 
+// Checks says what is asked of a message before it runs.
+type Checks uint8
+
+const (
+	// Strict is everything that is asked of a transaction.
+	Strict Checks = iota
+	// Simulated lets contracts send and gas go beyond MaxTransactionGas.
+	Simulated
+	// Lenient also lets any nonce pass, and a message that offers no price pay
+	// none: for calls.
+	Lenient
+)
+
 // Executor applies the transactions of one block, one after the other. Close it.
 type Executor struct {
 	machine *Machine
 	block   vm.BlockContext
 	hooks   *tracing.Hooks
+	checks  Checks
 	state   *State
+	moved   vm.PrecompiledContracts // instead of those of the rules, unless nil
 	evm     *vm.EVM // nil before the first transaction and after a crash
 }
 
 // Executor makes the executor of a block. hooks trace it and may be nil.
 func (m *Machine) Executor(b *Block, hooks *tracing.Hooks) *Executor {
-	return &Executor{machine: m, block: b.context(), hooks: hooks, state: newState(m.ids, m.codes, hooks)}
+	return m.Simulator(b, hooks, Strict)
+}
+
+// Simulator makes an executor that asks less of its transactions.
+func (m *Machine) Simulator(b *Block, hooks *tracing.Hooks, checks Checks) *Executor {
+	return &Executor{machine: m, block: b.context(), hooks: hooks, checks: checks, state: newState(m.ids, m.codes, hooks), moved: b.Precompiles}
 }
 
 // Apply runs a transaction and writes what it changed through tx. An error says
 // that it cannot be a transaction of this state (see Refusal); then nothing was
 // written. A failing contract is no error.
 func (x *Executor) Apply(tx Sink, m *Message) (*Result, error) {
-	r, err := x.run(tx, m.free(), nil)
+	r, err := x.run(tx, x.message(m), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -157,12 +125,45 @@ func (x *Executor) Apply(tx Sink, m *Message) (*Result, error) {
 	return r, nil
 }
 
+// System runs what is no transaction, such as the calls with which some rules
+// begin and end a block, and writes what it changed through tx.
+func (x *Executor) System(tx Sink, run func(*vm.EVM) error) error {
+	machine := x.evm
+	x.evm = nil
+	if machine == nil {
+		machine = x.interpreter()
+	}
+	x.state.begin(tx)
+	if err := run(machine); err != nil {
+		return err
+	}
+	x.evm = machine
+	x.state.Finalise(x.rules())
+	return x.state.flush(tx)
+}
+
 // Close gives memory back.
 func (x *Executor) Close() {
 	if x.evm != nil {
 		x.evm.Release()
 		x.evm = nil
 	}
+}
+
+// message is a message for the library, with the executor's checks.
+func (x *Executor) message(m *Message) *core.Message {
+	var fees Fees
+	if x.machine.rules.Paid {
+		fees = m.Fees
+	}
+	l := m.library(fees, x.block.BaseFee)
+	if x.checks >= Simulated {
+		l.SkipEOACheck().SkipGasLimitCapCheck()
+	}
+	if x.checks >= Lenient {
+		l.SkipNonceCheck().SkipExecutionGasCapCheck()
+	}
+	return l
 }
 
 // run runs a message without finalising or writing anything. pool is what the
@@ -188,13 +189,16 @@ func (x *Executor) run(reader kv.Reader, msg *core.Message, pool *core.GasPool) 
 }
 
 func (x *Executor) interpreter() *vm.EVM {
-	e := vm.NewEVM(x.block, x.state, x.machine.config, vm.Config{Tracer: x.hooks})
+	e := vm.NewEVM(x.block, x.state, x.machine.rules.Config, vm.Config{Tracer: x.hooks, NoBaseFee: x.checks >= Lenient})
 	e.SetJumpDestCache(x.machine.codes.jumps)
+	if x.moved != nil {
+		e.SetPrecompiles(x.moved)
+	}
 	return e
 }
 
 func (x *Executor) rules() params.Rules {
-	return x.machine.config.Rules(x.block.BlockNumber, x.block.Random != nil, x.block.Time)
+	return x.machine.rules.Config.Rules(x.block.BlockNumber, x.block.Random != nil, x.block.Time)
 }
 
 func hashCode(code []byte) common.Hash { return crypto.Keccak256Hash(code) }

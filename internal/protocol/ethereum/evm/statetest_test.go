@@ -350,7 +350,7 @@ func (b *stateBench) apply(tx *kv.Tx, f *fixture, config *params.ChainConfig, ei
 		}
 	}
 
-	x := &Executor{machine: &Machine{config, b.ids, b.codes}, block: context, state: newState(b.ids, b.codes, nil)}
+	x := &Executor{machine: &Machine{Rules{Config: config, Paid: true}, b.ids, b.codes}, block: context, state: newState(b.ids, b.codes, nil)}
 	defer x.Close()
 	x.evm = vm.NewEVM(context, x.state, config, vm.Config{ExtraEips: eips})
 	x.evm.SetJumpDestCache(b.codes.jumps)
