@@ -71,10 +71,19 @@ func (o *Overlay) Put(table kv.TableID, key, value []byte) error {
 	return nil
 }
 
-// Delete implements Sink.
+// Delete implements Sink. An account that ends takes its storage with it.
 func (o *Overlay) Delete(table kv.TableID, key []byte) error {
 	o.changes[overlayKey{table, string(key)}] = nil
+	if table == o.machine.ids.accounts {
+		o.ClearStorage(common.Address(key))
+	}
 	return nil
+}
+
+// Account gives the account at an address, an empty one if there is none.
+func (o *Overlay) Account(address common.Address) Account {
+	a, _ := o.machine.View(o).Account(address)
+	return a
 }
 
 // SetAccount gives an account other contents, its storage apart.
@@ -84,7 +93,7 @@ func (o *Overlay) SetAccount(address common.Address, a Account) {
 
 // SetCode gives an account other code. The account keeps nonce and balance.
 func (o *Overlay) SetCode(address common.Address, code []byte) {
-	a, _ := o.machine.View(o).Account(address)
+	a := o.Account(address)
 	a.CodeHash = hashCode(code)
 	if len(code) > 0 {
 		_ = o.Put(o.machine.ids.code, a.CodeHash[:], code)
