@@ -116,8 +116,13 @@ func (f *logFilter) query(head uint64) (chain.Filter, error) {
 }
 
 func (a *API) logs(ctx context.Context, _ *caller.Caller, p *struct{ Filter logFilter }) (any, error) {
-	if p.Filter.hash != nil {
-		b, err := found(a.Chain.ByHash(ctx, *p.Filter.hash))
+	return a.logsOf(ctx, p.Filter)
+}
+
+// logsOf answers a filter, which may have come with another method.
+func (a *API) logsOf(ctx context.Context, f logFilter) (any, error) {
+	if f.hash != nil {
+		b, err := found(a.Chain.ByHash(ctx, *f.hash))
 		if err != nil {
 			return nil, err
 		}
@@ -125,9 +130,9 @@ func (a *API) logs(ctx context.Context, _ *caller.Caller, p *struct{ Filter logF
 			return nil, jsonrpc.Errorf("unknown block")
 		}
 		n := blockNumber{exact: true, number: b.Number()}
-		p.Filter.from, p.Filter.to = n, n
+		f.from, f.to = n, n
 	}
-	q, err := p.Filter.query(a.Chain.Head().Number())
+	q, err := f.query(a.Chain.Head().Number())
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,8 @@ type Chain struct {
 	tail  tail
 	fault error // why the chain has no block that was committed
 
-	subs subscriptions
+	indexing indexing
+	subs     subscriptions
 }
 
 var _ sequencer.Follower = (*Chain)(nil)
@@ -65,6 +66,7 @@ func Open(ctx context.Context, blocks Blocks, index Index, height uint64) (*Chai
 	c := &Chain{
 		blocks: blocks, index: index, tail: newTail(),
 		old: lru.NewCache[uint64, *ethereum.Block](decodedBlocks), hashes: lru.NewCache[uint64, common.Hash](512),
+		indexing: indexing{changed: make(chan struct{})},
 	}
 	head, err := c.read(ctx, height)
 	if err != nil {
@@ -91,6 +93,7 @@ func (c *Chain) Committed(committed *sequencer.Committed) {
 	}
 	c.tail.push(b)
 	c.mu.Unlock()
+	c.Indexing()
 	c.subs.tell(b)
 }
 

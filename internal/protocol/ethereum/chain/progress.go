@@ -1,0 +1,73 @@
+package chain
+
+import (
+	"sync"
+
+	"github.com/coco-consortium/coco/internal/problem"
+)
+
+// Progress is how far the index has come.
+type Progress struct {
+	Start   uint64 // the first block that was missing when it fell behind
+	Indexed uint64 // blocks below this number are in the index
+	Head    uint64 // the last committed block
+}
+
+// Percent is the part of the chain that is indexed.
+func (p Progress) Percent() int { return int(p.Indexed * 100 / (p.Head + 1)) }
+
+// indexing is whether the index is being made: from when it is so far behind that
+// some question is refused until it has reached the tail.
+type indexing struct {
+	mu      sync.Mutex
+	busy    bool
+	start   uint64
+	changed chan struct{}
+}
+
+// Indexing tells how far the index has come. It is busy while it is being made:
+// only then does an answer give ErrIndexing.
+func (c *Chain) Indexing() (p Progress, busy bool) {
+	i := &c.indexing
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	c.mu.RLock()
+	first, head := c.tail.first(), c.tail.head().Number()
+	c.mu.RUnlock()
+	indexed := min(c.next(), head+1)
+	was := i.busy
+	switch {
+	case !was && indexed+maxBehind < first:
+		i.busy, i.start = true, indexed
+	case was && indexed >= first:
+		i.busy = false
+	}
+	if was != i.busy {
+		close(i.changed)
+		i.changed = make(chan struct{})
+	}
+	return Progress{Start: min(i.start, indexed), Indexed: indexed, Head: head}, i.busy
+}
+
+// IndexingChanged is closed when Indexing begins or ceases to be busy. Take it
+// before asking, so that no change is missed.
+func (c *Chain) IndexingChanged() <-chan struct{} {
+	c.indexing.mu.Lock()
+	defer c.indexing.mu.Unlock()
+	return c.indexing.changed
+}
+
+// next is the first height that the index does not hold.
+func (c *Chain) next() uint64 {
+	if height, ok := c.index.Height(); ok {
+		return height + 1
+	}
+	return 0
+}
+
+// behind is ErrIndexing with what is known of it.
+func (c *Chain) behind() error {
+	p, _ := c.Indexing()
+	return problem.Newf(ErrIndexing.Code, ErrIndexing.Next, "%s: indexed to block %d of %d, about %d percent", ErrIndexing.What,
+		max(p.Indexed, 1)-1, p.Head, p.Percent())
+}
