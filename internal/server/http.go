@@ -8,6 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+
+	"github.com/coco-consortium/coco/internal/server/jsonrpc"
 )
 
 // serveHTTP answers JSON-RPC over HTTP: one POST, one message or batch. As with
@@ -33,15 +35,20 @@ func (s *Server) serveHTTP(ctx context.Context, w http.ResponseWriter, r *http.R
 		http.Error(w, "invalid content type, only application/json is supported", http.StatusUnsupportedMediaType)
 		return
 	}
+	room := s.d.Room()
+	defer room.Free()
 	request := s.buffers.Get().(*[]byte)
 	defer s.release(request)
-	if status, err := s.readBody(r, request); err != nil {
+	if status, err := s.readBody(r, request, room); err != nil {
+		if status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "1")
+		}
 		http.Error(w, err.Error(), status)
 		return
 	}
 	response := s.buffers.Get().(*[]byte)
 	defer s.release(response)
-	*response = s.d.Serve(ctx, *request, *response)
+	*response = s.d.Serve(jsonrpc.WithRoom(ctx, room), *request, *response)
 	if len(*response) == 0 {
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -56,7 +63,7 @@ var jsonContent = []string{"application/json"}
 
 // readBody reads the whole body into buffer, or says with which status it is
 // refused.
-func (s *Server) readBody(r *http.Request, buffer *[]byte) (status int, err error) {
+func (s *Server) readBody(r *http.Request, buffer *[]byte, room *jsonrpc.Room) (status int, err error) {
 	limit := s.d.Limits().RequestBytes
 	tooLarge := fmt.Errorf("request too large, limit is %d bytes", limit)
 	if r.ContentLength > int64(limit) {
@@ -66,6 +73,9 @@ func (s *Server) readBody(r *http.Request, buffer *[]byte) (status int, err erro
 	for {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
+		}
+		if !room.Grow(len(b)) {
+			return http.StatusServiceUnavailable, jsonrpc.ErrCrowded
 		}
 		n, err := r.Body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]

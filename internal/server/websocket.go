@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -41,7 +42,7 @@ func (s *Server) serveWebSocket(ctx context.Context, w http.ResponseWriter, r *h
 	}
 	c.SetReadLimit(int64(s.d.Limits().RequestBytes))
 	raw, _ := r.Context().Value(connKey{}).(net.Conn)
-	t := &socket{c: c, raw: raw}
+	t := &socket{c: c, raw: raw, patience: s.options.Body}
 	session := s.d.NewSession(ctx, t)
 	if !s.enter(session) {
 		t.Close(jsonrpc.ErrDrained)
@@ -99,13 +100,37 @@ type connKey struct{}
 
 // socket carries the messages of a session.
 type socket struct {
-	c   *websocket.Conn
-	raw net.Conn
+	c        *websocket.Conn
+	raw      net.Conn
+	patience time.Duration // for the rest of a message that has begun
 }
 
-func (s *socket) Read() ([]byte, error) {
-	_, message, err := s.c.Read(context.Background())
-	return message, err
+// Read reads a message. Its memory grows with what has come, not with what is
+// said to come.
+func (s *socket) Read(room *jsonrpc.Room) ([]byte, error) {
+	_, r, err := s.c.Reader(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	late := time.AfterFunc(s.patience, func() { s.raw.Close() })
+	defer late.Stop()
+	message := make([]byte, 0, 512)
+	for {
+		if len(message) == cap(message) {
+			if !room.Grow(2 * cap(message)) {
+				return nil, jsonrpc.ErrCrowded
+			}
+			message = append(make([]byte, 0, 2*cap(message)), message...)
+		}
+		n, err := r.Read(message[len(message):cap(message)])
+		message = message[:len(message)+n]
+		if errors.Is(err, io.EOF) {
+			return message, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 func (s *socket) Write(message []byte) error {
@@ -122,6 +147,8 @@ func (s *socket) Close(reason error) {
 	switch {
 	case errors.Is(reason, jsonrpc.ErrSlow):
 		s.c.Close(websocket.StatusPolicyViolation, "subscription messages were read too slowly and exceeded this connection's queue")
+	case errors.Is(reason, jsonrpc.ErrCrowded):
+		s.c.Close(websocket.StatusTryAgainLater, "the node holds as many large messages as it may")
 	case errors.Is(reason, jsonrpc.ErrDrained), errors.Is(reason, context.Canceled):
 		s.c.Close(websocket.StatusGoingAway, "the node is stopping")
 	default:

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/server/caller"
 )
@@ -24,9 +26,11 @@ type Guard func(ctx context.Context, c *caller.Caller, method string, prepared a
 // for use by many goroutines.
 type Dispatcher struct {
 	methods map[string]*method
+	refused map[string]string // why, by name or by the beginning of names
 	limits  Limits
 	guard   Guard
 	heavy   chan struct{}
+	memory  *semaphore.Weighted
 	log     *slog.Logger
 	work    sync.Pool // of *work
 }
@@ -40,9 +44,11 @@ func New(limits Limits, guard Guard, log *slog.Logger) *Dispatcher {
 	limits = limits.withDefaults()
 	return &Dispatcher{
 		methods: make(map[string]*method),
+		refused: make(map[string]string),
 		limits:  limits,
 		guard:   guard,
 		heavy:   make(chan struct{}, limits.HeavyCalls),
+		memory:  semaphore.NewWeighted(int64(limits.Memory)),
 		log:     log,
 		work:    sync.Pool{New: func() any { return new(work) }},
 	}
@@ -58,6 +64,8 @@ func (d *Dispatcher) Methods() []string { return slices.Sorted(maps.Keys(d.metho
 type work struct {
 	messages []message
 	items    []item
+	room     *Room
+	request  int // bytes
 }
 
 // item is a call on its way: found, prepared, then handled.
@@ -78,6 +86,8 @@ func (d *Dispatcher) Serve(ctx context.Context, request, dst []byte) []byte {
 	}
 	w := d.work.Get().(*work)
 	defer d.release(w)
+	w.room, _ = ctx.Value(roomKey{}).(*Room)
+	w.request = len(request)
 	messages, batch, fail := parse(request, &d.limits, w.messages[:0])
 	if fail != nil {
 		return appendFailure(dst, nil, fail)
@@ -90,20 +100,22 @@ func (d *Dispatcher) Serve(ctx context.Context, request, dst []byte) []byte {
 	}
 	c := caller.From(ctx)
 	if !batch {
-		return d.answer(ctx, c, &w.items[0], dst, len(dst)+d.limits.ResponseBytes)
+		return d.answer(ctx, c, w, &w.items[0], dst, len(dst)+d.limits.ResponseBytes)
 	}
-	return d.batch(ctx, c, w.items, dst)
+	return d.batch(ctx, c, w, dst)
 }
 
 // release keeps w for another request without what it points to.
 func (d *Dispatcher) release(w *work) {
 	clear(w.messages)
 	clear(w.items)
+	w.room = nil
 	d.work.Put(w)
 }
 
 // batch answers the calls in order after preparing them in parallel.
-func (d *Dispatcher) batch(ctx context.Context, c *caller.Caller, items []item, dst []byte) []byte {
+func (d *Dispatcher) batch(ctx context.Context, c *caller.Caller, w *work, dst []byte) []byte {
+	items := w.items
 	ctx, cancel := context.WithTimeout(ctx, d.limits.CallTime)
 	defer cancel()
 	d.prepare(ctx, c, items)
@@ -112,7 +124,7 @@ func (d *Dispatcher) batch(ctx context.Context, c *caller.Caller, items []item, 
 	dst = append(dst, '[')
 	for i := range items {
 		before := len(dst)
-		if dst = d.answer(ctx, c, &items[i], dst, limit); len(dst) > before {
+		if dst = d.answer(ctx, c, w, &items[i], dst, limit); len(dst) > before {
 			dst = append(dst, ',')
 		}
 	}
@@ -169,7 +181,7 @@ func (d *Dispatcher) prepareOne(ctx context.Context, c *caller.Caller, it *item)
 
 // answer makes one call and appends its response, which may not grow dst past
 // limit.
-func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, it *item, dst []byte, limit int) []byte {
+func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, w *work, it *item, dst []byte, limit int) []byte {
 	start := len(dst)
 	if it.bad != nil {
 		return appendFailure(dst, it.id, it.bad)
@@ -182,11 +194,15 @@ func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, it *item, dst
 		return dst
 	}
 	if err == nil {
-		if dst, err = appendSuccess(dst, it.id, result); err == nil && len(dst) <= limit {
-			return dst
-		}
-		if err == nil {
+		dst, err = appendSuccess(dst, it.id, result)
+		switch {
+		case err != nil:
+		case len(dst) > limit:
 			err = errTooLarge
+		case !w.room.Grow(w.request + len(dst)):
+			err = errCrowded
+		default:
+			return dst
 		}
 	}
 	return d.fail(it, dst[:start], err)
@@ -211,7 +227,7 @@ func (d *Dispatcher) fail(it *item, dst []byte, err error) []byte {
 func (d *Dispatcher) call(ctx context.Context, c *caller.Caller, it *item) (result any, err error) {
 	m := it.method
 	if m == nil {
-		return nil, unknownMethod(it.message.method)
+		return nil, d.unknownMethod(string(it.message.method))
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -268,12 +284,21 @@ func (d *Dispatcher) enter(ctx context.Context) error {
 	}
 }
 
-func unknownMethod(name []byte) *Error {
+// unknownMethod is geth's error for a method that there is not, and why, where
+// a reason was registered.
+func (d *Dispatcher) unknownMethod(name string) *Error {
+	why, ok := d.refused[name]
+	if namespace, _, found := strings.Cut(name, "_"); found && !ok {
+		why, ok = d.refused[namespace+"_"]
+	}
 	if len(name) > 100 {
 		name = name[:100]
 	}
-	return &Error{Code: CodeMethodNotFound,
-		Message: fmt.Sprintf("the method %s does not exist/is not available", strings.ToValidUTF8(string(name), "?"))}
+	message := fmt.Sprintf("the method %s does not exist/is not available", strings.ToValidUTF8(name, "?"))
+	if ok {
+		message += ": " + why
+	}
+	return &Error{Code: CodeMethodNotFound, Message: message}
 }
 
 // contain turns a panic of a method into an error. It logs where it happened

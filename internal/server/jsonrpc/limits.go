@@ -20,6 +20,7 @@ type Limits struct {
 	Subscriptions int           // subscriptions on one session
 	QueueItems    int           // messages waiting to be written on one session
 	QueueBytes    int           // their bytes
+	Memory        int           // bytes of large requests and responses at once, over all clients
 }
 
 // DefaultLimits are the limits of a node that states no others.
@@ -35,6 +36,7 @@ var DefaultLimits = Limits{
 	Subscriptions: 256,
 	QueueItems:    16384,
 	QueueBytes:    16 << 20,
+	Memory:        512 << 20,
 }
 
 // withDefaults fills every zero field from DefaultLimits.
@@ -52,5 +54,6 @@ func (l Limits) withDefaults() Limits {
 		Subscriptions: cmp.Or(l.Subscriptions, d.Subscriptions),
 		QueueItems:    cmp.Or(l.QueueItems, d.QueueItems),
 		QueueBytes:    cmp.Or(l.QueueBytes, d.QueueBytes),
+		Memory:        cmp.Or(l.Memory, d.Memory),
 	}
 }

@@ -70,6 +70,10 @@ func HandlePrepared[P, Q any](d *Dispatcher, name string,
 	}, options)
 }
 
+// Refuse gives the reason why there is no method of a name, or of a namespace
+// when the name ends with its "_": what to use instead, for the error's message.
+func (d *Dispatcher) Refuse(name, why string) { d.refused[name] = why }
+
 func (d *Dispatcher) register(m *method, options []Option) {
 	if d.methods[m.name] != nil {
 		panic(fmt.Sprintf("jsonrpc: method %s is registered twice", m.name))

@@ -22,6 +22,7 @@ type outbox struct {
 type parcel struct {
 	head, body, tail []byte
 	passed           chan struct{}
+	room             *Room // freed when the parcel is written or given up
 }
 
 func (p parcel) len() int { return len(p.head) + len(p.body) + len(p.tail) }
@@ -78,6 +79,16 @@ func (o *outbox) take(ctx context.Context, into []parcel) ([]parcel, error) {
 			return into, ctx.Err()
 		}
 	}
+}
+
+// drop gives up what waits.
+func (o *outbox) drop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.items {
+		p.room.Free()
+	}
+	o.items = nil
 }
 
 // flush waits until everything put before has been written.

@@ -59,12 +59,18 @@ func decodeArray(params []byte, v reflect.Value, required int) (int, error) {
 			}
 			return nil
 		}
-		if err := decodeOne(value, v.Field(i).Addr().Interface()); err != nil {
-			return InvalidParams("invalid argument %d: %s", i, reason(err))
-		}
-		return nil
+		return DecodeArgument(i, value, v.Field(i).Addr().Interface())
 	})
 	return n, err
+}
+
+// DecodeArgument decodes the argument at place i: for methods whose arguments
+// mean one thing or another, which take a json.RawMessage.
+func DecodeArgument(i int, value []byte, into any) error {
+	if err := decodeOne(value, into); err != nil {
+		return InvalidParams("invalid argument %d: %s", i, reason(err))
+	}
+	return nil
 }
 
 // decodeOne decodes one value; a type with its own decoder gets the text as it is.

@@ -8,9 +8,9 @@ import (
 
 // Transport is a connection that carries whole messages both ways.
 type Transport interface {
-	// Read gives the next message, or an error once the connection is closed. It
-	// is called by one goroutine.
-	Read() ([]byte, error)
+	// Read gives the next message, whose memory it takes from the room, or an
+	// error once the connection is closed. It is called by one goroutine.
+	Read(*Room) ([]byte, error)
 	// Write sends one message; it may not block for ever. It is called by one
 	// goroutine.
 	Write(message []byte) error
@@ -66,35 +66,39 @@ func (s *Session) Run() error {
 	s.tasks.Go(func() { s.cancel(s.write()) })
 	s.cancel(s.read())
 	s.tasks.Wait()
+	s.out.drop()
 	return context.Cause(s.ctx)
 }
 
 // read takes messages in and starts their calls.
 func (s *Session) read() error {
 	for {
-		message, err := s.t.Read()
+		room := s.d.Room()
+		message, err := s.t.Read(room)
 		if err != nil {
+			room.Free()
 			return err
 		}
 		select {
 		case s.slots <- struct{}{}:
 		case <-s.ctx.Done():
+			room.Free()
 			return s.ctx.Err()
 		}
 		s.tasks.Go(func() {
 			defer func() { <-s.slots }()
-			s.serve(message)
+			s.serve(message, room)
 		})
 	}
 }
 
 // serve answers one message, then begins the subscriptions that it opened, so
 // that a subscription's id always precedes its first notification.
-func (s *Session) serve(message []byte) {
+func (s *Session) serve(message []byte, room *Room) {
 	v := &visit{session: s}
-	response := s.d.Serve(context.WithValue(s.ctx, visitKey{}, v), message, nil)
-	if len(response) > 0 {
-		s.out.put(s.ctx, parcel{body: response}) // fails only when the session has ended
+	response := s.d.Serve(WithRoom(context.WithValue(s.ctx, visitKey{}, v), room), message, nil)
+	if len(response) == 0 || s.out.put(s.ctx, parcel{body: response, room: room}) != nil { // the session has ended
+		room.Free()
 	}
 	for _, sub := range v.opened {
 		s.tasks.Go(func() { s.follow(sub) })
@@ -121,7 +125,12 @@ func (s *Session) write() error {
 				buffer = append(append(append(buffer[:0], p.head...), p.body...), p.tail...)
 				message = buffer
 			}
-			if err := s.t.Write(message); err != nil {
+			err := s.t.Write(message)
+			p.room.Free()
+			if err != nil {
+				for _, p := range parcels[i+1:] {
+					p.room.Free()
+				}
 				return err
 			}
 		}

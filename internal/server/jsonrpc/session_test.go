@@ -27,7 +27,7 @@ func newPipe() *pipe {
 	return &pipe{in: make(chan []byte), out: make(chan []byte), closed: make(chan struct{})}
 }
 
-func (p *pipe) Read() ([]byte, error) {
+func (p *pipe) Read(*Room) ([]byte, error) {
 	select {
 	case m, ok := <-p.in:
 		if !ok {

@@ -62,7 +62,7 @@ func Unsubscribe(ctx context.Context, id ID) (bool, error) {
 }
 
 func (s *Session) open(v *visit, run func(context.Context, *Notifier) error) (ID, error) {
-	sub := &subscription{id: newID(), run: run}
+	sub := &subscription{id: NewID(), run: run}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
@@ -120,8 +120,8 @@ func (n *Notifier) Notify(result []byte) error {
 	return nil
 }
 
-// newID makes an id as geth writes them: 128 random bits, without leading zeros.
-func newID() ID {
+// NewID makes an id as geth writes them: 128 random bits, without leading zeros.
+func NewID() ID {
 	var b [16]byte
 	rand.Read(b[:]) // never fails
 	digits := strings.TrimLeft(hex.EncodeToString(b[:]), "0")
