@@ -37,6 +37,7 @@ type State struct {
 
 	journal     []change
 	logs        []*types.Log
+	firstLog    uint // the place of the next transaction's first log, see Trace
 	refund      uint64
 	precompiles []common.Address // warm from the start
 	buf         []byte

@@ -120,10 +120,11 @@ func (s *State) precompiled(address common.Address) bool {
 	return false
 }
 
-// AddLog implements vm.StateDB. Where the log stands in a block is for the
-// receipts to say.
+// AddLog implements vm.StateDB. The log's place counts only in traces; receipts
+// say where it stands in its block.
 func (s *State) AddLog(log *types.Log) {
 	s.note(change{kind: changeLog})
+	log.Index = s.firstLog + uint(len(s.logs))
 	s.logs = append(s.logs, log)
 	if s.hooks != nil && s.hooks.OnLog != nil {
 		s.hooks.OnLog(log)
