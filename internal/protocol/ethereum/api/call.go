@@ -9,19 +9,21 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 
+	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/evm"
 	"github.com/coco-consortium/coco/internal/server/caller"
 	"github.com/coco-consortium/coco/internal/server/jsonrpc"
 )
 
-// callGas is the most gas that a call may use.
+// callGas is the most gas that a call may use, geth's.
 const callGas = 50_000_000
 
-// callArgs is a message to run, as clients describe one. Members that have no
-// meaning here are left out: nonce and fees.
+// callArgs is a message to run, as clients describe one: geth's members. The type
+// of transaction follows from what is there.
 type callArgs struct {
 	From                 *common.Address
 	To                   *common.Address
@@ -30,79 +32,131 @@ type callArgs struct {
 	MaxFeePerGas         *hexutil.Big
 	MaxPriorityFeePerGas *hexutil.Big
 	Value                *hexutil.Big
+	Nonce                *hexutil.Uint64
 	Data                 *hexutil.Bytes // the older name of Input
 	Input                *hexutil.Bytes
-	AccessList           types.AccessList
+	AccessList           *types.AccessList
 	ChainID              *hexutil.Big
+	MaxFeePerBlobGas     *hexutil.Big
+	BlobVersionedHashes  []common.Hash
+	Blobs                json.RawMessage
 	AuthorizationList    []types.SetCodeAuthorization
 }
 
-// message is what the arguments say; from is the zero address unless they name
-// another.
-func (p *callArgs) message(chainID uint64) (*evm.Message, error) {
-	if p.GasPrice != nil && (p.MaxFeePerGas != nil || p.MaxPriorityFeePerGas != nil) {
-		return nil, jsonrpc.Errorf("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
-	}
-	if want := new(big.Int).SetUint64(chainID); p.ChainID != nil && p.ChainID.ToInt().Cmp(want) != 0 {
-		return nil, jsonrpc.Errorf("chainId does not match node's (have=%v, want=%v)", p.ChainID, (*hexutil.Big)(want))
-	}
-	m := &evm.Message{To: p.To, AccessList: p.AccessList, Authorizations: p.AuthorizationList}
-	if p.From != nil {
-		m.From = *p.From
-	}
-	if p.Gas != nil {
-		m.Gas = uint64(*p.Gas)
-	}
-	if p.Value != nil && m.Value.SetFromBig(p.Value.ToInt()) {
-		return nil, jsonrpc.InvalidParams("invalid argument 0: value does not fit 256 bits")
-	}
+var (
+	errTwoFees = jsonrpc.Errorf("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
+	errNoBlobs = jsonrpc.Errorf("blob transactions are not supported: this ledger keeps no blobs")
+)
+
+// checkCall refuses what contradicts itself or the chain.
+func (a *API) checkCall(p *callArgs) error {
+	want := new(big.Int).SetUint64(a.ChainID)
 	switch {
-	case p.Input != nil:
-		m.Data = *p.Input
-	case p.Data != nil:
-		m.Data = *p.Data
-	}
-	return m, nil
-}
-
-// callAt is a call at a block. State and block overrides are not offered.
-type callAt struct {
-	Args           callArgs
-	Block          blockRef        `rpc:"optional"`
-	StateOverrides json.RawMessage `rpc:"optional"`
-	BlockOverrides json.RawMessage `rpc:"optional"`
-}
-
-func (p *callAt) overrides() error {
-	for _, o := range []json.RawMessage{p.StateOverrides, p.BlockOverrides} {
-		if len(o) > 0 && string(o) != "{}" {
-			return jsonrpc.InvalidParams("state and block overrides are not supported")
-		}
+	case p.GasPrice != nil && (p.MaxFeePerGas != nil || p.MaxPriorityFeePerGas != nil):
+		return errTwoFees
+	case !a.Machine.Rules().Paid && (p.BlobVersionedHashes != nil || p.MaxFeePerBlobGas != nil):
+		return errNoBlobs
+	case p.To == nil && p.BlobVersionedHashes != nil:
+		return jsonrpc.Errorf("%v", core.ErrBlobTxCreate)
+	case p.To == nil && p.AuthorizationList != nil:
+		return jsonrpc.Errorf("%v", core.ErrSetCodeTxCreate)
+	case p.ChainID != nil && p.ChainID.ToInt().Cmp(want) != 0:
+		return jsonrpc.Errorf("chainId does not match node's (have=%v, want=%v)", p.ChainID.ToInt(), want)
 	}
 	return nil
 }
 
-// prepare gives what a call runs on.
-func (a *API) prepare(ctx context.Context, p *callAt) (*evm.Message, *moment, error) {
-	if err := p.overrides(); err != nil {
-		return nil, nil, err
+// message is what the arguments say, with the given gas and the nonce if there is
+// one; from is the zero address unless they name another.
+func (p *callArgs) message(gas uint64) *evm.Message {
+	m := &evm.Message{From: p.from(), To: p.To, Gas: gas, Data: p.data(), Authorizations: p.AuthorizationList, BlobHashes: p.BlobVersionedHashes}
+	if p.Nonce != nil {
+		m.Nonce = uint64(*p.Nonce)
 	}
-	msg, err := p.Args.message(a.ChainID)
-	if err != nil {
-		return nil, nil, err
+	if p.AccessList != nil {
+		m.AccessList = *p.AccessList
 	}
-	m, err := a.at(ctx, p.Block)
-	return msg, m, err
+	m.Value.SetFromBig(big256(p.Value))
+	m.Fees.FeeCap.SetFromBig(big256(cmp.Or(p.GasPrice, p.MaxFeePerGas)))
+	m.Fees.TipCap.SetFromBig(big256(cmp.Or(p.GasPrice, p.MaxPriorityFeePerGas)))
+	m.Fees.BlobCap.SetFromBig(big256(p.MaxFeePerBlobGas))
+	return m
 }
 
-func (a *API) call(ctx context.Context, _ *caller.Caller, p *callAt) (any, error) {
-	msg, m, err := a.prepare(ctx, p)
+// big256 is a number of at most 256 bits, more of which hexutil does not read;
+// none is zero.
+func big256(n *hexutil.Big) *big.Int {
+	if n == nil {
+		return new(big.Int)
+	}
+	return n.ToInt()
+}
+
+func (p *callArgs) from() common.Address {
+	if p.From == nil {
+		return common.Address{}
+	}
+	return *p.From
+}
+
+func (p *callArgs) data() []byte {
+	switch {
+	case p.Input != nil:
+		return *p.Input
+	case p.Data != nil:
+		return *p.Data
+	}
+	return nil
+}
+
+// callAt is a call at a block, under what is assumed of accounts and the block.
+type callAt struct {
+	Args           callArgs
+	Block          blockRef        `rpc:"optional"`
+	StateOverrides stateOverrides  `rpc:"optional"`
+	BlockOverrides *blockOverrides `rpc:"optional"`
+}
+
+// trial is a call with all that it runs on. Release it, and ask Err before what
+// came out is answered.
+type trial struct {
+	*moment
+	state kv.Reader
+	block *evm.Block
+}
+
+// prepare gives what a call runs on.
+func (a *API) prepare(ctx context.Context, p *callAt) (*trial, error) {
+	if p.Args.MaxFeePerBlobGas != nil && len(p.Args.BlobVersionedHashes) == 0 {
+		return nil, jsonrpc.Errorf("maxFeePerBlobGas specified without blobVersionedHashes")
+	}
+	m, err := a.at(ctx, p.Block)
 	if err != nil {
 		return nil, err
 	}
-	defer m.Release()
-	r, err := a.Machine.Call(ctx, m, m.block, msg, callGas)
-	if err = cmp.Or(m.Err(), err); err != nil {
+	state, block, err := a.assume(m, p.StateOverrides, p.BlockOverrides)
+	if err == nil {
+		err = a.checkCall(&p.Args)
+	}
+	if err != nil {
+		m.Release()
+		return nil, err
+	}
+	return &trial{m, state, block}, nil
+}
+
+func (a *API) call(ctx context.Context, _ *caller.Caller, p *callAt) (any, error) {
+	t, err := a.prepare(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Release()
+	gas := uint64(callGas)
+	if p.Args.Gas != nil {
+		gas = min(gas, uint64(*p.Args.Gas))
+	}
+	r, err := a.Machine.Call(ctx, t.state, t.block, p.Args.message(gas))
+	if err = cmp.Or(t.Err(), err); err != nil {
 		return nil, err
 	}
 	if r.Err != nil {
@@ -112,23 +166,32 @@ func (a *API) call(ctx context.Context, _ *caller.Caller, p *callAt) (any, error
 }
 
 func (a *API) estimateGas(ctx context.Context, _ *caller.Caller, p *callAt) (any, error) {
-	msg, m, err := a.prepare(ctx, p)
+	gas, err := a.estimate(ctx, p)
+	return quantity(gas), err
+}
+
+func (a *API) estimate(ctx context.Context, p *callAt) (uint64, error) {
+	t, err := a.prepare(ctx, p)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer m.Release()
-	gas, err := a.Machine.EstimateGas(ctx, m, m.block, msg, callGas)
-	err = cmp.Or(m.Err(), err)
+	defer t.Release()
+	var gas uint64
+	if p.Args.Gas != nil {
+		gas = min(callGas, uint64(*p.Args.Gas))
+	}
+	gas, err = a.Machine.EstimateGas(ctx, t.state, t.block, p.Args.message(gas), callGas)
+	err = cmp.Or(t.Err(), err)
 	var failed *evm.Failure
 	if errors.As(err, &failed) {
-		return nil, failure(failed.Err, failed.Output)
+		return 0, failure(failed.Err, failed.Output)
 	}
-	return quantity(gas), err
+	return gas, err
 }
 
 // failure is the error of a message that failed: a revert has geth's code 3 and
 // the data it reverted with.
-func failure(err error, output []byte) error {
+func failure(err error, output []byte) *jsonrpc.Error {
 	if !errors.Is(err, vm.ErrExecutionReverted) {
 		return jsonrpc.Errorf("%v", err)
 	}

@@ -42,8 +42,12 @@ func (m *Machine) Block(h *types.Header, hash func(number uint64) common.Hash) *
 // Precompiles gives a copy of the precompiled contracts that the rules have in a
 // block.
 func (m *Machine) Precompiles(b *Block) vm.PrecompiledContracts {
+	return vm.ActivePrecompiledContracts(m.blockRules(b))
+}
+
+func (m *Machine) blockRules(b *Block) params.Rules {
 	c := b.context()
-	return vm.ActivePrecompiledContracts(m.rules.Config.Rules(c.BlockNumber, c.Random != nil, c.Time))
+	return m.rules.Config.Rules(c.BlockNumber, c.Random != nil, c.Time)
 }
 
 func (b *Block) context() vm.BlockContext {

@@ -7,8 +7,7 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
-	"github.com/ethereum/go-ethereum/core/vm"
-	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/core"
 
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/problem"
@@ -17,24 +16,6 @@ import (
 // ErrCallTimeout says that a call was ended before it had finished.
 var ErrCallTimeout = problem.New("CALL_TIMEOUT", "the call was ended before it finished",
 	"make a smaller call, or split it")
-
-// Failure is the error of EstimateGas for a message that fails however much gas
-// it has.
-type Failure struct {
-	Err    error
-	Output []byte // the data it reverted with
-}
-
-// Error gives the reason that the contract gave, if it gave one.
-func (f *Failure) Error() string {
-	if reason := RevertReason(f.Output); reason != "" {
-		return fmt.Sprintf("%v: %s", f.Err, reason)
-	}
-	return f.Err.Error()
-}
-
-// Unwrap gives the failure that the interpreter reported.
-func (f *Failure) Unwrap() error { return f.Err }
 
 // RevertReason is the text in revert data that has the form of Solidity's
 // Error(string) or Panic(uint256), else "".
@@ -46,92 +27,79 @@ func RevertReason(data []byte) string {
 	return reason
 }
 
-// Call runs a message on the state that reader shows and changes nothing. Gas is
-// cut to gasCap, and is gasCap when the message names none. Neither nonce nor the
-// sender's being a contract matters. An error is a refusal, or ErrCallTimeout
-// when ctx ended; a failing contract is a Result.
-func (m *Machine) Call(ctx context.Context, reader kv.Reader, b *Block, msg *Message, gasCap uint64) (*Result, error) {
-	gas := gasCap
-	if msg.Gas > 0 {
-		gas = min(msg.Gas, gasCap)
-	}
-	return m.call(ctx, newState(m.ids, m.codes, nil), reader, b, msg, gas)
+// Call runs a message on the state that reader shows and changes nothing. Neither
+// nonce nor the sender's being a contract matters. An error is a refusal, or
+// ErrCallTimeout when ctx ended; a failing contract is a Result.
+func (m *Machine) Call(ctx context.Context, reader kv.Reader, b *Block, msg *Message) (*Result, error) {
+	r, err := m.call(ctx, newState(m.ids, m.codes, nil), reader, b, msg, msg.Gas)
+	return r, worded(err, "err: %s (supplied gas %d)", msg.Gas)
 }
 
+// call runs a message with other gas than its own. s brings the hooks.
 func (m *Machine) call(ctx context.Context, s *State, reader kv.Reader, b *Block, msg *Message, gas uint64) (*Result, error) {
-	x := &Executor{machine: m, block: b.context(), state: s, checks: Lenient, moved: b.Precompiles}
-	l := x.message(msg)
-	l.GasLimit = gas
+	x := &Executor{machine: m, block: b.context(), hooks: s.hooks, state: s, checks: Lenient, moved: b.Precompiles}
+	defer x.Close()
 	// Who offers no price pays none, and the contract sees none.
-	if l.GasPrice.IsZero() {
+	if msg.Fees.Price(x.block.BaseFee).IsZero() {
 		x.block.BaseFee = new(big.Int)
 	}
-	if l.BlobGasFeeCap != nil && l.BlobGasFeeCap.IsZero() {
+	if msg.BlobHashes != nil && msg.Fees.BlobCap.IsZero() {
 		x.block.BlobBaseFee = new(big.Int)
 	}
-	x.evm = x.interpreter()
-	defer x.Close()
-	stop := context.AfterFunc(ctx, x.evm.Cancel)
-	defer stop()
+	return x.within(ctx, func() (*Result, error) {
+		l, err := x.message(msg)
+		if err != nil {
+			return nil, err
+		}
+		l.GasLimit = gas
+		return x.run(reader, l, nil)
+	})
+}
+
+// Try is Apply for a transaction that is only simulated: it ends when ctx does,
+// and its refusals are worded as those of calls.
+func (x *Executor) Try(ctx context.Context, tx Sink, m *Message) (*Result, error) {
+	r, err := x.within(ctx, func() (*Result, error) { return x.Apply(tx, m) })
+	return r, worded(err, "err: %s (supplied gas %d)", m.Gas)
+}
+
+// within runs what uses the interpreter and ends it when ctx ends.
+func (x *Executor) within(ctx context.Context, run func() (*Result, error)) (*Result, error) {
+	if x.evm == nil {
+		x.evm = x.interpreter()
+	}
 	e := x.evm
-	r, err := x.run(reader, l, nil)
+	stop := context.AfterFunc(ctx, e.Cancel)
+	defer stop()
+	r, err := run()
 	if e.Cancelled() {
 		return nil, ErrCallTimeout.From(context.Cause(ctx))
 	}
 	return r, err
 }
 
-// EstimateGas finds the smallest gas with which the message succeeds on the state
-// that reader shows, to within 1.5 percent. A message that fails at the most it
-// may have (its own gas, MaxTransactionGas, gasCap) is an error: a Failure.
-func (m *Machine) EstimateGas(ctx context.Context, reader kv.Reader, b *Block, msg *Message, gasCap uint64) (uint64, error) {
-	high := min(gasCap, MaxTransactionGas)
-	if msg.Gas >= params.TxGas {
-		high = min(high, msg.Gas)
+// offer checks the prices that a message offers where nothing is paid; else the
+// library does (EIP-1559). A call may offer none.
+func (x *Executor) offer(m *Message) error {
+	f := &m.Fees
+	switch none := f.FeeCap.IsZero() && f.TipCap.IsZero(); {
+	case x.machine.rules.Paid || x.checks == Strict || x.checks == Lenient && none:
+	case f.FeeCap.Lt(&f.TipCap):
+		return refusal(fmt.Errorf("%w: address %v, maxPriorityFeePerGas: %s, maxFeePerGas: %s", core.ErrTipAboveFeeCap, m.From.Hex(), &f.TipCap, &f.FeeCap))
+	case f.FeeCap.CmpBig(x.block.BaseFee) < 0:
+		return refusal(fmt.Errorf("%w: address %v, maxFeePerGas: %s, baseFee: %s", core.ErrFeeCapTooLow, m.From.Hex(), &f.FeeCap, x.block.BaseFee))
 	}
-	s := newState(m.ids, m.codes, nil)
-	// try reports whether the message succeeds. Too little gas to begin with is
-	// a failure, every other refusal an error.
-	try := func(gas uint64) (*Result, bool, error) {
-		r, err := m.call(ctx, s, reader, b, msg, gas)
-		if err != nil && problem.CodeOf(err) == intrinsicGas {
-			return nil, false, nil
-		}
-		return r, err == nil && r.Err == nil, err
+	return nil
+}
+
+// worded puts a refusal into the words that clients know from calls; other errors
+// stay as they are.
+func worded(err error, format string, gas uint64) error {
+	var p *problem.Error
+	if !errors.As(err, &p) || p.Code == ErrCallTimeout.Code {
+		return err
 	}
-	if len(msg.Data) == 0 && msg.To != nil && len(m.View(reader).Code(*msg.To)) == 0 && high >= params.TxGas {
-		if r, ok, err := try(params.TxGas); err == nil && ok {
-			return r.GasUsed, nil
-		}
-	}
-	r, ok, err := try(high)
-	switch {
-	case err != nil:
-		return 0, err
-	case ok:
-	case r == nil || errors.Is(r.Err, vm.ErrOutOfGas):
-		return 0, &Failure{Err: fmt.Errorf("gas required exceeds allowance (%d)", high)}
-	default:
-		return 0, &Failure{Err: r.Err, Output: r.Output}
-	}
-	// What an unconstrained run used is a lower bound, but for contracts that
-	// look at the gas they have. What it used before refunds, with the part that
-	// each call withholds (EIP-150), is usually enough.
-	low := r.GasUsed - 1
-	for guess := (r.peak + params.CallStipend) * 64 / 63; low+1 < high; guess = (low + high) / 2 {
-		if (high-low)*200/high < 3 {
-			break
-		}
-		guess = max(min(guess, high-1, 2*low), low+1)
-		_, ok, err := try(guess)
-		switch {
-		case err != nil:
-			return 0, err
-		case ok:
-			high = guess
-		default:
-			low = guess
-		}
-	}
-	return high, nil
+	c := *p
+	c.What = fmt.Sprintf(format, p.What, gas)
+	return &c
 }

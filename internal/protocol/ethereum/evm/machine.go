@@ -65,8 +65,7 @@ type Result struct {
 	Output  []byte // what it returned, or the data it reverted with
 	Logs    []*types.Log
 	Created *common.Address // the contract that a transaction created
-
-	peak uint64 // gas before refunds
+	Peak    uint64          // gas before refunds
 }
 
 // Reverted reports that the contract itself undid what it had done (REVERT).
@@ -93,7 +92,7 @@ type Executor struct {
 	checks  Checks
 	state   *State
 	moved   vm.PrecompiledContracts // instead of those of the rules, unless nil
-	evm     *vm.EVM // nil before the first transaction and after a crash
+	evm     *vm.EVM                 // nil before the first transaction and after a crash
 }
 
 // Executor makes the executor of a block. hooks trace it and may be nil.
@@ -110,7 +109,11 @@ func (m *Machine) Simulator(b *Block, hooks *tracing.Hooks, checks Checks) *Exec
 // that it cannot be a transaction of this state (see Refusal); then nothing was
 // written. A failing contract is no error.
 func (x *Executor) Apply(tx Sink, m *Message) (*Result, error) {
-	r, err := x.run(tx, x.message(m), nil)
+	l, err := x.message(m)
+	if err != nil {
+		return nil, err
+	}
+	r, err := x.run(tx, l, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +154,10 @@ func (x *Executor) Close() {
 }
 
 // message is a message for the library, with the executor's checks.
-func (x *Executor) message(m *Message) *core.Message {
+func (x *Executor) message(m *Message) (*core.Message, error) {
+	if err := x.offer(m); err != nil {
+		return nil, err
+	}
 	var fees Fees
 	if x.machine.rules.Paid {
 		fees = m.Fees
@@ -163,7 +169,7 @@ func (x *Executor) message(m *Message) *core.Message {
 	if x.checks >= Lenient {
 		l.SkipNonceCheck().SkipExecutionGasCapCheck()
 	}
-	return l
+	return l, nil
 }
 
 // run runs a message without finalising or writing anything. pool is what the
@@ -184,12 +190,12 @@ func (x *Executor) run(reader kv.Reader, msg *core.Message, pool *core.GasPool) 
 		return nil, x.state.err
 	}
 	return &Result{
-		GasUsed: result.UsedGas, Err: result.Err, Output: result.ReturnData, Logs: x.state.logs, peak: result.MaxUsedGas,
+		GasUsed: result.UsedGas, Err: result.Err, Output: result.ReturnData, Logs: x.state.logs, Peak: result.MaxUsedGas,
 	}, nil
 }
 
 func (x *Executor) interpreter() *vm.EVM {
-	e := vm.NewEVM(x.block, x.state, x.machine.rules.Config, vm.Config{Tracer: x.hooks, NoBaseFee: x.checks >= Lenient})
+	e := vm.NewEVM(x.block, x.state, x.machine.rules.Config, vm.Config{Tracer: x.hooks, NoBaseFee: x.checks >= Lenient || !x.machine.rules.Paid})
 	e.SetJumpDestCache(x.machine.codes.jumps)
 	if x.moved != nil {
 		e.SetPrecompiles(x.moved)

@@ -236,7 +236,7 @@ func TestCall(t *testing.T) {
 	ctx := t.Context()
 	call := func(from common.Address, data []byte) *Result {
 		t.Helper()
-		result, err := r.Call(ctx, reader, testBlock(), &Message{From: from, To: &token, Data: data}, 1_000_000)
+		result, err := r.Call(ctx, reader, testBlock(), &Message{From: from, To: &token, Gas: 1_000_000, Data: data})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,11 +254,11 @@ func TestCall(t *testing.T) {
 	if got := call(bob, contracts.Token.Call("transfer", alice, big.NewInt(1))); !got.Reverted() || RevertReason(got.Output) != "transfer amount exceeds balance" {
 		t.Errorf("revert: %v %q", got.Err, RevertReason(got.Output))
 	}
-	// Gas is cut to the cap; a contract may call as itself, whatever its nonce.
-	if got, err := r.Call(ctx, reader, testBlock(), &Message{From: token, To: &token, Gas: 1e15, Data: contracts.Token.Call("totalSupply")}, 50_000); err != nil || got.Err != nil {
+	// A contract may call as itself, whatever its nonce.
+	if got, err := r.Call(ctx, reader, testBlock(), &Message{From: token, To: &token, Gas: 50_000, Data: contracts.Token.Call("totalSupply")}); err != nil || got.Err != nil {
 		t.Errorf("%v %v", err, got)
 	}
-	if _, err := r.Call(ctx, reader, testBlock(), &Message{From: bob, To: &token, Value: *uint256.NewInt(1)}, 50_000); problem.CodeOf(err) != "INSUFFICIENT_FUNDS" {
+	if _, err := r.Call(ctx, reader, testBlock(), &Message{From: bob, To: &token, Gas: 50_000, Value: *uint256.NewInt(1)}); problem.CodeOf(err) != "INSUFFICIENT_FUNDS" {
 		t.Errorf("value from nowhere: %v", err)
 	}
 }
@@ -272,7 +272,7 @@ func TestCallCancelled(t *testing.T) {
 	var canceller sync.WaitGroup
 	canceller.Go(cancel)
 	defer canceller.Wait()
-	_, err := r.Call(ctx, r.store.Speculative(), b, &Message{To: &loop}, 1<<62)
+	_, err := r.Call(ctx, r.store.Speculative(), b, &Message{To: &loop, Gas: 1 << 62})
 	if !errors.Is(err, ErrCallTimeout) || !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
@@ -308,7 +308,7 @@ func TestEstimateGas(t *testing.T) {
 		try := func(gas uint64) bool {
 			c := *m
 			c.Gas = gas
-			result, err := r.Call(t.Context(), reader, testBlock(), &c, gas)
+			result, err := r.Call(t.Context(), reader, testBlock(), &c)
 			return err == nil && result.Err == nil
 		}
 		if !try(gas) || try(gas-gas/50) {

@@ -9,9 +9,6 @@ import (
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
-// intrinsicGas is the code of the refusal for too little gas to begin with.
-const intrinsicGas problem.Code = "INTRINSIC_GAS"
-
 // refusals are the reasons why a message cannot be a transaction of a state. What
 // a refusal says is what the library says, because Ethereum clients know errors
 // by these words.
@@ -25,20 +22,22 @@ var refusals = []struct {
 	{core.ErrNonceMax, "NONCE_MAX", "use another account"},
 	{core.ErrInsufficientFundsForTransfer, "INSUFFICIENT_FUNDS", "send less value, or fund the sender; gas itself is free"},
 	{core.ErrInsufficientFunds, "INSUFFICIENT_FUNDS", "send less value, or fund the sender; gas itself is free"},
-	{core.ErrIntrinsicGas, intrinsicGas, "raise the gas limit (eth_estimateGas)"},
-	{core.ErrFloorDataGas, intrinsicGas, "raise the gas limit (eth_estimateGas)"},
+	{core.ErrIntrinsicGas, "INTRINSIC_GAS", "raise the gas limit (eth_estimateGas)"},
+	{core.ErrFloorDataGas, "INTRINSIC_GAS", "raise the gas limit (eth_estimateGas)"},
 	{core.ErrGasLimitTooHigh, "GAS_LIMIT_TOO_HIGH", "ask for at most 16777216 gas (EIP-7825)"},
 	{core.ErrSenderNoEOA, "SENDER_IS_CONTRACT", "send it from an account without code (EIP-3607)"},
 	{vm.ErrMaxInitCodeSizeExceeded, "INIT_CODE_TOO_LARGE", "keep creation code below 49152 bytes (EIP-3860)"},
 	{core.ErrEmptyAuthList, "AUTHORIZATION_LIST", "give at least one authorization (EIP-7702)"},
 	{core.ErrSetCodeTxCreate, "AUTHORIZATION_LIST", "name a recipient (EIP-7702)"},
+	{core.ErrTipAboveFeeCap, "FEES", "offer no more for the priority than in all (EIP-1559)"},
+	{core.ErrFeeCapTooLow, "FEES", "offer at least the base fee (EIP-1559)"},
 }
 
 // refusal makes a problem of an error of the library.
 func refusal(err error) error {
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
-			return problem.New(r.code, err.Error(), r.next)
+			return problem.New(r.code, err.Error(), r.next).From(r.err)
 		}
 	}
 	return problem.New("TRANSACTION_REFUSED", err.Error(), "check the transaction's fields")
