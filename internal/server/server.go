@@ -135,6 +135,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := caller.With(r.Context(), who)
+	if r.URL.RawQuery != "" {
+		ctx = jsonrpc.WithWishes(ctx, r.URL.Query())
+	}
 	if isUpgrade(r) {
 		s.serveWebSocket(ctx, w, r)
 		return

@@ -20,11 +20,16 @@ func (a *API) check(_ context.Context, _ *caller.Caller, p *struct{ Raw hexutil.
 	return a.checker.Check(p.Raw)
 }
 
-// send answers with the hash as soon as the transaction is admitted.
-func (a *API) send(_ context.Context, c *caller.Caller, t *pool.Transaction) (any, error) {
+// send answers with the hash as soon as the transaction is admitted, or, when the
+// client's URL says ?send=committed, when it is committed: tools whose own
+// networks have every transaction in a block at once read right after sending.
+func (a *API) send(ctx context.Context, c *caller.Caller, t *pool.Transaction) (any, error) {
 	e, err := a.Pool.Admit(c.Bytes(), t)
 	if err != nil {
 		return nil, err
+	}
+	if jsonrpc.Wish(ctx, "send") == "committed" {
+		a.Pool.Settle(ctx, e, patience)
 	}
 	hash := e.Hash()
 	return data(hash[:]), nil

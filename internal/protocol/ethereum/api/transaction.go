@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -57,7 +58,15 @@ func transactionAt(b *ethereum.Block, index hexutil.Uint) any {
 	return minedShape{b, int(index)}
 }
 
+// patience is how long after its turn has come a transaction is waited for.
+const patience = time.Second
+
+// receipt waits for a transaction that is on its way: its commit is a matter of
+// milliseconds, and clients that find no receipt ask again after a second or four.
 func (a *API) receipt(ctx context.Context, _ *caller.Caller, p *byHash) (any, error) {
+	if e, ok := a.Pool.Find(p.Hash); ok {
+		a.Pool.Settle(ctx, e, patience)
+	}
 	return a.receiptOf(ctx, p.Hash)
 }
 

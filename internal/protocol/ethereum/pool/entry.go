@@ -26,8 +26,9 @@ type Entry struct {
 	arrived time.Time
 	placed  chan struct{} // closed when ticket or given is set
 
-	ticket Ticket // set at once or before placed is closed
-	given  error  // why it was given up before it had a ticket
+	ticket Ticket    // set at once or before placed is closed
+	handed time.Time // when it got its ticket
+	given  error     // why it was given up before it had a ticket
 }
 
 // Hash is the transaction's hash.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math/big"
@@ -141,6 +142,20 @@ func (p *Pool) Find(hash common.Hash) (*Entry, bool) {
 	return e, e != nil
 }
 
+// Settle waits for a transaction that is on its way: until it is committed,
+// which is true, or refused, or was handed to the sequencer a patience ago. It
+// does not wait for one whose turn has not come. So a client that asks at once
+// after sending has its answer by asking once, and a network that stands still
+// delays nobody.
+func (p *Pool) Settle(ctx context.Context, e *Entry, patience time.Duration) bool {
+	if e.Waiting() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience-p.Now().Sub(e.handed))
+	defer cancel()
+	return e.Wait(ctx) == nil
+}
+
 // sender gives what is known of an account, up to date with its nonce.
 func (p *Pool) sender(from common.Address, nonce uint64) *sender {
 	s := p.senders[from]
@@ -167,7 +182,7 @@ func (p *Pool) submit(s *sender, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	e.ticket = ticket
+	e.ticket, e.handed = ticket, p.Now()
 	if e.placed != nil {
 		close(e.placed)
 	}

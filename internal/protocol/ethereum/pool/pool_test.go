@@ -490,3 +490,38 @@ func TestStatusAndWait(t *testing.T) {
 		t.Errorf("committed: %+v", s)
 	}
 }
+
+// Whoever asks right after sending is answered at the commit, but neither by a
+// gap nor by a ledger that stands still held up.
+func TestSettle(t *testing.T) {
+	l, a := newLedger(), newAccount(t)
+	p := l.pool(Limits{})
+	ahead, err := p.Admit(nil, transfer(t, a, 1, 0))
+	if err != nil || p.Settle(t.Context(), ahead, time.Hour) {
+		t.Errorf("a transaction before its turn: %v, or said to be settled", err)
+	}
+	first, err := p.Admit(nil, transfer(t, a, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settled := make(chan bool)
+	for _, e := range []*Entry{first, ahead} {
+		go func() { settled <- p.Settle(t.Context(), e, time.Hour) }()
+	}
+	l.execute(2)
+	l.commit()
+	if !<-settled || !<-settled {
+		t.Error("committed, and not settled")
+	}
+
+	third, err := p.Admit(nil, transfer(t, a, 2, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.now = l.now.Add(time.Minute)
+	if p.Settle(t.Context(), third, time.Minute) {
+		t.Error("settled without a commit")
+	}
+	l.execute(1)
+	l.commit()
+}
