@@ -49,7 +49,7 @@ type FS interface {
 	Rename(from, to string) error
 	SyncDir(dir string) error
 	// Lock takes an exclusive lock that ends with the process; it fails with
-	// ErrLocked when another process holds it.
+	// ErrLocked when another process holds it. The file holds that process's number.
 	Lock(name string) (io.Closer, error)
 }
 

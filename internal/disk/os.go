@@ -2,9 +2,12 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,13 +68,27 @@ func (f osFS) Lock(name string) (io.Closer, error) {
 		return nil, err
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		file.Close()
+		defer file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, ErrLocked
+			return nil, fmt.Errorf("%w%s", ErrLocked, holder(file))
 		}
 		return nil, err
 	}
+	// Who holds it is for people to read; the lock holds without.
+	if file.Truncate(0) == nil {
+		file.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	}
 	return file, nil
+}
+
+// holder names the process that wrote its number into a locked file.
+func holder(file *os.File) string {
+	var text [20]byte
+	n, _ := file.ReadAt(text[:], 0)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n]))); err == nil {
+		return fmt.Sprintf(", which has the number %d", pid)
+	}
+	return ""
 }
 
 func (f osFile) Sync() error { return unix.Fdatasync(int(f.Fd())) }

@@ -50,6 +50,8 @@ var (
 	ErrForeign = problem.New("DATA_FOREIGN", "the directory belongs to something else",
 		"give the directory of this network with --data, or an empty one to begin a new network")
 	ErrUnwritable = problem.New("DATA_UNWRITABLE", "the data directory cannot be written",
+	ErrServiceFile = problem.New("SERVICE_FILE", "service.pem cannot be used",
+		"put the network's own service.pem back, or remove the file: the node writes it again")
 		"check the path, its owner and that its disk is mounted for writing, or give another with --data")
 )
 
@@ -82,7 +84,7 @@ func openDirectory(f disk.FS) (io.Closer, error) {
 	lock, err := f.Lock(fileLock)
 	switch {
 	case errors.Is(err, disk.ErrLocked):
-		return nil, ErrLocked
+		return nil, ErrLocked.From(err)
 	case err != nil:
 		return nil, ErrUnwritable.From(err)
 	}
@@ -130,7 +132,7 @@ func serviceFile(f disk.FS, key *ecdsa.PrivateKey, id format.ServiceID, mode str
 	}
 	known, err := proof.ParseService(data)
 	if err != nil {
-		return nil, ErrForeign.From(fmt.Errorf("%s: %w", fileService, err))
+		return nil, ErrServiceFile.From(err)
 	}
 	if !bytes.Equal(keys.SPKI(&key.PublicKey), known.SPKI) {
 		return nil, ErrForeign.From(errors.New(fileService + " is another network's"))

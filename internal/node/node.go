@@ -48,6 +48,8 @@ type Config struct {
 	Snapshot Cadence
 }
 
+	Origins  []string // web origins whose pages may ask, see server.Options
+	Hosts    []string // names under which the node answers, see server.Options
 // Cadence says when a snapshot is taken: when so many records and so many bytes
 // of them were committed since the last one, and as many bytes as it took.
 type Cadence struct {

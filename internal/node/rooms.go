@@ -60,15 +60,18 @@ type Account struct {
 	PrivateKey string `json:"privateKey"`
 }
 
-// Accounts are the accounts that the development network's genesis funds. Their
-// keys are public knowledge.
-func (n *Node) Accounts() []Account {
+// DevelopmentAccounts are the accounts that a development network's genesis
+// funds. Their keys are public knowledge.
+func DevelopmentAccounts() []Account {
 	var list []Account
 	for _, a := range ethereum.DevelopmentAccounts() {
 		list = append(list, Account{a.Address.Hex(), "0x" + hex.EncodeToString(crypto.FromECDSA(a.Key))})
 	}
 	return list
 }
+
+// Accounts are the accounts that this network's genesis funds.
+func (n *Node) Accounts() []Account { return DevelopmentAccounts() }
 
 // ChainID is the Ethereum chain id of this network.
 func (n *Node) ChainID() uint64 { return ethereum.DevelopmentChainID }

@@ -18,7 +18,7 @@ func (n *Node) newServer() *server.Server {
 	d := jsonrpc.New(jsonrpc.Limits{}, nil, n.config.Logger)
 	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: n.config.Version, Chain: n.rooms.chain, Store: n.state, Past: history.NewPast(n.state),
 		Machine: n.rooms.machine, Pool: n.pool, Service: n, Now: n.config.Clock}).Register(d)
-	return server.New(d, server.Options{Log: n.config.Logger})
+	return server.New(d, server.Options{Log: n.config.Logger, Origins: n.config.Origins, Hosts: n.config.Hosts})
 }
 
 // Listen opens the address where a node serves.

@@ -130,6 +130,9 @@ func (n *Node) wait() int {
 	return n.cmd.ProcessState.ExitCode()
 }
 
+// PID is the process's number.
+func (n *Node) PID() int { return n.cmd.Process.Pid }
+
 // Rest is what the node printed on stdout behind its line, and Stderr what it
 // said besides; both are complete once it ended.
 func (n *Node) Rest() string   { return n.rest.String() }

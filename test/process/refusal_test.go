@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,7 +116,11 @@ func TestForeignDirectory(t *testing.T) {
 func TestSecondProcess(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	n := binary.Start(t, "--data", data)
-	refused(t, start(t, data), "DATA_LOCKED")
+	second := start(t, data)
+	refused(t, second, "DATA_LOCKED")
+	if !strings.Contains(second.Stderr, strconv.Itoa(n.PID())) {
+		t.Errorf("it does not name the process that holds the directory:\n%s", second.Stderr)
+	}
 	client := n.Dial(t)
 	s := senders(t, n, client)[0]
 	s.must(t, client, &s.address, 0, nil)
@@ -137,7 +142,7 @@ func TestCorruptFiles(t *testing.T) {
 	}{
 		{"node/ledger/chunk-*", "LEDGER_CORRUPT"},
 		{"node/keys/bundle-*", "KEY_BUNDLE"},
-		{"service.pem", "DATA_FOREIGN"},
+		{"service.pem", "SERVICE_FILE"},
 	} {
 		t.Run(damage.file, func(t *testing.T) {
 			names, err := filepath.Glob(filepath.Join(data, damage.file))
