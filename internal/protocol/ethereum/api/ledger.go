@@ -94,25 +94,26 @@ func (a *API) transactionStatus(ctx context.Context, _ *caller.Caller, p *struct
 		return a.statusOf(p.Transaction.id), nil
 	}
 	hash := *p.Transaction.hash
-	id, err := a.txID(ctx, hash)
-	if errors.Is(err, chain.ErrUnknown) {
-		switch s := a.Pool.Status(hash); {
-		case s.TxID != nil:
-			return a.statusOf(*s.TxID), nil
-		case s.Pending:
-			return statusShape{Status: "pending"}, nil
-		case s.Refused != nil:
-			return statusShape{Status: "refused: " + pool.Reason(s.Refused)}, nil
-		}
-		id, err = a.txID(ctx, hash) // committed since the first look
+	if b, i := a.Chain.Recent(hash); b != nil {
+		return a.statusOf(b.TxIDs[i]), nil
 	}
+	known := a.Pool.Status(hash)
 	switch {
-	case errors.Is(err, chain.ErrUnknown):
-		return statusShape{Status: sequencer.StatusUnknown.String()}, nil
-	case err != nil:
-		return nil, err
+	case known.TxID != nil:
+		return a.statusOf(*known.TxID), nil
+	case known.Pending:
+		return statusShape{Status: "pending"}, nil
 	}
-	return a.statusOf(id), nil
+	id, err := a.txID(ctx, hash) // it may have been committed since the first look
+	switch {
+	case err == nil:
+		return a.statusOf(id), nil
+	case !errors.Is(err, chain.ErrUnknown):
+		return nil, err
+	case known.Refused != nil:
+		return statusShape{Status: "refused: " + pool.Reason(known.Refused)}, nil
+	}
+	return statusShape{Status: sequencer.StatusUnknown.String()}, nil
 }
 
 func (a *API) statusOf(id sequencer.TxID) statusShape {

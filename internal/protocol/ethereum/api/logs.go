@@ -7,7 +7,9 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/server/caller"
 	"github.com/coco-consortium/coco/internal/server/jsonrpc"
@@ -40,7 +42,7 @@ func (f *logFilter) UnmarshalJSON(text []byte) error {
 	case len(o.Topics) > 4:
 		return errors.New("exceed max topics")
 	case len(o.Address) > chain.MaxAlternatives:
-		return fmt.Errorf("exceed max addresses: %d, at most %d", len(o.Address), chain.MaxAlternatives)
+		return errors.New("exceed max addresses or topics per search position")
 	}
 	f.hash, f.addresses = o.BlockHash, o.Address
 	if o.FromBlock != nil {
@@ -51,7 +53,7 @@ func (f *logFilter) UnmarshalJSON(text []byte) error {
 	}
 	for _, topics := range o.Topics {
 		if len(topics) > chain.MaxAlternatives {
-			return fmt.Errorf("exceed max topics at one position: %d, at most %d", len(topics), chain.MaxAlternatives)
+			return errors.New("exceed max topics")
 		}
 		f.topics = append(f.topics, topics)
 	}
@@ -137,10 +139,26 @@ func (a *API) logsOf(ctx context.Context, f logFilter) (any, error) {
 		return nil, err
 	}
 	logs, err := a.Chain.Logs(ctx, q)
-	if errors.Is(err, chain.ErrTooWide) {
-		return nil, &jsonrpc.Error{Code: jsonrpc.CodeLimit, Message: fmt.Sprintf(
-			"the query covers too many blocks or logs: ask for fewer blocks at a time, at most %d without addresses and topics, "+
-				"so that an answer has at most %d logs", chain.MaxScan, chain.MaxLogs)}
+	if wide := (*chain.TooWide)(nil); errors.As(err, &wide) {
+		return nil, tooWide(wide)
 	}
 	return logsShape(logs), err
+}
+
+// pageShape tells a program which part of its query can be answered.
+type pageShape struct {
+	Code problem.Code   `json:"code"`
+	Next string         `json:"next"`
+	From hexutil.Uint64 `json:"from"`
+	To   hexutil.Uint64 `json:"to"`
+}
+
+// tooWide says which limit a query met and how to page, in the words by which
+// indexers find the blocks in the message.
+func tooWide(e *chain.TooWide) error {
+	from, to := hexutil.Uint64(e.From), hexutil.Uint64(e.To)
+	return &jsonrpc.Error{Code: jsonrpc.CodeLimit,
+		Message: fmt.Sprintf("query %s. Try with this block range [%v, %v].", e.Limit, from, to),
+		Data:    pageShape{chain.ErrTooWide.Code, fmt.Sprintf("retry with toBlock %v, then go on with fromBlock %v", to, to+1), from, to},
+	}
 }

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -22,7 +23,7 @@ var (
 		"check the number or hash; a transaction is found once it is committed")
 	// ErrIndexing says that the index is too far behind to answer.
 	ErrIndexing = problem.New("INDEX_BEHIND", "the history index is still being made",
-		"ask again in a moment")
+		"ask again in a moment; eth_syncing tells how far it has come")
 )
 
 // Blocks reads committed blocks of the ledger.
@@ -30,16 +31,21 @@ type Blocks interface {
 	Block(ctx context.Context, height uint64) (*envelope.Block, error)
 }
 
-// Index finds where terms occur; history.Index implements it.
+// Index finds where terms occur; history.Index implements it. It holds all blocks
+// up to its height. One that may be made again while it is asked refuses, with
+// ErrIndexing, to find up to a height that it does not hold any more.
 type Index interface {
 	Find(term []byte, from, to uint64, limit int, reverse bool) ([]history.Found, error)
 	// Height is the last height that the index holds; ok is false if it holds none.
 	Height() (height uint64, ok bool)
 }
 
-// maxBehind is how many blocks that are neither in the index nor in the tail are
-// read from the ledger for one question.
-const maxBehind = 1000
+// How many blocks that are neither in the index nor in the tail are read from the
+// ledger for one question, and how many bytes of them for a hash.
+const (
+	maxBehind      = 1000
+	maxBehindBytes = 16 << 20
+)
 
 // decodedBlocks is how many old blocks are kept decoded.
 const decodedBlocks = 16
@@ -50,6 +56,7 @@ type Chain struct {
 	index  Index
 	old    *lru.Cache[uint64, *ethereum.Block]
 	hashes *lru.Cache[uint64, common.Hash]
+	limits limits
 
 	mu    sync.RWMutex
 	tail  tail
@@ -63,17 +70,29 @@ var _ sequencer.Follower = (*Chain)(nil)
 
 // Open makes the chain of a ledger whose last committed block has the given height.
 func Open(ctx context.Context, blocks Blocks, index Index, height uint64) (*Chain, error) {
-	c := &Chain{
-		blocks: blocks, index: index, tail: newTail(),
-		old: lru.NewCache[uint64, *ethereum.Block](decodedBlocks), hashes: lru.NewCache[uint64, common.Hash](512),
-		indexing: indexing{changed: make(chan struct{})},
-	}
+	c := open(blocks, index)
 	head, err := c.read(ctx, height)
 	if err != nil {
 		return nil, err
 	}
 	c.tail.push(head)
 	return c, nil
+}
+
+// OpenAt makes a chain whose last committed block is head, which need not be of
+// the ledger's own making.
+func OpenAt(head *ethereum.Block, blocks Blocks, index Index) *Chain {
+	c := open(blocks, index)
+	c.tail.push(head)
+	return c
+}
+
+func open(blocks Blocks, index Index) *Chain {
+	return &Chain{
+		blocks: blocks, index: index, tail: newTail(),
+		old: lru.NewCache[uint64, *ethereum.Block](decodedBlocks), hashes: lru.NewCache[uint64, common.Hash](512),
+		limits: limits{MaxLogs, MaxLogBytes, MaxScan, maxBehind}, indexing: indexing{changed: make(chan struct{})},
+	}
 }
 
 // Committed implements sequencer.Follower.
@@ -142,6 +161,15 @@ func (c *Chain) ByHash(ctx context.Context, hash common.Hash) (*ethereum.Block, 
 		return nil, ErrUnknown
 	}
 	return b, err
+}
+
+// Recent is Transaction among the newest blocks, which are in memory; nil if it is
+// not there.
+func (c *Chain) Recent(hash common.Hash) (*ethereum.Block, int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	at := c.tail.byTransaction[hash]
+	return at.block, at.index
 }
 
 // Transaction gives the block of a committed transaction and its place there.
@@ -214,17 +242,24 @@ func (c *Chain) read(ctx context.Context, number uint64) (*ethereum.Block, error
 	return b, nil
 }
 
-// find looks for a term below the tail, which starts at first: in the index, and
+// find looks for a term below the tail, which starts at first: in the index, then
 // with match in the blocks that the index does not hold.
 func (c *Chain) find(ctx context.Context, term []byte, first uint64, match func(*ethereum.Block) (uint32, bool)) (uint64, uint32, error) {
-	if first == 0 {
-		return 0, 0, ErrUnknown
+	next := min(c.next(), first)
+	if next > 0 {
+		found, err := c.occurrences(term, 0, next-1, 1, true)
+		if err != nil {
+			return 0, 0, err
+		}
+		if len(found) > 0 {
+			return found[0].Height, found[0].Position, nil
+		}
 	}
-	next, err := c.unindexed(first)
-	if err != nil {
-		return 0, 0, err
-	}
-	for number := first - 1; number+1 > next; number-- {
+	for number, bytes := first, uint64(0); number > next; {
+		if first-next > c.limits.behind || bytes > maxBehindBytes {
+			return 0, 0, c.behind()
+		}
+		number--
 		b, err := c.read(ctx, number)
 		if err != nil {
 			return 0, 0, err
@@ -232,29 +267,16 @@ func (c *Chain) find(ctx context.Context, term []byte, first uint64, match func(
 		if position, ok := match(b); ok {
 			return number, position, nil
 		}
-		if number == 0 {
-			break
-		}
+		bytes += b.Size
 	}
-	found, err := c.index.Find(term, 0, first-1, 1, true)
-	if err != nil {
-		return 0, 0, err
-	}
-	if len(found) == 0 {
-		return 0, 0, ErrUnknown
-	}
-	return found[0].Height, found[0].Position, nil
+	return 0, 0, ErrUnknown
 }
 
-// unindexed is the first height that the index does not hold, for a tail that
-// starts at first. It refuses when too many lie between.
-func (c *Chain) unindexed(first uint64) (uint64, error) {
-	next := uint64(0)
-	if height, ok := c.index.Height(); ok {
-		next = height + 1
+// occurrences asks the index.
+func (c *Chain) occurrences(term []byte, from, to uint64, limit int, reverse bool) ([]history.Found, error) {
+	found, err := c.index.Find(term, from, to, limit, reverse)
+	if errors.Is(err, ErrIndexing) {
+		err = c.behind()
 	}
-	if next+maxBehind < first {
-		return 0, ErrIndexing
-	}
-	return next, nil
+	return found, err
 }

@@ -265,12 +265,16 @@ func TestLimits(t *testing.T) {
 
 	// A ledger much longer than its index, or than an unselective filter may read.
 	far := &ethereum.Block{Header: &types.Header{Number: big.NewInt(5000)}}
-	long := &Chain{index: w.index, tail: newTail()}
+	long, err := Open(ctx, w, w.index, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long.tail = newTail()
 	long.tail.push(far)
 	if _, _, err := long.Transaction(ctx, common.Hash{1}); !errors.Is(err, ErrIndexing) {
 		t.Errorf("an index far behind: %v", err)
 	}
-	long.index = lagging{w.index, 4999}
+	long.index, long.limits.scan = lagging{w.index, 4999}, 3
 	if _, err := long.Logs(ctx, Filter{To: 5000}); !errors.Is(err, ErrTooWide) {
 		t.Errorf("a wide filter: %v", err)
 	}
@@ -334,7 +338,7 @@ func TestVisibleAtOnce(t *testing.T) {
 						t.Errorf("transaction of block %d: %v", number, err)
 					}
 				}
-				if logs, err := w.chain.Logs(ctx, Filter{From: number, To: number}); err != nil || len(logs) != count(b) {
+				if logs, err := w.chain.Logs(ctx, Filter{From: number, To: number}); err != nil || len(logs) != count(b.Receipts) {
 					t.Errorf("logs of block %d: %d, %v", number, len(logs), err)
 				}
 				if number == 30 {
@@ -349,8 +353,8 @@ func TestVisibleAtOnce(t *testing.T) {
 	readers.Wait()
 }
 
-func count(b *ethereum.Block) (n int) {
-	for _, r := range b.Receipts {
+func count(receipts []*types.Receipt) (n int) {
+	for _, r := range receipts {
 		n += len(r.Logs)
 	}
 	return n

@@ -2,7 +2,10 @@ package chain
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -11,23 +14,45 @@ import (
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 )
 
-// Limits of one question for logs.
+// Limits of one question for logs. A block whose logs alone are more than an
+// answer holds is answered whole, so that every block can be asked for.
 const (
 	// MaxLogs is the most logs that one answer holds.
 	MaxLogs = 10_000
+	// MaxLogBytes is about how many bytes they take in JSON, at most.
+	MaxLogBytes = 16 << 20
 	// MaxScan is the most blocks that are read for one question, when neither
 	// index nor tail narrows it down.
 	MaxScan = 1000
 	// MaxAlternatives is the most addresses, and the most topics at one place,
-	// that a filter may name.
-	MaxAlternatives = 256
-	// maxFound is the most occurrences of one term that are looked at.
-	maxFound = 100_000
+	// that a filter may name; as geth's.
+	MaxAlternatives = 1000
 )
+
+// limits are those constants, smaller ones in tests.
+type limits struct {
+	logs, bytes  int
+	scan, behind uint64
+}
 
 // ErrTooWide says that a question for logs has too large an answer.
 var ErrTooWide = problem.New("LOGS_TOO_WIDE", "the filter covers too many blocks or logs",
 	"narrow the block range, or name addresses or topics")
+
+// TooWide is the ErrTooWide of a question whose beginning can be answered: the
+// same filter from block From to block To.
+type TooWide struct {
+	Limit    string // which limit was reached, as what follows "the query "
+	From, To uint64
+}
+
+// Error names the limit and the blocks.
+func (e *TooWide) Error() string {
+	return fmt.Sprintf("%v: it %s; blocks %d to %d can be asked for", ErrTooWide, e.Limit, e.From, e.To)
+}
+
+// Unwrap is ErrTooWide.
+func (e *TooWide) Unwrap() error { return ErrTooWide }
 
 // Filter asks for logs in a range of blocks, both ends included. Addresses and
 // each list of topics are alternatives; an empty list lets everything pass.
@@ -50,8 +75,15 @@ func (f *Filter) Matches(l *types.Log) bool {
 	return true
 }
 
-// Logs gives the logs that pass a filter, in their order. A range beyond the
-// head ends at the head. The errors are ErrTooWide and ErrIndexing, or of reading.
+// narrow reports whether the filter names anything that the index knows.
+func (f *Filter) narrow() bool {
+	return len(f.Addresses) > 0 || slices.ContainsFunc(f.Topics, func(topics []common.Hash) bool { return len(topics) > 0 })
+}
+
+// Logs gives the logs that pass a filter, in their order: all of them, or an
+// error. A range beyond the head ends at the head. The errors are *TooWide,
+// ErrTooWide, ErrIndexing, or of reading. A deadline of ctx that comes too soon is
+// a *TooWide as long as something was found out.
 func (c *Chain) Logs(ctx context.Context, f Filter) ([]*types.Log, error) {
 	if len(f.Topics) > 4 {
 		return nil, nil
@@ -67,143 +99,145 @@ func (c *Chain) Logs(ctx context.Context, f Filter) ([]*types.Log, error) {
 	c.mu.RLock()
 	recent := slices.Clone(c.tail.list)
 	c.mu.RUnlock()
-	first := recent[0].Number()
-	var logs []*types.Log
-	if f.From < first && f.From <= f.To {
-		heights, err := c.candidates(&f, f.From, min(f.To, first-1), first)
-		if err != nil {
-			return nil, err
-		}
-		for _, height := range heights {
-			b, err := c.read(ctx, height)
-			if err != nil {
-				return nil, err
-			}
-			if logs = f.collect(logs, b); len(logs) > MaxLogs {
-				return nil, ErrTooWide
-			}
-		}
-	}
+	a := newAnswer(ctx, &f, c.limits)
+	err := c.older(a, recent[0].Number())
 	for _, b := range recent {
-		if number := b.Number(); number >= f.From && number <= f.To {
-			if logs = f.collect(logs, b); len(logs) > MaxLogs {
-				return nil, ErrTooWide
-			}
+		if number := b.Number(); err == nil && number >= f.From && number <= f.To {
+			err = a.add(b)
 		}
 	}
-	return logs, nil
+	if err != nil {
+		return nil, a.explain(err)
+	}
+	return a.logs, nil
 }
 
-func (f *Filter) collect(logs []*types.Log, b *ethereum.Block) []*types.Log {
+// older answers for the blocks below the tail, which begins at first: those that
+// the index names, then those that it does not hold.
+func (c *Chain) older(a *answer, first uint64) error {
+	if a.f.From >= first || a.f.From > a.f.To {
+		return nil
+	}
+	from, end := a.f.From, first
+	if a.f.To < first {
+		end = a.f.To + 1
+	}
+	narrow := a.f.narrow()
+	if narrow {
+		next := min(c.next(), end)
+		if end-max(from, next) > c.limits.behind {
+			return c.behind()
+		}
+		if from < next {
+			if err := c.named(a, from, next-1); err != nil {
+				return err
+			}
+			from = next
+		}
+	}
+	for ; from < end; from++ {
+		if most := c.limits.scan; !narrow && from-a.f.From == most {
+			return &TooWide{fmt.Sprintf("reads more than %d blocks, which needs addresses or topics", most), a.f.From, from - 1}
+		}
+		if err := c.addOlder(a, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named answers for the blocks in which the index names a log.
+func (c *Chain) named(a *answer, from, to uint64) error {
+	groups := c.groups(a.f, to)
+	for s := (spot{height: from}); ; {
+		at, ok, err := meet(groups, s, a.reached)
+		if !ok || err != nil {
+			return err
+		}
+		if err := c.addOlder(a, at.height); err != nil {
+			return err
+		}
+		s = spot{height: at.height + 1}
+	}
+}
+
+func (c *Chain) addOlder(a *answer, height uint64) error {
+	if err := a.reached(height); err != nil {
+		return err
+	}
+	b, err := c.read(a.ctx, height)
+	if err != nil {
+		return err
+	}
+	return a.add(b)
+}
+
+// answer is an answer in the making.
+type answer struct {
+	ctx    context.Context
+	f      *Filter
+	limits limits
+	logs   []*types.Log
+	bytes  int
+	at     uint64    // blocks below are answered
+	half   time.Time // when half of the time is over, zero when there is no limit
+	atHalf uint64    // what at was then
+}
+
+func newAnswer(ctx context.Context, f *Filter, l limits) *answer {
+	a := &answer{ctx: ctx, f: f, limits: l, at: f.From, atHalf: f.From}
+	if deadline, ok := ctx.Deadline(); ok {
+		now := time.Now()
+		a.half = now.Add(deadline.Sub(now) / 2)
+	}
+	return a
+}
+
+// reached notes that the blocks below a height are answered, and ends the work
+// when its time is over.
+func (a *answer) reached(height uint64) error {
+	a.at = max(a.at, height)
+	if time.Now().Before(a.half) {
+		a.atHalf = a.at
+	}
+	return a.ctx.Err()
+}
+
+// add takes the logs of a block that pass.
+func (a *answer) add(b *ethereum.Block) error {
+	before := len(a.logs)
 	for _, r := range b.Receipts {
 		for _, l := range r.Logs {
-			if f.Matches(l) {
-				logs = append(logs, l)
+			if a.f.Matches(l) {
+				a.logs = append(a.logs, l)
+				a.bytes += 600 + 70*len(l.Topics) + 2*len(l.Data)
 			}
 		}
 	}
-	return logs
+	if before == 0 || before == len(a.logs) {
+		return nil
+	}
+	e := &TooWide{From: a.f.From, To: b.Number() - 1}
+	switch {
+	case len(a.logs) > a.limits.logs:
+		e.Limit = fmt.Sprintf("returned more than %d results", a.limits.logs)
+	case a.bytes > a.limits.bytes:
+		e.Limit = fmt.Sprintf("returned more than %d MiB of results", a.limits.bytes>>20)
+	default:
+		return nil
+	}
+	return e
 }
 
-// candidates gives the heights of the blocks below the tail that may have logs
-// for the filter, in order: those that the index names, and those that the index
-// does not hold.
-func (c *Chain) candidates(f *Filter, from, to, first uint64) ([]uint64, error) {
-	next, err := c.unindexed(first)
-	if err != nil {
-		return nil, err
+// explain turns an end by time into a *TooWide. It proposes what was answered in
+// half of the time, so that asking for that succeeds.
+func (a *answer) explain(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) || a.at == a.f.From {
+		return err
 	}
-	var heights []uint64
-	scan := from // blocks from here on are read one by one
-	if groups := f.groups(); len(groups) > 0 && from < next {
-		indexed := min(to, next-1)
-		if heights, err = c.indexed(groups, from, indexed); err != nil {
-			return nil, err
-		}
-		scan = indexed + 1
+	to := a.atHalf
+	if to == a.f.From {
+		to = a.at
 	}
-	if scan <= to && to-scan >= MaxScan || len(heights) > MaxLogs {
-		return nil, ErrTooWide
-	}
-	for ; scan <= to; scan++ {
-		heights = append(heights, scan)
-	}
-	return heights, nil
-}
-
-// groups are the terms of the filter; a log has one term of each group.
-func (f *Filter) groups() (groups [][][]byte) {
-	if len(f.Addresses) > 0 {
-		var terms [][]byte
-		for _, address := range f.Addresses {
-			terms = append(terms, addressTerm(address))
-		}
-		groups = append(groups, terms)
-	}
-	for i, topics := range f.Topics {
-		if len(topics) > 0 {
-			var terms [][]byte
-			for _, topic := range topics {
-				terms = append(terms, topicTerm(i, topic))
-			}
-			groups = append(groups, terms)
-		}
-	}
-	return groups
-}
-
-// spot is where a log stands.
-type spot struct {
-	height   uint64
-	position uint32
-}
-
-// indexed gives the heights at which logs have a term of every group. A group
-// with too many occurrences does not count; at least one must.
-func (c *Chain) indexed(groups [][][]byte, from, to uint64) ([]uint64, error) {
-	var shared map[spot]bool
-	for _, terms := range groups {
-		spots, ok, err := c.spots(terms, from, to)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		if shared != nil {
-			for s := range spots {
-				if !shared[s] {
-					delete(spots, s)
-				}
-			}
-		}
-		shared = spots
-	}
-	if shared == nil {
-		return nil, ErrTooWide
-	}
-	heights := make([]uint64, 0, len(shared))
-	for s := range shared {
-		heights = append(heights, s.height)
-	}
-	slices.Sort(heights)
-	return slices.Compact(heights), nil
-}
-
-// spots gives where any of the terms occurs; ok is false if they are too many.
-func (c *Chain) spots(terms [][]byte, from, to uint64) (spots map[spot]bool, ok bool, err error) {
-	spots = make(map[spot]bool)
-	for _, term := range terms {
-		found, err := c.index.Find(term, from, to, maxFound+1, false)
-		if err != nil {
-			return nil, false, err
-		}
-		if len(spots)+len(found) > maxFound {
-			return nil, false, nil
-		}
-		for _, o := range found {
-			spots[spot{o.Height, o.Position}] = true
-		}
-	}
-	return spots, true, nil
+	return &TooWide{"took too long", a.f.From, to - 1}
 }

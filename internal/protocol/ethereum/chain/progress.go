@@ -37,7 +37,7 @@ func (c *Chain) Indexing() (p Progress, busy bool) {
 	indexed := min(c.next(), head+1)
 	was := i.busy
 	switch {
-	case !was && indexed+maxBehind < first:
+	case !was && indexed+c.limits.behind < first:
 		i.busy, i.start = true, indexed
 	case was && indexed >= first:
 		i.busy = false
