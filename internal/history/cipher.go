@@ -11,14 +11,15 @@ import (
 	"io"
 )
 
-// A key is PRF(index key, term) ‖ height u64 BE ‖ position u32 BE, a value is
-// nonce ‖ AES-256-GCM under HKDF(index key; epoch, height) with the key as
-// additional data (see the package comment).
+// A key is first height of the segment u64 BE ‖ PRF(index key, term) ‖ height
+// u64 BE ‖ position u32 BE, a value is nonce ‖ AES-256-GCM under HKDF(index key;
+// epoch, height) with the key as additional data (see the package comment).
 const (
-	prefixBytes = 16
-	keyBytes    = prefixBytes + 8 + 4
-	nonceBytes  = 12
-	tagBytes    = 16
+	segmentBytes = 8
+	prefixBytes  = segmentBytes + 16
+	keyBytes     = prefixBytes + 8 + 4
+	nonceBytes   = 12
+	tagBytes     = 16
 )
 
 func sealedBytes(value []byte) int { return nonceBytes + len(value) + tagBytes }
@@ -31,7 +32,8 @@ type secrets struct {
 	prf    hash.Hash // keyed by the epoch's index key, nil before the first use
 	prk    []byte    // HKDF's extract of the index key
 	sum    [sha256.Size]byte
-	aead   cipher.AEAD
+	aead   cipher.AEAD // of the height it stands at, nil before the first
+	height uint64
 	nonces []byte // random and not used yet
 }
 
@@ -41,13 +43,16 @@ func (s *secrets) use(epoch uint64) (err error) {
 		return nil
 	}
 	index := s.source(epoch)
-	s.epoch, s.prf = epoch, hmac.New(sha256.New, index[:])
+	s.epoch, s.prf, s.aead = epoch, hmac.New(sha256.New, index[:]), nil
 	s.prk, err = hkdf.Extract(sha256.New, index[:], nil)
 	return err
 }
 
 // at goes to a height of the epoch.
 func (s *secrets) at(height uint64) error {
+	if s.aead != nil && s.height == height {
+		return nil
+	}
 	info := binary.BigEndian.AppendUint64([]byte("coco/index-value"), s.epoch)
 	info = binary.BigEndian.AppendUint64(info, height)
 	key, err := hkdf.Expand(sha256.New, s.prk, string(info), 32)
@@ -58,6 +63,7 @@ func (s *secrets) at(height uint64) error {
 	if err != nil {
 		return err
 	}
+	s.height = height
 	s.aead, err = cipher.NewGCM(block)
 	return err
 }
@@ -69,11 +75,16 @@ func (s *secrets) draw(random io.Reader, n int) error {
 	return err
 }
 
-// key writes the key of a term's occurrence to dst, of keyBytes.
-func (s *secrets) key(dst, term []byte, height uint64, position uint32) {
+// term writes a term's part of a key to dst, of keyBytes.
+func (s *secrets) term(dst, term []byte) {
 	s.prf.Reset()
 	s.prf.Write(term)
-	copy(dst[:prefixBytes], s.prf.Sum(s.sum[:0]))
+	copy(dst[segmentBytes:prefixBytes], s.prf.Sum(s.sum[:0]))
+}
+
+// place writes the rest of a key to dst.
+func place(dst []byte, segment, height uint64, position uint32) {
+	binary.BigEndian.PutUint64(dst, segment)
 	binary.BigEndian.PutUint64(dst[prefixBytes:], height)
 	binary.BigEndian.PutUint32(dst[prefixBytes+8:], position)
 }

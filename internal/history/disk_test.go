@@ -325,7 +325,7 @@ func TestFatalEndsTheIndexOnly(t *testing.T) {
 
 func FuzzState(f *testing.F) {
 	key := testKey(1)
-	s := state{}.next(3, 0).next(4, 0).next(5, 2)
+	s := state{Note: []byte{7}}.next(3, 0, nil, Window{}).next(4, 0, nil, Window{}).next(5, 2, blockOf(6), Window{})
 	good, err := s.seal(key)
 	if err != nil {
 		f.Fatal(err)

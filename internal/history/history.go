@@ -77,6 +77,8 @@ type Options struct {
 	// TailBytes bounds the memory of blocks not yet handed to the storage
 	// engine; 0 means 64 MiB.
 	TailBytes int
+	// Window bounds what is kept.
+	Window Window
 	// Random gives nonces; nil means crypto/rand.
 	Random io.Reader
 	// Log receives the storage engine's messages at debug level and troubles
@@ -124,7 +126,7 @@ func Open(dir string, opts Options) (*Index, error) {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	disk := newDisk(opts.FS, opts.Log)
-	db, err := openStore(dir, disk)
+	db, err := openStore(dir, disk, opts.Window != Window{})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +135,7 @@ func Open(dir string, opts Options) (*Index, error) {
 		db.Close()
 		return nil, err
 	}
-	x.writer = startWriter(x, x.state)
+	x.writer = startWriter(x)
 	return x, nil
 }
 
@@ -156,6 +158,40 @@ func (x *Index) Height() (uint64, bool) {
 	return x.state.Height, !x.state.empty()
 }
 
+// First is the height of the first block that Find knows, and false when it knows
+// none. It grows as blocks leave the window: what Find gave from a height on was
+// all there if First is not above that height afterwards.
+func (x *Index) First() (uint64, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if x.state.empty() {
+		return 0, false
+	}
+	return x.state.first(), true
+}
+
+// Note gives what SetNote was given before the last block was added.
+func (x *Index) Note() []byte {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.state.Note
+}
+
+// SetNote keeps a few bytes with the blocks that are added from now on. They are
+// not sealed, only authenticated, and must not be changed afterwards.
+func (x *Index) SetNote(note []byte) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.state.Note = note
+}
+
+// Forget drops all blocks. The next one may have any height above theirs.
+func (x *Index) Forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.state, x.tail = state{Note: x.state.Note}, newTail(0)
+}
+
 // Add takes the entries of the next block; an empty index takes any height
 // first. The entries are found at once and written in the background; they and
 // their bytes must not be changed afterwards. Add never waits for the disk:
@@ -176,8 +212,8 @@ func (x *Index) Add(height uint64, entries []Entry) error {
 	if waiting := x.waiting(); waiting > 0 && waiting+sizeOf(entries) > x.opts.TailBytes {
 		return ErrBehind
 	}
-	x.state = x.state.next(height, x.opts.Epoch(height))
-	x.tail.add(height, entries)
+	x.state = x.state.next(height, x.opts.Epoch(height), entries, x.opts.Window)
+	x.tail.add(x.state, entries)
 	if x.tail.bytes >= min(wakeBytes, x.opts.TailBytes/4) {
 		x.writer.signal()
 	}
@@ -212,7 +248,7 @@ func (x *Index) Room(ctx context.Context) error {
 
 // Find gives the occurrences of term at heights from to to, both included, in
 // order of height and position, or in the opposite order when reverse; at most
-// limit of them when limit is not 0.
+// limit of them when limit is not 0. Blocks that left the window are not found.
 func (x *Index) Find(term []byte, from, to uint64, limit int, reverse bool) ([]Found, error) {
 	x.mu.RLock()
 	if x.closed {
@@ -221,10 +257,15 @@ func (x *Index) Find(term []byte, from, to uint64, limit int, reverse bool) ([]F
 	}
 	x.readers.Add(1)
 	defer x.readers.Done()
+	if x.state.empty() {
+		x.mu.RUnlock()
+		return nil, nil
+	}
+	from = max(from, x.state.first())
 	state, first, recent := x.state, x.state.Height+1, make([]view, 0, 2)
 	for _, t := range []*tail{x.writing, x.tail} {
 		if t != nil && len(t.blocks) > 0 {
-			first = min(first, t.blocks[0].height)
+			first = min(first, t.blocks[0].Height)
 			recent = append(recent, t.view(term))
 		}
 	}
@@ -237,9 +278,8 @@ func (x *Index) Find(term []byte, from, to uint64, limit int, reverse bool) ([]F
 		if from >= first || limit > 0 && len(found) >= limit {
 			return found, nil
 		}
-		scan := scan{db: x.db, key: x.opts.Key, term: term, limit: limit, reverse: reverse, found: found}
-		err := scan.run(state, from, min(to, first-1))
-		return scan.found, err
+		older, err := x.find(state, term, from, min(to, first-1), max(limit-len(found), 0), reverse)
+		return append(found, older...), err
 	}
 	var found []Found
 	var err error

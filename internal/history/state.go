@@ -19,31 +19,81 @@ type state struct {
 	Format   uint64
 	Height   uint64
 	Segments []segment // in order of height; none in an empty index
+	Bytes    uint64    // of the last segment so far
+	Note     []byte
 }
 
-// segment is a run of heights that one epoch's key indexes.
+// segment is a run of heights that one epoch's key indexes and that is dropped
+// as one.
 type segment struct {
 	_     struct{} `cbor:",toarray"`
 	First uint64
 	Epoch uint64
+	Bytes uint64 // when it has ended
 }
+
+// Window bounds what an index keeps: it drops the oldest blocks, a segment at a
+// time, and gives their bytes back. The zero Window keeps everything.
+type Window struct {
+	Blocks uint64 // that are kept at least, unless Bytes are too few; 0 for all
+	Bytes  uint64 // of entries as they are stored, at most but for the last segment; 0 for any number
+}
+
+// parts is how many segments a full window has, about: a read asks them all for
+// a term that is in none of them, and up to one of them is dropped early.
+const parts = 16
+
+// entryBytes is what an entry takes in a file beyond its sealed value: key,
+// engine's trailer and lengths, its share of index and filter.
+const entryBytes = keyBytes + 16
 
 // stateFormat changes with every change of keys, values or state. An index of
 // another format is rebuilt.
-const stateFormat = 0
+const stateFormat = 1
 
-// stateKey is as long as a term's PRF, so that every key has a whole prefix.
-var stateKey = []byte("coco index state")
+// stateKey is as long as a key's prefix, and behind all keys.
+var stateKey = []byte("coco history index state")
 
 func (s state) empty() bool { return len(s.Segments) == 0 }
 
+// first is the first height that is kept.
+func (s state) first() uint64 { return s.Segments[0].First }
+
+// last is the segment that grows.
+func (s state) last() segment { return s.Segments[len(s.Segments)-1] }
+
 // next is the state after a block. The old one stays as it is.
-func (s state) next(height, epoch uint64) state {
+func (s state) next(height, epoch uint64, entries []Entry, w Window) state {
+	s.Format = stateFormat
+	if s.empty() || s.last().Epoch != epoch || w.ends(s, height) {
+		s.Segments = slices.Clone(s.Segments)
+		if n := len(s.Segments); n > 0 {
+			s.Segments[n-1].Bytes = s.Bytes
+		}
+		s.Segments, s.Bytes = append(s.Segments, segment{First: height, Epoch: epoch}), 0
+	}
 	s.Height = height
-	if n := len(s.Segments); n == 0 || s.Segments[n-1].Epoch != epoch {
-		s.Segments = append(slices.Clip(s.Segments), segment{First: height, Epoch: epoch})
+	for _, e := range entries {
+		s.Bytes += uint64(entryBytes + sealedBytes(e.Value))
+	}
+	for len(s.Segments) > 1 && w.exceeds(s) {
+		s.Segments = s.Segments[1:]
 	}
 	return s
+}
+
+// ends reports that a segment ends before a height.
+func (w Window) ends(s state, height uint64) bool {
+	return w.Blocks > 0 && height-s.last().First >= max(1, w.Blocks/parts) || w.Bytes > 0 && s.Bytes >= w.Bytes/parts
+}
+
+// exceeds reports that the first segment is too much.
+func (w Window) exceeds(s state) bool {
+	bytes := s.Bytes
+	for _, g := range s.Segments {
+		bytes += g.Bytes
+	}
+	return w.Blocks > 0 && s.Height+1-s.Segments[1].First >= w.Blocks || w.Bytes > 0 && bytes > w.Bytes
 }
 
 // seal encodes the state under a MAC by the index key of its last epoch: only
@@ -55,7 +105,7 @@ func (s state) seal(key func(epoch uint64) [32]byte) ([]byte, error) {
 }
 
 func stateMAC(key func(epoch uint64) [32]byte, s state, body []byte) ([]byte, error) {
-	index := key(s.Segments[len(s.Segments)-1].Epoch)
+	index := key(s.last().Epoch)
 	k, err := hkdf.Key(sha256.New, index[:], nil, "coco/index-state", 32)
 	if err != nil {
 		return nil, err
@@ -78,7 +128,7 @@ func openState(data []byte, key func(epoch uint64) [32]byte) (state, error) {
 	if s.Format != stateFormat {
 		return state{}, ErrDamaged.From(errors.New("the index was written in another format"))
 	}
-	if s.empty() || s.Height < s.Segments[len(s.Segments)-1].First || !slices.IsSortedFunc(s.Segments, bySegment) {
+	if s.empty() || s.Height < s.last().First || !slices.IsSortedFunc(s.Segments, bySegment) {
 		return state{}, ErrDamaged.From(errors.New("the state contradicts itself"))
 	}
 	want, err := stateMAC(key, s, body)
@@ -91,9 +141,9 @@ func openState(data []byte, key func(epoch uint64) [32]byte) (state, error) {
 	return s, nil
 }
 
-// bySegment orders segments; equal epochs or heights are out of order too.
+// bySegment orders segments; equal heights are out of order too.
 func bySegment(a, b segment) int {
-	if a.First < b.First && a.Epoch < b.Epoch {
+	if a.First < b.First && a.Epoch <= b.Epoch {
 		return -1
 	}
 	return 1

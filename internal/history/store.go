@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -21,17 +22,19 @@ const (
 	maxOpenFiles  = 256
 )
 
-// comparer orders keys by their bytes and knows that a term's PRF is a key's
+// comparer orders keys by their bytes and knows that segment and term are a key's
 // prefix, so that a term that a file does not hold costs a filter, not a read.
 var comparer = func() *pebble.Comparer {
 	c := *pebble.DefaultComparer
-	c.Name = "coco.history.0"
+	c.Name = "coco.history.1"
 	c.Split = func(key []byte) int { return min(len(key), prefixBytes) }
 	c.ImmediateSuccessor = nil // for range keys, which are not used
 	return &c
 }()
 
-func openStore(dir string, disk *disk) (*pebble.DB, error) {
+// openStore opens the storage engine. An index with a window is asked in every
+// segment for terms that most do not hold, so there the last level has filters too.
+func openStore(dir string, disk *disk, windowed bool) (*pebble.DB, error) {
 	if err := disk.MkdirAll(dir, 0o700); err != nil {
 		return nil, ErrUnavailable.From(err)
 	}
@@ -52,7 +55,7 @@ func openStore(dir string, disk *disk) (*pebble.DB, error) {
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
-		if i < len(opts.Levels)-1 { // the last level's filters would not be asked
+		if windowed || i < len(opts.Levels)-1 {
 			opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		}
 	}
@@ -85,17 +88,46 @@ func damaged(err error) error {
 	return ErrDamaged.From(err)
 }
 
+// drop deletes the segments before a height and gives their files back. Nothing
+// of them may wait in the engine's memory, and the state on disk must not name
+// them any more.
+func drop(db *pebble.DB, first uint64) error {
+	var start, end [segmentBytes]byte
+	binary.BigEndian.PutUint64(end[:], first)
+	if err := db.Excise(context.Background(), pebble.KeyRange{Start: start[:], End: end[:]}); err != nil {
+		return damaged(err)
+	}
+	return nil
+}
+
 // scan collects the stored occurrences of one term.
 type scan struct {
-	db      *pebble.DB
-	key     func(epoch uint64) [32]byte
+	secrets
+	it      *pebble.Iterator
 	term    []byte
 	limit   int
 	reverse bool
 	found   []Found
 }
 
-// run visits the epochs between two heights, both included, in scan's order.
+// find gives the stored occurrences of a term at heights from to to, both
+// included, limited and ordered as Find says.
+func (x *Index) find(st state, term []byte, from, to uint64, limit int, reverse bool) (found []Found, err error) {
+	it, err := x.db.NewIter(&pebble.IterOptions{UseL6Filters: x.opts.Window != Window{}})
+	if err != nil {
+		return nil, damaged(err)
+	}
+	defer func() {
+		if cerr := it.Close(); err == nil && cerr != nil {
+			err = damaged(cerr)
+		}
+	}()
+	s := scan{secrets: secrets{source: x.opts.Key}, it: it, term: term, limit: limit, reverse: reverse}
+	err = s.run(st, from, to)
+	return s.found, err
+}
+
+// run visits the segments between two heights, both included, in scan's order.
 func (s *scan) run(st state, from, to uint64) error {
 	for i := range st.Segments {
 		if s.reverse {
@@ -109,7 +141,7 @@ func (s *scan) run(st state, from, to uint64) error {
 		if lo > hi {
 			continue
 		}
-		if err := s.epoch(seg.Epoch, lo, hi); err != nil {
+		if err := s.segment(seg, lo, hi); err != nil {
 			return err
 		}
 		if s.full() {
@@ -121,58 +153,59 @@ func (s *scan) run(st state, from, to uint64) error {
 
 func (s *scan) full() bool { return s.limit > 0 && len(s.found) >= s.limit }
 
-// epoch scans the heights from to to, which share one index key.
-func (s *scan) epoch(epoch, from, to uint64) (err error) {
-	secrets := secrets{source: s.key}
-	if err := secrets.use(epoch); err != nil {
+// segment scans the heights from to to, which are in one segment.
+func (s *scan) segment(seg segment, from, to uint64) error {
+	if err := s.use(seg.Epoch); err != nil {
 		return ErrUnavailable.From(err)
 	}
 	var lower, upper [keyBytes + 1]byte // the upper bound is exclusive: one byte after the last key
-	secrets.key(lower[:], s.term, from, 0)
-	secrets.key(upper[:], s.term, to, math.MaxUint32)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:keyBytes], UpperBound: upper[:]})
-	if err != nil {
-		return damaged(err)
-	}
-	defer func() {
-		if cerr := it.Close(); err == nil && cerr != nil {
-			err = damaged(cerr)
-		}
-	}()
-	ok, height := false, uint64(0)
+	s.secrets.term(lower[:], s.term)
+	upper = lower
+	place(lower[:], seg.First, from, 0)
+	place(upper[:], seg.First, to, math.MaxUint32)
+	s.it.SetBounds(lower[:keyBytes], upper[:])
+	ok := false
 	if s.reverse {
-		ok = it.Last()
+		ok = s.it.Last()
 	} else {
-		ok = it.SeekPrefixGE(lower[:keyBytes])
+		ok = s.it.SeekPrefixGE(lower[:keyBytes])
 	}
-	for ; ok && !s.full(); ok = s.advance(it) {
-		key := it.Key()
-		if len(key) != keyBytes || !bytes.Equal(key[:prefixBytes], lower[:prefixBytes]) {
-			return ErrDamaged
+	for ; ok && !s.full(); ok = s.advance() {
+		if err := s.take(lower[:prefixBytes]); err != nil {
+			return err
 		}
-		h := binary.BigEndian.Uint64(key[prefixBytes:])
-		if h != height || secrets.aead == nil {
-			if err := secrets.at(h); err != nil {
-				return ErrUnavailable.From(err)
-			}
-			height = h
-		}
-		sealed, err := it.ValueAndErr()
-		if err != nil {
-			return damaged(err)
-		}
-		value, err := secrets.open(key, sealed)
-		if err != nil {
-			return ErrDamaged.From(err)
-		}
-		s.found = append(s.found, Found{Height: h, Position: binary.BigEndian.Uint32(key[prefixBytes+8:]), Value: value})
+	}
+	if err := s.it.Error(); err != nil {
+		return damaged(err)
 	}
 	return nil
 }
 
-func (s *scan) advance(it *pebble.Iterator) bool {
-	if s.reverse {
-		return it.Prev()
+// take opens the entry at the iterator.
+func (s *scan) take(prefix []byte) error {
+	key := s.it.Key()
+	if len(key) != keyBytes || !bytes.Equal(key[:prefixBytes], prefix) {
+		return ErrDamaged
 	}
-	return it.Next()
+	height := binary.BigEndian.Uint64(key[prefixBytes:])
+	if err := s.at(height); err != nil {
+		return ErrUnavailable.From(err)
+	}
+	sealed, err := s.it.ValueAndErr()
+	if err != nil {
+		return damaged(err)
+	}
+	value, err := s.open(key, sealed)
+	if err != nil {
+		return ErrDamaged.From(err)
+	}
+	s.found = append(s.found, Found{Height: height, Position: binary.BigEndian.Uint32(key[prefixBytes+8:]), Value: value})
+	return nil
+}
+
+func (s *scan) advance() bool {
+	if s.reverse {
+		return s.it.Prev()
+	}
+	return s.it.Next()
 }

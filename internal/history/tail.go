@@ -18,8 +18,8 @@ type tail struct {
 }
 
 type tailBlock struct {
-	height uint64
-	end    int // its postings end before this index
+	state     // after it
+	end   int // its postings end before this index
 }
 
 type posting struct {
@@ -31,7 +31,7 @@ type posting struct {
 // Bookkeeping per posting and per block, as counted against Options.TailBytes.
 const (
 	postingBytes = 96
-	blockBytes   = 64
+	blockBytes   = 128
 )
 
 // newTail makes room for about as many postings as the tail before it had.
@@ -51,7 +51,7 @@ func sizeOf(entries []Entry) int {
 	return n
 }
 
-func (t *tail) add(height uint64, entries []Entry) {
+func (t *tail) add(s state, entries []Entry) {
 	for _, e := range entries {
 		h := maphash.Bytes(t.seed, e.Term)
 		earlier, ok := t.newest[h]
@@ -59,9 +59,9 @@ func (t *tail) add(height uint64, entries []Entry) {
 			earlier = -1
 		}
 		t.newest[h] = int32(len(t.postings))
-		t.postings = append(t.postings, posting{Entry: e, height: height, earlier: earlier})
+		t.postings = append(t.postings, posting{Entry: e, height: s.Height, earlier: earlier})
 	}
-	t.blocks = append(t.blocks, tailBlock{height: height, end: len(t.postings)})
+	t.blocks = append(t.blocks, tailBlock{state: s, end: len(t.postings)})
 	t.bytes += sizeOf(entries)
 }
 

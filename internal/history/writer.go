@@ -22,7 +22,8 @@ var errStopped = errors.New("the index was closed before the disk took its newes
 // writer moves the tail into the storage engine, in one goroutine.
 type writer struct {
 	x       *Index
-	state   state // as of the last block handed to the engine
+	state   state  // as of the last block handed to the engine
+	first   uint64 // the first height that has not been dropped
 	secrets secrets
 	batch   *pebble.Batch
 	applied int             // bytes handed over since the last flush began
@@ -33,9 +34,9 @@ type writer struct {
 	done  chan struct{}
 }
 
-func startWriter(x *Index, s state) *writer {
+func startWriter(x *Index) *writer {
 	w := &writer{
-		x: x, state: s, secrets: secrets{source: x.opts.Key},
+		x: x, secrets: secrets{source: x.opts.Key},
 		wake: make(chan struct{}, 1), flush: make(chan chan<- error), done: make(chan struct{}),
 	}
 	go w.run()
@@ -96,7 +97,22 @@ func (w *writer) drain() error {
 	close(x.room)
 	x.room = make(chan struct{})
 	x.mu.Unlock()
-	return nil
+	return w.drop()
+}
+
+// drop deletes the segments that left the window. The state that no longer names
+// them becomes durable first: a crash in between leaves them, and never a
+// state without them.
+func (w *writer) drop() error {
+	first := w.state.first()
+	if first == w.first {
+		return nil
+	}
+	if err := w.sync(); err != nil {
+		return err
+	}
+	w.first = first
+	return drop(w.x.db, first)
 }
 
 // store seals a tail's blocks and hands them to the engine.
@@ -105,9 +121,9 @@ func (w *writer) store(t *tail) error {
 	defer w.batch.Close()
 	begin := 0
 	for i, b := range t.blocks {
-		w.state = w.state.next(b.height, w.x.opts.Epoch(b.height))
+		w.state = b.state
 		if begin < b.end {
-			if err := w.open(b.height, b.end-begin); err != nil {
+			if err := w.open(b.end - begin); err != nil {
 				return err
 			}
 			for ; begin < b.end; begin++ {
@@ -126,10 +142,10 @@ func (w *writer) store(t *tail) error {
 }
 
 // open readies the secrets for a block of n entries.
-func (w *writer) open(height uint64, n int) error {
-	err := w.secrets.use(w.x.opts.Epoch(height))
+func (w *writer) open(n int) error {
+	err := w.secrets.use(w.state.last().Epoch)
 	if err == nil {
-		err = w.secrets.at(height)
+		err = w.secrets.at(w.state.Height)
 	}
 	if err == nil {
 		err = w.secrets.draw(w.x.opts.Random, n)
@@ -142,7 +158,8 @@ func (w *writer) open(height uint64, n int) error {
 
 func (w *writer) put(p *posting) error {
 	op := w.batch.SetDeferred(keyBytes, sealedBytes(p.Value))
-	w.secrets.key(op.Key, p.Term, p.height, p.Position)
+	w.secrets.term(op.Key, p.Term)
+	place(op.Key, w.state.last().First, p.height, p.Position)
 	w.secrets.seal(op.Value, op.Key, p.Value)
 	return op.Finish()
 }

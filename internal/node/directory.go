@@ -35,13 +35,14 @@ const (
 	dirKeys     = "node/keys"
 	dirSnapshot = "node/snapshot"
 	dirIndex    = "node/index"
+	dirPast     = "node/past"
 	fileVote    = "node/raft/vote"
 	fileLock    = "node/lock"
 	fileService = "service.pem"
 )
 
 // nodeFiles is what a node keeps below its folder.
-var nodeFiles = []string{dirLedger, dirRaft, dirKeys, dirSnapshot, dirIndex, fileLock}
+var nodeFiles = []string{dirLedger, dirRaft, dirKeys, dirSnapshot, dirIndex, dirPast, fileLock}
 
 // Problems of a data directory.
 var (
@@ -49,9 +50,9 @@ var (
 		"stop the other process, or give this one a directory of its own with --data")
 	ErrForeign = problem.New("DATA_FOREIGN", "the directory belongs to something else",
 		"give the directory of this network with --data, or an empty one to begin a new network")
-	ErrUnwritable = problem.New("DATA_UNWRITABLE", "the data directory cannot be written",
 	ErrServiceFile = problem.New("SERVICE_FILE", "service.pem cannot be used",
 		"put the network's own service.pem back, or remove the file: the node writes it again")
+	ErrUnwritable = problem.New("DATA_UNWRITABLE", "the data directory cannot be written",
 		"check the path, its owner and that its disk is mounted for writing, or give another with --data")
 )
 

@@ -33,18 +33,23 @@ type indexer struct {
 	lag    chan struct{}
 }
 
-// openIndexer opens the index below the data directory. An index that is damaged
-// or another network's is removed and made again: it is only a copy.
-func openIndexer(c Config, ring *keys.Ring, a *archive, of terms) (*indexer, error) {
-	options := history.Options{Log: c.Logger, FS: c.IndexFS,
+// indexOptions are those of an index whose key has a label.
+func indexOptions(c Config, ring *keys.Ring, label string) history.Options {
+	return history.Options{Log: c.Logger, FS: c.IndexFS,
 		Epoch: func(uint64) uint64 { return ring.Newest(format.ServiceDomain) },
 		Key: func(epoch uint64) [32]byte {
-			key, err := ring.Derive(keys.Epoch{Domain: format.ServiceDomain, Number: epoch}, "index")
+			key, err := ring.Derive(keys.Epoch{Domain: format.ServiceDomain, Number: epoch}, label)
 			if err != nil {
 				return [32]byte{} // an epoch that is not held indexes nothing
 			}
 			return key
 		}}
+}
+
+// openIndexer opens the index below the data directory. An index that is damaged
+// or another network's is removed and made again: it is only a copy.
+func openIndexer(c Config, ring *keys.Ring, a *archive, of terms) (*indexer, error) {
+	options := indexOptions(c, ring, "index")
 	x := &indexer{terms: of, archive: a, logger: c.Logger, lag: make(chan struct{}, 1)}
 	x.again = func() (*history.Index, error) {
 		if err := history.Remove(c.Index, options.FS); err != nil {

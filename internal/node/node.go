@@ -21,6 +21,7 @@ import (
 	"github.com/coco-consortium/coco/internal/attest/sim"
 	"github.com/coco-consortium/coco/internal/consensus"
 	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger"
@@ -40,16 +41,17 @@ type Config struct {
 	FS       disk.FS // the files below Data
 	Index    string  // directory of the history index, in IndexFS
 	IndexFS  vfs.FS  // nil is the operating system's
+	Past     Past
 	Clock    func() time.Time
 	Logger   *slog.Logger
 	Version  string        // of the program, for clients that ask
 	Tick     time.Duration // of consensus; elections take ten to twenty
 	Limits   sequencer.Limits
 	Snapshot Cadence
-}
-
 	Origins  []string // web origins whose pages may ask, see server.Options
 	Hosts    []string // names under which the node answers, see server.Options
+}
+
 // Cadence says when a snapshot is taken: when so many records and so many bytes
 // of them were committed since the last one, and as many bytes as it took.
 type Cadence struct {
@@ -61,7 +63,8 @@ type Cadence struct {
 func Default(data string) Config {
 	return Config{Data: data, FS: disk.OS(data), Index: filepath.Join(data, filepath.FromSlash(dirIndex)), Clock: time.Now, Version: "coco",
 		Logger: slog.New(slog.DiscardHandler), Tick: 100 * time.Millisecond, Limits: sequencer.DefaultLimits,
-		Snapshot: Cadence{Records: 10_000, Bytes: 8 << 20}}
+		Snapshot: Cadence{Records: 10_000, Bytes: 8 << 20},
+		Past:     Past{Dir: filepath.Join(data, filepath.FromSlash(dirPast)), Blocks: 90_000, Bytes: 1 << 30}}
 }
 
 // Node is a running node.
@@ -77,6 +80,7 @@ type Node struct {
 	store   *snapshot.Store
 	archive *archive
 	index   *indexer
+	past    *history.Past
 	rooms   *rooms
 	pool    *pool.Pool
 	server  *server.Server
@@ -186,8 +190,12 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 	if err := n.rooms.attach(ctx, n.archive, n.index, base.line.Head.Height); err != nil {
 		return nil, err
 	}
+	if err := n.openPast(ctx, ring, base.line.Head.Height); err != nil {
+		return nil, err
+	}
+	defer n.past.Live()
 	n.restored = base.line.Head.Height
-	n.followers = []sequencer.Follower{n.tiles, n.rooms.chain, n.index}
+	n.followers = []sequencer.Follower{n.tiles, n.rooms.chain, n.index, confirmer{n.past}}
 	return base.line, n.replay(ctx, base)
 }
 
@@ -288,6 +296,9 @@ func (n *Node) close(ctx context.Context) error {
 	}
 	if n.index != nil {
 		errs = append(errs, n.index.close(ctx))
+	}
+	if n.past != nil {
+		errs = append(errs, n.closePast())
 	}
 	if n.log != nil {
 		errs = append(errs, n.log.Close())

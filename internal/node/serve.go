@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 
-	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/api"
 	"github.com/coco-consortium/coco/internal/server"
@@ -16,7 +15,7 @@ import (
 // one door where a policy will stand.
 func (n *Node) newServer() *server.Server {
 	d := jsonrpc.New(jsonrpc.Limits{}, nil, n.config.Logger)
-	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: n.config.Version, Chain: n.rooms.chain, Store: n.state, Past: history.NewPast(n.state),
+	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: n.config.Version, Chain: n.rooms.chain, Store: n.state, Past: n.past,
 		Machine: n.rooms.machine, Pool: n.pool, Service: n, Now: n.config.Clock}).Register(d)
 	return server.New(d, server.Options{Log: n.config.Logger, Origins: n.config.Origins, Hosts: n.config.Hosts})
 }

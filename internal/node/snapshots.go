@@ -121,6 +121,9 @@ func (s *snapshots) take(ctx context.Context, p pinned) (snapshot.Usage, error) 
 	if height, ok := n.index.Height(); !ok || height < w.Height {
 		return w.Usage, fmt.Errorf("the history index stands at block %d", height)
 	}
+	if err := n.past.Flush(ctx); err != nil {
+		n.config.Logger.Warn("old state may be kept anew after the next start", "err", err)
+	}
 	return w.Usage, n.store.SetReceipt(w.Height, encoded)
 }
 
