@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -29,7 +28,7 @@ type Dispatcher struct {
 	refused map[string]string // why, by name or by the beginning of names
 	limits  Limits
 	guard   Guard
-	heavy   chan struct{}
+	heavy   Places
 	memory  *semaphore.Weighted
 	log     *slog.Logger
 	work    sync.Pool // of *work
@@ -47,7 +46,7 @@ func New(limits Limits, guard Guard, log *slog.Logger) *Dispatcher {
 		refused: make(map[string]string),
 		limits:  limits,
 		guard:   guard,
-		heavy:   make(chan struct{}, limits.HeavyCalls),
+		heavy:   NewPlaces(limits.HeavyCalls),
 		memory:  semaphore.NewWeighted(int64(limits.Memory)),
 		log:     log,
 		work:    sync.Pool{New: func() any { return new(work) }},
@@ -241,11 +240,11 @@ func (d *Dispatcher) call(ctx context.Context, c *caller.Caller, it *item) (resu
 		ctx, cancel = context.WithTimeout(ctx, within)
 		defer cancel()
 	}
-	if m.heavy {
-		if err := d.enter(ctx); err != nil {
+	if m.places != nil {
+		if err := m.places.enter(ctx); err != nil {
 			return nil, err
 		}
-		defer func() { <-d.heavy }()
+		defer m.places.leave()
 	}
 	if !it.ready {
 		d.prepareOne(ctx, c, it)
@@ -258,30 +257,6 @@ func (d *Dispatcher) call(ctx context.Context, c *caller.Caller, it *item) (resu
 		return nil, err
 	}
 	return m.handle(ctx, c, it.prepared)
-}
-
-// heavyWait is how long a heavy call waits for its turn before the node says
-// that it is busy.
-const heavyWait = 2 * time.Second
-
-// enter waits for a place among the heavy calls.
-func (d *Dispatcher) enter(ctx context.Context) error {
-	select {
-	case d.heavy <- struct{}{}:
-		return nil
-	default:
-	}
-	patience := time.NewTimer(heavyWait)
-	defer patience.Stop()
-	select {
-	case d.heavy <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-patience.C:
-		return problem.Newf("BUSY", "try again in a moment, or ask another node",
-			"the node is already executing %d calls that need a core", cap(d.heavy))
-	}
 }
 
 // unknownMethod is geth's error for a method that there is not, and why, where

@@ -213,6 +213,20 @@ func TestHeavyCallsAreBounded(t *testing.T) {
 	if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"late"}`); !strings.Contains(got, "request timed out") {
 		t.Errorf("a call without a place: %s", got)
 	}
+	// Methods with places of their own do not wait for those.
+	few := NewPlaces(1)
+	Handle(d, "other", func(context.Context, *caller.Caller, *struct{}) (any, error) {
+		if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"another"}`); !strings.Contains(got, "request timed out") {
+			t.Errorf("a second call where one may run: %s", got)
+		}
+		return 1, nil
+	}, In(few))
+	Handle(d, "another", func(context.Context, *caller.Caller, *struct{}) (any, error) { return 2, nil }, In(few), Within(time.Millisecond))
+	for range 2 { // the place is given back
+		if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"other"}`); !strings.Contains(got, `"result":1`) {
+			t.Errorf("a call with a place of its own: %s", got)
+		}
+	}
 	close(gate)
 	for range 6 {
 		calls.Go(func() { serve(d, `{"jsonrpc":"2.0","id":1,"method":"burn"}`) })

@@ -15,7 +15,8 @@ type method struct {
 	prepare  func(ctx context.Context, c *caller.Caller, params []byte) (any, error)
 	handle   func(ctx context.Context, c *caller.Caller, prepared any) (any, error)
 	parallel bool          // prepare is worth a core of its own
-	heavy    bool          // counts against Limits.HeavyCalls
+	heavy    bool          // its places are those of Limits.HeavyCalls
+	places   Places        // nil: it needs none
 	time     time.Duration // wall time; 0 is Limits.CallTime, negative is unbounded
 }
 
@@ -24,6 +25,10 @@ type Option func(*method)
 
 // Heavy marks a method that can keep a core busy. Few of those run at once.
 func Heavy(m *method) { m.heavy = true }
+
+// In gives a method places that it shares with others, instead of those of heavy
+// calls.
+func In(places Places) Option { return func(m *method) { m.places = places } }
 
 // Prompt marks a method that never waits, so that no deadline is set up for it.
 func Prompt(m *method) { m.time = -1 }
@@ -80,6 +85,9 @@ func (d *Dispatcher) register(m *method, options []Option) {
 	}
 	for _, o := range options {
 		o(m)
+	}
+	if m.heavy {
+		m.places = d.heavy
 	}
 	d.methods[m.name] = m
 }
