@@ -151,11 +151,7 @@ func (a *API) call(ctx context.Context, _ *caller.Caller, p *callAt) (any, error
 		return nil, err
 	}
 	defer t.Release()
-	gas := uint64(callGas)
-	if p.Args.Gas != nil {
-		gas = min(gas, uint64(*p.Args.Gas))
-	}
-	r, err := a.Machine.Call(ctx, t.state, t.block, p.Args.message(gas))
+	r, err := a.Machine.Call(ctx, t.state, t.block, p.Args.message(gasOf(&p.Args)))
 	if err = cmp.Or(t.Err(), err); err != nil {
 		return nil, err
 	}
@@ -163,6 +159,14 @@ func (a *API) call(ctx context.Context, _ *caller.Caller, p *callAt) (any, error
 		return nil, failure(r.Err, r.Output)
 	}
 	return data(r.Output), nil
+}
+
+// gasOf is the gas that a call may use.
+func gasOf(p *callArgs) uint64 {
+	if p.Gas == nil {
+		return callGas
+	}
+	return min(callGas, uint64(*p.Gas))
 }
 
 func (a *API) estimateGas(ctx context.Context, _ *caller.Caller, p *callAt) (any, error) {
@@ -178,7 +182,7 @@ func (a *API) estimate(ctx context.Context, p *callAt) (uint64, error) {
 	defer t.Release()
 	var gas uint64
 	if p.Args.Gas != nil {
-		gas = min(callGas, uint64(*p.Args.Gas))
+		gas = gasOf(&p.Args)
 	}
 	gas, err = a.Machine.EstimateGas(ctx, t.state, t.block, p.Args.message(gas), callGas)
 	err = cmp.Or(t.Err(), err)
