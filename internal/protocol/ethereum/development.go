@@ -35,12 +35,29 @@ var DevelopmentAccounts = sync.OnceValue(func() []DevelopmentAccount {
 	return accounts
 })
 
-// DevelopmentAllocation is 10,000 ether for each development account.
+// Create2Deployer creates a contract at an address that its code and a salt
+// determine (EIP-1014). It stands at this address on nearly every network, and
+// Foundry's scripts take it for granted.
+var Create2Deployer = common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C")
+
+// It is there as if its creation, which was signed for every network by nobody's
+// key, had been the first transaction.
+var (
+	create2Signer = common.HexToAddress("0x3fAB184622Dc19b6109349B94811493BF2a45362")
+	create2Code   = common.FromHex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe0" +
+		"3601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3")
+)
+
+// DevelopmentAllocation is 10,000 ether for each development account, and the
+// Create2Deployer.
 func DevelopmentAllocation() []Allocation {
 	balance := new(uint256.Int).Mul(uint256.NewInt(10_000), uint256.NewInt(1e18))
-	var alloc []Allocation
+	alloc := []Allocation{
+		{Address: create2Signer, Nonce: 1},
+		{Address: Create2Deployer, Nonce: 1, Code: create2Code},
+	}
 	for _, a := range DevelopmentAccounts() {
-		alloc = append(alloc, Allocation{a.Address, *balance})
+		alloc = append(alloc, Allocation{Address: a.Address, Balance: *balance})
 	}
 	return alloc
 }

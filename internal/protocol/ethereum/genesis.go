@@ -2,7 +2,7 @@ package ethereum
 
 import (
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/holiman/uint256"
 
@@ -15,6 +15,8 @@ import (
 type Allocation struct {
 	Address common.Address
 	Balance uint256.Int // wei
+	Nonce   uint64
+	Code    []byte
 }
 
 // Genesis gives what the ledger's first block says of Ethereum: the writes of
@@ -22,7 +24,10 @@ type Allocation struct {
 // of block 0.
 func Genesis(slot sequencer.Slot, alloc []Allocation) (writes []format.Write, section []byte) {
 	for i := range alloc {
-		account := evm.Account{Balance: alloc[i].Balance, CodeHash: types.EmptyCodeHash}
+		account := evm.Account{Nonce: alloc[i].Nonce, Balance: alloc[i].Balance, CodeHash: crypto.Keccak256Hash(alloc[i].Code)}
+		if len(alloc[i].Code) > 0 {
+			writes = append(writes, format.Write{Table: evm.TableCode, Key: account.CodeHash.Bytes(), Value: alloc[i].Code})
+		}
 		writes = append(writes, format.Write{
 			Table: evm.TableAccounts, Key: alloc[i].Address.Bytes(), Value: evm.AppendAccount(nil, &account),
 		})

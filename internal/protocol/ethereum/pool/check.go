@@ -69,7 +69,7 @@ func (c *Checker) check(t *Transaction) (err error) {
 		return err
 	}
 	switch {
-	case !t.Protected():
+	case !t.Protected() && !t.keyless():
 		return errUnprotected
 	case t.To() == nil && len(t.Data()) > params.MaxInitCodeSize:
 		return fmt.Errorf("%w: code size %v limit %v", vm.ErrMaxInitCodeSizeExceeded, len(t.Data()), params.MaxInitCodeSize)
@@ -93,6 +93,14 @@ func (c *Checker) check(t *Transaction) (err error) {
 	}
 	t.hash = t.Transaction.Hash()
 	return t.checkGas()
+}
+
+// keyless says that the transaction looks like those by which a contract comes to
+// the same address on every network: it is signed for all of them, by an account
+// that nobody has a key of and that does nothing else. If it is somebody's first
+// transaction on another network after all, repeating it here moves nothing.
+func (t *Transaction) keyless() bool {
+	return t.To() == nil && t.Nonce() == 0 && t.Value().Sign() == 0
 }
 
 // checkGas compares the gas limit with what the transaction costs before a

@@ -38,8 +38,15 @@ func TestCheck(t *testing.T) {
 	}
 	huge := new(big.Int).Lsh(common.Big1, 256)
 	legacy := sign(t, a, chainID, good["legacy"])
-	unprotected, _ := types.SignNewTx(a.key, types.HomesteadSigner{}, good["legacy"])
-	plain, _ := unprotected.MarshalBinary()
+	plain := func(data types.TxData) []byte {
+		unprotected, _ := types.SignNewTx(a.key, types.HomesteadSigner{}, data)
+		raw, _ := unprotected.MarshalBinary()
+		return raw
+	}
+	if tx, err := NewChecker(chainID).Check(plain(good["creation"])); err != nil || tx.From != a.address {
+		t.Errorf("a first transaction that creates a contract and is signed for every network: %v", err)
+	}
+	const protected = "only replay-protected (EIP-155) transactions allowed over RPC"
 	for name, c := range map[string]struct {
 		raw  []byte
 		want string
@@ -50,7 +57,9 @@ func TestCheck(t *testing.T) {
 		"unknown type":      {[]byte{5, 0xc0}, "transaction type not supported"},
 		"blob":              {[]byte{3, 0xc0}, "transaction type not supported: tx type 3"},
 		"oversized":         {make([]byte, MaxSize+1), "oversized data: transaction size 131073, limit 131072"},
-		"unprotected":       {plain, "only replay-protected (EIP-155) transactions allowed over RPC"},
+		"unprotected":       {plain(good["legacy"]), protected},
+		"unprotected later": {plain(&types.LegacyTx{Nonce: 1, Gas: 100_000}), protected},
+		"unprotected value": {plain(&types.LegacyTx{Gas: 100_000, Value: common.Big1}), protected},
 		"other chain":       {sign(t, a, 1, &types.LegacyTx{Gas: 21000, To: &to}), "invalid sender: invalid chain id for signer: have 1 want 49344"},
 		"other typed chain": {sign(t, a, 1, &types.DynamicFeeTx{ChainID: common.Big1, Gas: 21000, To: &to}), "invalid sender: invalid chain id for signer"},
 		"signature":         {flip(t, legacy), "invalid sender: "},
