@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
@@ -22,7 +23,8 @@ type Block struct {
 	Receipts     []*types.Receipt // complete: logs, hashes and indices included
 	Outcomes     []*Outcome
 	TxIDs        []sequencer.TxID
-	Size         uint64 // bytes of the header and the transactions
+	Withdrawals  types.Withdrawals // of a foreign chain; this ledger has none
+	Size         uint64            // bytes of the block in RLP
 }
 
 // Number is the block's number, the ledger's height.
@@ -124,7 +126,7 @@ func txIDs(b *envelope.Block) []sequencer.TxID {
 // assemble puts a block together. encoded is the header's RLP.
 func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
 	b := &Block{
-		Header: h, Hash: crypto.Keccak256Hash(encoded), Size: uint64(len(encoded)),
+		Header: h, Hash: crypto.Keccak256Hash(encoded), Size: size(encoded, entries),
 		Transactions: make([]*Transaction, len(entries)),
 		Receipts:     make([]*types.Receipt, len(entries)),
 		Outcomes:     make([]*Outcome, len(entries)),
@@ -148,7 +150,20 @@ func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
 			logs++
 		}
 		b.Transactions[i], b.Receipts[i], b.Outcomes[i] = &Transaction{e.tx, e.outcome.From}, r, e.outcome
-		b.Size += uint64(len(e.raw))
 	}
 	return b
+}
+
+// size is the length of a block in RLP: the list of its header, transactions,
+// uncles and withdrawals, of which the last two are empty lists of one byte.
+func size(header []byte, entries []entry) uint64 {
+	var transactions uint64
+	for i := range entries {
+		if raw := entries[i].raw; raw[0] >= 0xc0 { // a legacy transaction is a list itself
+			transactions += uint64(len(raw))
+		} else {
+			transactions += rlp.BytesSize(raw)
+		}
+	}
+	return rlp.ListSize(uint64(len(header)) + rlp.ListSize(transactions) + 2)
 }

@@ -2,7 +2,8 @@ package api
 
 import (
 	"context"
-	"errors"
+	"encoding/hex"
+	"fmt"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -48,7 +49,7 @@ func (a *API) code(ctx context.Context, _ *caller.Caller, p *accountAt) (any, er
 
 func (a *API) storageAt(ctx context.Context, _ *caller.Caller, p *struct {
 	Address common.Address
-	Slot    slot
+	Slot    string
 	Block   blockRef `rpc:"optional"`
 }) (any, error) {
 	m, err := a.at(ctx, p.Block)
@@ -56,32 +57,65 @@ func (a *API) storageAt(ctx context.Context, _ *caller.Caller, p *struct {
 		return nil, err
 	}
 	defer m.Release()
-	value := a.Machine.View(m).Storage(p.Address, common.Hash(p.Slot))
+	slot, err := parseSlot(p.Slot)
+	if err != nil {
+		return nil, err
+	}
+	value := a.Machine.View(m).Storage(p.Address, slot)
 	return data(value[:]), m.Err()
 }
 
-// slot is a storage key: up to 32 bytes of hexadecimal, with or without leading
-// zeros and prefix, as geth takes them.
-type slot common.Hash
-
-// UnmarshalJSON reads a slot.
-func (s *slot) UnmarshalJSON(text []byte) error {
-	if len(text) < 2 || text[0] != '"' {
-		return errors.New("storage key must be a string of hexadecimal digits")
-	}
-	digits := strings.TrimPrefix(strings.TrimPrefix(string(text[1:len(text)-1]), "0x"), "0X")
-	if len(digits) > 64 {
-		return errors.New("storage key too long (want at most 32 bytes)")
-	}
+// parseSlot reads a storage key: up to 32 bytes of hexadecimal, with or without
+// leading zeros and prefix, as geth takes them.
+func parseSlot(text string) (common.Hash, error) {
+	digits := strings.TrimPrefix(strings.TrimPrefix(text, "0x"), "0X")
 	if len(digits)%2 == 1 {
 		digits = "0" + digits
 	}
-	b := common.FromHex(digits)
-	if len(b)*2 != len(digits) {
-		return errors.New("storage key is not hexadecimal")
+	if len(digits) > 2*common.HashLength {
+		return common.Hash{}, jsonrpc.InvalidParams("storage key too long (want at most 32 bytes): %.100q", text)
 	}
-	*s = slot(common.BytesToHash(b))
-	return nil
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		return common.Hash{}, jsonrpc.InvalidParams("invalid hex in storage key: %q", text)
+	}
+	return common.BytesToHash(b), nil
+}
+
+// Limits of eth_getStorageValues, as geth's.
+const (
+	maxSlots         = 1024
+	codeTooManySlots = -38026
+)
+
+func (a *API) storageValues(ctx context.Context, _ *caller.Caller, p *struct {
+	Slots map[common.Address][]common.Hash
+	Block blockRef `rpc:"optional"`
+}) (any, error) {
+	n := 0
+	for _, slots := range p.Slots {
+		n += len(slots)
+	}
+	switch {
+	case n > maxSlots:
+		return nil, &jsonrpc.Error{Code: codeTooManySlots, Message: fmt.Sprintf("too many slots (max %d)", maxSlots)}
+	case n == 0:
+		return nil, jsonrpc.InvalidParams("empty request")
+	}
+	m, err := a.at(ctx, p.Block)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Release()
+	view := a.Machine.View(m)
+	values := make(map[common.Address][]common.Hash, len(p.Slots))
+	for address, slots := range p.Slots {
+		values[address] = make([]common.Hash, len(slots))
+		for i, slot := range slots {
+			values[address][i] = view.Storage(address, slot)
+		}
+	}
+	return values, m.Err()
 }
 
 // transactionCount is a nonce. The pending one counts what was admitted on top
@@ -97,16 +131,4 @@ func (a *API) transactionCount(ctx context.Context, _ *caller.Caller, p *account
 	defer m.Release()
 	account, _ := a.Machine.View(m).Account(p.Address)
 	return quantity(account.Nonce), m.Err()
-}
-
-var errNoProof = &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "eth_getProof is not supported: this ledger keeps no state trie; " +
-	"coco_getReceipt proves that a transaction is committed"}
-
-// proof is refused whatever is asked.
-func (a *API) proof(context.Context, *caller.Caller, *struct {
-	Address any      `rpc:"optional"`
-	Keys    any      `rpc:"optional"`
-	Block   blockRef `rpc:"optional"`
-}) (any, error) {
-	return nil, errNoProof
 }

@@ -2,13 +2,11 @@ package api
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/proof"
-	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/evm"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
@@ -53,13 +51,7 @@ type Config struct {
 type API struct {
 	Config
 	checker *pool.Checker
-	head    atomic.Pointer[encodedHead] // of the newest block, for newHeads
-}
-
-// encodedHead is a block's header in JSON.
-type encodedHead struct {
-	block *ethereum.Block
-	json  []byte
+	filters filters
 }
 
 // New makes the interface.
@@ -86,15 +78,16 @@ func (a *API) Register(d *jsonrpc.Dispatcher) {
 	jsonrpc.Handle(d, "eth_blockNumber", a.blockNumber, prompt)
 
 	jsonrpc.Handle(d, "eth_gasPrice", a.gasPrice, prompt)
-	jsonrpc.Handle(d, "eth_maxPriorityFeePerGas", a.gasPrice, prompt)
+	jsonrpc.Handle(d, "eth_maxPriorityFeePerGas", a.tip, prompt)
+	jsonrpc.Handle(d, "eth_baseFee", a.baseFee, prompt)
 	jsonrpc.Handle(d, "eth_blobBaseFee", a.blobBaseFee, prompt)
-	jsonrpc.Handle(d, "eth_feeHistory", a.feeHistory)
+	jsonrpc.Handle(d, "eth_feeHistory", a.feeHistory, heavy, call)
 
 	jsonrpc.Handle(d, "eth_getBalance", a.balance)
 	jsonrpc.Handle(d, "eth_getCode", a.code)
 	jsonrpc.Handle(d, "eth_getStorageAt", a.storageAt)
 	jsonrpc.Handle(d, "eth_getTransactionCount", a.transactionCount)
-	jsonrpc.Handle(d, "eth_getProof", a.proof, prompt)
+	jsonrpc.Handle(d, "eth_getStorageValues", a.storageValues)
 
 	jsonrpc.Handle(d, "eth_call", a.call, heavy, call)
 	jsonrpc.Handle(d, "eth_estimateGas", a.estimateGas, heavy, call)
@@ -109,6 +102,8 @@ func (a *API) Register(d *jsonrpc.Dispatcher) {
 
 	jsonrpc.Handle(d, "eth_getBlockByNumber", a.blockByNumber)
 	jsonrpc.Handle(d, "eth_getBlockByHash", a.blockByHash)
+	jsonrpc.Handle(d, "eth_getHeaderByNumber", a.headerByNumber)
+	jsonrpc.Handle(d, "eth_getHeaderByHash", a.headerByHash)
 	jsonrpc.Handle(d, "eth_getBlockReceipts", a.blockReceipts)
 	jsonrpc.Handle(d, "eth_getBlockTransactionCountByNumber", a.countByNumber)
 	jsonrpc.Handle(d, "eth_getBlockTransactionCountByHash", a.countByHash)
@@ -121,7 +116,9 @@ func (a *API) Register(d *jsonrpc.Dispatcher) {
 	jsonrpc.Handle(d, "eth_subscribe", a.subscribe, prompt)
 	jsonrpc.Handle(d, "eth_unsubscribe", a.unsubscribe, prompt)
 
+	a.registerRaw(d)
 	a.registerConstants(d)
+	a.registerConfig(d)
 	a.registerFilters(d)
 	a.registerSimulation(d)
 	a.registerDebug(d)
@@ -130,6 +127,8 @@ func (a *API) Register(d *jsonrpc.Dispatcher) {
 	jsonrpc.Handle(d, "coco_getTransactionStatus", a.transactionStatus)
 	jsonrpc.Handle(d, "coco_getCheckpoint", a.checkpoint)
 	jsonrpc.Handle(d, "coco_getServiceIdentity", a.serviceIdentity, prompt)
+
+	refuse(d)
 }
 
 // none is the parameters of a method that has none.

@@ -97,17 +97,16 @@ func TestRefusals(t *testing.T) {
 		want   string
 	}{
 		{"eth_foo", nil, `{"code":-32601,"message":"the method eth_foo does not exist/is not available"}`},
-		{"eth_fillTransaction", []any{map[string]any{}}, `"code":-32601`},
-		{"eth_getProof", []any{address(0), []string{}, "latest"}, `{"code":-32601,"message":"eth_getProof is not supported: this ledger keeps no state trie; coco_getReceipt proves that a transaction is committed"}`},
+		{"eth_fillTransaction", []any{map[string]any{}}, `{"code":-32000,"message":"contract creation without any data provided"}`},
+		{"eth_getProof", []any{address(0), []string{}, "latest"}, `{"code":-32601,"message":"the method eth_getProof does not exist/is not available: there is no state trie: coco_getReceipt proves that a transaction is committed"}`},
 		{"eth_getBalance", []any{"0x12", "latest"}, `{"code":-32602,"message":"invalid argument 0: hex string has length 2, want 40 for common.Address"}`},
 		{"eth_getBalance", []any{address(0), "newest"}, `{"code":-32602,"message":"invalid argument 1: hex string without 0x prefix"}`},
 		{"eth_getBalance", []any{address(0), 7}, `"code":-32602`},
 		{"eth_getBalance", []any{address(0), "0x99"}, `{"code":-32000,"message":"header not found"}`},
 		{"eth_getBalance", []any{address(0), common.Hash{1}}, `{"code":-32000,"message":"header for hash not found"}`},
 		{"eth_getBalance", []any{address(0), "0x1"}, `"message":"historical state is not available: block 1 was asked for, the latest is 2","data":{"code":"STATE_UNAVAILABLE"`},
-		{"eth_getStorageAt", []any{address(0), "0xzz", "latest"}, `storage key is not hexadecimal`},
-		{"eth_call", []any{map[string]any{"to": token}, "latest", map[string]any{"0x0000000000000000000000000000000000000001": map[string]any{"balance": "0x1"}}}, `state and block overrides are not supported`},
-		{"eth_call", []any{map[string]any{"to": token, "chainId": "0x1"}}, `chainId does not match node's (have=0x1, want=0xc0c0)`},
+		{"eth_getStorageAt", []any{address(0), "0xzz", "latest"}, `{"code":-32602,"message":"invalid hex in storage key: \"0xzz\""}`},
+		{"eth_call", []any{map[string]any{"to": token, "chainId": "0x1"}}, `chainId does not match node's (have=1, want=49344)`},
 		{"eth_call", []any{map[string]any{"to": token, "gasPrice": "0x1", "maxFeePerGas": "0x1"}}, `both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified`},
 		{"eth_feeHistory", []any{"0x1", "0x99", nil}, `request beyond head block: requested 153, head 2`},
 		{"eth_feeHistory", []any{"0x1", "latest", []int{90, 10}}, `invalid reward percentile`},
@@ -362,7 +361,7 @@ func TestShapesAgreeWithGeth(t *testing.T) {
 	w.deploy()
 	b := w.chain.Head()
 	for name, pair := range map[string][2]any{
-		"header": {b.Header, json.RawMessage(appendHead(nil, b))},
+		"header": {b.Header, json.RawMessage(headShape{b}.AppendJSON(nil))},
 		"log":    {b.Receipts[0].Logs[0], json.RawMessage(appendLog(nil, b.Receipts[0].Logs[0]))},
 		"access list": {types.AccessList{{Address: common.Address{1}, StorageKeys: []common.Hash{{2}}}},
 			json.RawMessage(appendAccessList(nil, types.AccessList{{Address: common.Address{1}, StorageKeys: []common.Hash{{2}}}}))},

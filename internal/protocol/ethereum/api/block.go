@@ -27,9 +27,23 @@ func (a *API) blockByHash(ctx context.Context, _ *caller.Caller, p *struct {
 	return orNull(b, err, func() any { return blockShape{b, p.Full} })
 }
 
-func (a *API) blockReceipts(ctx context.Context, _ *caller.Caller, p *struct{ Block blockRef }) (any, error) {
+func (a *API) blockReceipts(ctx context.Context, _ *caller.Caller, p *ofBlock) (any, error) {
 	b, err := a.blockOf(ctx, p.Block)
 	return orNull(b, err, func() any { return receiptsShape{b} })
+}
+
+// headerByNumber has no answer for the pending block, as geth.
+func (a *API) headerByNumber(ctx context.Context, _ *caller.Caller, p *atNumber) (any, error) {
+	if p.Number.pending {
+		return nil, nil
+	}
+	b, err := a.block(ctx, p.Number)
+	return orNull(b, err, func() any { return headShape{b} })
+}
+
+func (a *API) headerByHash(ctx context.Context, _ *caller.Caller, p *atHash) (any, error) {
+	b, err := found(a.Chain.ByHash(ctx, p.Hash))
+	return orNull(b, err, func() any { return headShape{b} })
 }
 
 // atNumber and atHash name a block.

@@ -1,6 +1,158 @@
 package api
 
-import "github.com/coco-consortium/coco/internal/server/jsonrpc"
+import (
+	"context"
+	"errors"
 
-// registerFilters adds filters that clients poll.
-func (a *API) registerFilters(d *jsonrpc.Dispatcher) {}
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
+	"github.com/coco-consortium/coco/internal/server/caller"
+	"github.com/coco-consortium/coco/internal/server/jsonrpc"
+)
+
+// registerFilters adds filters that clients poll. A filter is a place in the
+// chain: a poll answers with what was committed from there on. So events take no
+// memory, however seldom a client polls, and none is lost; what is too much for
+// one answer comes with the next.
+func (a *API) registerFilters(d *jsonrpc.Dispatcher) {
+	heavy, logs := jsonrpc.Heavy, jsonrpc.Within(logsTime)
+	jsonrpc.Handle(d, "eth_newFilter", a.newFilter, jsonrpc.Prompt)
+	jsonrpc.Handle(d, "eth_newBlockFilter", a.newBlockFilter, jsonrpc.Prompt)
+	jsonrpc.Handle(d, "eth_newPendingTransactionFilter", a.newPendingFilter, jsonrpc.Prompt)
+	jsonrpc.Handle(d, "eth_getFilterChanges", a.filterChanges, heavy, logs)
+	jsonrpc.Handle(d, "eth_getFilterLogs", a.filterLogs, heavy, logs)
+	jsonrpc.Handle(d, "eth_uninstallFilter", a.uninstallFilter, jsonrpc.Prompt)
+}
+
+// Limits of the answer to one poll.
+const (
+	pollHashes = 10_000
+	pollBytes  = 8 << 20 // of logs in JSON, about; a single log is always answered
+)
+
+func (a *API) newFilter(_ context.Context, c *caller.Caller, p *struct{ Filter logFilter }) (any, error) {
+	head := a.Chain.Head().Number()
+	from, to, err := p.Filter.future(head)
+	if err != nil {
+		return nil, err
+	}
+	return a.filters.add(&filter{owner: c.String(), kind: logFilters, logs: p.Filter, next: from, to: to}, a.Now())
+}
+
+func (a *API) newBlockFilter(_ context.Context, c *caller.Caller, _ *none) (any, error) {
+	return a.filters.add(&filter{owner: c.String(), kind: blockFilters, next: a.Chain.Head().Number() + 1, to: forever}, a.Now())
+}
+
+// newPendingFilter makes a filter that never has anything: transactions are told
+// of when they are committed.
+func (a *API) newPendingFilter(_ context.Context, c *caller.Caller, _ *struct {
+	Full bool `rpc:"optional"`
+}) (any, error) {
+	return a.filters.add(&filter{owner: c.String(), kind: pendingFilters}, a.Now())
+}
+
+var errNoFilter = jsonrpc.Errorf("filter not found")
+
+func (a *API) filterChanges(ctx context.Context, c *caller.Caller, p *struct{ ID jsonrpc.ID }) (any, error) {
+	f := a.filters.get(p.ID, c.String(), a.Now())
+	if f == nil {
+		return nil, errNoFilter
+	}
+	if !f.mu.TryLock() { // another poll is at work and answers with what there is
+		return logsShape{}, nil
+	}
+	defer f.mu.Unlock()
+	switch f.kind {
+	case blockFilters:
+		return a.newBlocks(ctx, f)
+	case logFilters:
+		return a.newLogs(ctx, f)
+	}
+	return logsShape{}, nil
+}
+
+// newBlocks are the hashes of the blocks from the filter's place on.
+func (a *API) newBlocks(ctx context.Context, f *filter) (any, error) {
+	hashes := []common.Hash{}
+	for head := a.Chain.Head().Number(); f.next <= head && len(hashes) < pollHashes && ctx.Err() == nil; f.next++ {
+		hash, err := a.Chain.Hash(f.next)
+		if err != nil && len(hashes) == 0 {
+			return nil, err
+		} else if err != nil {
+			break
+		}
+		hashes = append(hashes, hash)
+	}
+	return hashesShape(hashes), nil
+}
+
+// newLogs are the logs from the filter's place on: all, or as many as one answer
+// may hold.
+func (a *API) newLogs(ctx context.Context, f *filter) (any, error) {
+	q := chain.Filter{From: f.next, To: min(f.to, a.Chain.Head().Number()), Addresses: f.logs.addresses, Topics: f.logs.topics}
+	if q.From > q.To {
+		return logsShape{}, nil
+	}
+	logs, err := a.Chain.Logs(ctx, q)
+	for wide := (*chain.TooWide)(nil); errors.As(err, &wide) && wide.To < q.To; {
+		q.To = wide.To
+		logs, err = a.Chain.Logs(ctx, q)
+	}
+	if err != nil {
+		return nil, err // with nothing lost: the filter stays where it is
+	}
+	for len(logs) > 0 && logs[0].BlockNumber == f.next && logs[0].Index < f.index {
+		logs = logs[1:]
+	}
+	f.next, f.index = q.To+1, 0
+	bytes := 0
+	for i, l := range logs {
+		if bytes += logBytes(l); bytes > pollBytes && i > 0 {
+			f.next, f.index = l.BlockNumber, l.Index
+			return logsShape(logs[:i]), nil
+		}
+	}
+	return logsShape(logs), nil
+}
+
+// logBytes is about the length of a log in JSON.
+func logBytes(l *types.Log) int { return 500 + 70*len(l.Topics) + 2*len(l.Data) }
+
+// filterLogs answers as eth_getLogs does, whatever was polled.
+func (a *API) filterLogs(ctx context.Context, c *caller.Caller, p *struct{ ID jsonrpc.ID }) (any, error) {
+	f := a.filters.get(p.ID, c.String(), a.Now())
+	if f == nil || f.kind != logFilters {
+		return nil, errNoFilter
+	}
+	return a.logsOf(ctx, f.logs)
+}
+
+func (a *API) uninstallFilter(_ context.Context, c *caller.Caller, p *struct{ ID jsonrpc.ID }) (any, error) {
+	return a.filters.remove(p.ID, c.String(), a.Now()), nil
+}
+
+// forever is beyond every block.
+const forever = 1<<64 - 1
+
+// future is the blocks yet to come that a filter is for: from the one after the
+// head, unless it begins later.
+func (f *logFilter) future(head uint64) (from, to uint64, err error) {
+	from, to = head+1, forever
+	if f.to.exact {
+		to = f.to.number
+	}
+	switch {
+	case f.from.pending || f.to.pending:
+		return 0, 0, jsonrpc.InvalidParams("pending logs are not supported")
+	case !f.from.exact && f.to.exact, f.from.exact && f.from.number > to:
+		return 0, 0, jsonrpc.InvalidParams("invalid block range params")
+	case f.from.exact:
+		from = max(from, f.from.number)
+	}
+	if f.hash != nil {
+		to = 0 // that block has been
+	}
+	return from, to, nil
+}

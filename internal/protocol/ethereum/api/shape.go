@@ -31,13 +31,27 @@ func (b blockShape) AppendJSON(dst []byte) []byte {
 	})
 	o.name("uncles")
 	o.dst = append(o.dst, "[]"...)
-	o.name("withdrawals")
-	o.dst = append(o.dst, "[]"...)
+	if b.Header.WithdrawalsHash != nil {
+		o.name("withdrawals")
+		o.dst = appendList(o.dst, len(b.Withdrawals), func(dst []byte, i int) []byte { return appendWithdrawal(dst, b.Withdrawals[i]) })
+	}
 	return o.end()
 }
 
-// appendHead appends a block's header alone, as newHeads shows it.
-func appendHead(dst []byte, b *ethereum.Block) []byte {
+func appendWithdrawal(dst []byte, w *types.Withdrawal) []byte {
+	o := begin(dst)
+	o.quantity("index", w.Index)
+	o.quantity("validatorIndex", w.Validator)
+	o.data("address", w.Address[:])
+	o.quantity("amount", w.Amount)
+	return o.end()
+}
+
+// headShape is a block's header alone, as newHeads shows it.
+type headShape struct{ *ethereum.Block }
+
+// AppendJSON implements jsonrpc.Appender.
+func (b headShape) AppendJSON(dst []byte) []byte {
 	o := begin(dst)
 	o.header(b.Header, &b.Hash)
 	return o.end()
@@ -72,6 +86,10 @@ func (o *object) header(h *types.Header, hash *common.Hash) {
 	}
 	o.hash("parentBeaconBlockRoot", h.ParentBeaconRoot)
 	o.hash("requestsHash", h.RequestsHash)
+	o.hash("blockAccessListHash", h.BlockAccessListHash)
+	if h.SlotNumber != nil {
+		o.quantity("slotNumber", *h.SlotNumber)
+	}
 }
 
 // minedShape is the transaction at an index of a block.
@@ -120,6 +138,9 @@ func (o *object) transaction(t *ethereum.Transaction, price *big.Int) {
 		o.big("maxFeePerGas", t.GasFeeCap())
 		o.big("maxPriorityFeePerGas", t.GasTipCap())
 	}
+	if t.Type() == types.BlobTxType {
+		o.big("maxFeePerBlobGas", t.BlobGasFeeCap())
+	}
 	o.hash("hash", &hash)
 	o.data("input", t.Data())
 	o.quantity("nonce", t.Nonce())
@@ -131,7 +152,13 @@ func (o *object) transaction(t *ethereum.Transaction, price *big.Int) {
 		o.name("accessList")
 		o.dst = appendAccessList(o.dst, t.AccessList())
 	}
-	o.big("chainId", t.ChainId())
+	if id := t.ChainId(); t.Type() >= types.AccessListTxType || id.Sign() != 0 { // else without EIP-155
+		o.big("chainId", id)
+	}
+	if t.Type() == types.BlobTxType {
+		o.name("blobVersionedHashes")
+		o.dst = appendHashes(o.dst, t.BlobHashes())
+	}
 	if t.Type() == types.SetCodeTxType {
 		o.name("authorizationList")
 		o.dst = appendAuthorizations(o.dst, t.SetCodeAuthorizations())
@@ -171,6 +198,12 @@ func appendHashes(dst []byte, list []common.Hash) []byte {
 	return appendList(dst, len(list), func(dst []byte, i int) []byte { return appendData(dst, list[i][:]) })
 }
 
+// hashesShape is a list of hashes.
+type hashesShape []common.Hash
+
+// AppendJSON implements jsonrpc.Appender.
+func (s hashesShape) AppendJSON(dst []byte) []byte { return appendHashes(dst, s) }
+
 // receiptShape is the receipt of the transaction at an index of a block.
 type receiptShape struct {
 	*ethereum.Block
@@ -200,7 +233,15 @@ func (s receiptShape) AppendJSON(dst []byte) []byte {
 	o.data("logsBloom", bloom[:])
 	o.quantity("type", uint64(r.Type))
 	o.big("effectiveGasPrice", r.EffectiveGasPrice)
-	o.quantity("status", r.Status)
+	if len(r.PostState) > 0 { // before Byzantium
+		o.data("root", r.PostState)
+	} else {
+		o.quantity("status", r.Status)
+	}
+	if r.Type == types.BlobTxType {
+		o.quantity("blobGasUsed", r.BlobGasUsed)
+		o.big("blobGasPrice", r.BlobGasPrice)
+	}
 	return o.end()
 }
 

@@ -17,22 +17,32 @@ import (
 type byHash struct{ Hash common.Hash }
 
 func (a *API) transactionByHash(ctx context.Context, _ *caller.Caller, p *byHash) (any, error) {
-	b, i, err := a.Chain.Transaction(ctx, p.Hash)
-	if errors.Is(err, chain.ErrUnknown) {
-		if e, ok := a.Pool.Find(p.Hash); ok {
-			return pendingShape{&e.Transaction().Transaction}, nil
-		}
-		// It may have been committed after the first look and left the pool
-		// before the second.
-		b, i, err = a.Chain.Transaction(ctx, p.Hash)
-	}
+	b, i, admitted, err := a.transaction(ctx, p.Hash)
 	switch {
 	case errors.Is(err, chain.ErrUnknown):
 		return nil, nil
 	case err != nil:
 		return nil, err
+	case admitted != nil:
+		return pendingShape{admitted}, nil
 	}
 	return minedShape{b, i}, nil
+}
+
+// transaction gives a committed transaction's block and place there, or one that
+// was admitted.
+func (a *API) transaction(ctx context.Context, hash common.Hash) (*ethereum.Block, int, *ethereum.Transaction, error) {
+	b, i, err := a.Chain.Transaction(ctx, hash)
+	if !errors.Is(err, chain.ErrUnknown) {
+		return b, i, nil, err
+	}
+	if e, ok := a.Pool.Find(hash); ok {
+		return nil, 0, &e.Transaction().Transaction, nil
+	}
+	// It may have been committed after the first look and left the pool before
+	// the second.
+	b, i, err = a.Chain.Transaction(ctx, hash)
+	return b, i, nil, err
 }
 
 func (a *API) transactionByBlockHash(ctx context.Context, _ *caller.Caller, p *struct {
@@ -70,7 +80,15 @@ func (a *API) receipt(ctx context.Context, _ *caller.Caller, p *byHash) (any, er
 	return a.receiptOf(ctx, p.Hash)
 }
 
+// receiptOf asks memory first: whoever waits for a receipt costs no search, and
+// gets null while the history index is being made too.
 func (a *API) receiptOf(ctx context.Context, hash common.Hash) (any, error) {
+	if b, i := a.Chain.Recent(hash); b != nil {
+		return receiptShape{b, i}, nil
+	}
+	if _, ok := a.Pool.Find(hash); ok {
+		return nil, nil
+	}
 	b, i, err := a.Chain.Transaction(ctx, hash)
 	switch {
 	case errors.Is(err, chain.ErrUnknown):

@@ -11,10 +11,24 @@ import (
 var ErrSlow = problem.New("SUBSCRIBER_SLOW", "blocks came faster than the subscriber took them",
 	"subscribe again and ask for what was missed (eth_getLogs, eth_getBlockByNumber)")
 
+// News is a block as all subscribers get it.
+type News struct {
+	*ethereum.Block
+	once   sync.Once
+	shared any
+}
+
+// Shared is what the first subscriber who asks makes of the block, for all of
+// them: work such as encoding is done once. make is always the same function.
+func (n *News) Shared(make func(*ethereum.Block) any) any {
+	n.once.Do(func() { n.shared = make(n.Block) })
+	return n.shared
+}
+
 // Subscription is a row of blocks as they are committed, from the first after
 // Subscribe on, without gaps.
 type Subscription struct {
-	blocks chan *ethereum.Block
+	blocks chan *News
 	of     *subscriptions
 	err    error // set before blocks is closed
 }
@@ -22,11 +36,11 @@ type Subscription struct {
 // Subscribe begins a subscription. It holds at most queue blocks that the
 // subscriber has not taken; one more ends it with ErrSlow.
 func (c *Chain) Subscribe(queue int) *Subscription {
-	return c.subs.add(&Subscription{blocks: make(chan *ethereum.Block, queue), of: &c.subs})
+	return c.subs.add(&Subscription{blocks: make(chan *News, queue), of: &c.subs})
 }
 
 // Blocks is closed when the subscription ends.
-func (s *Subscription) Blocks() <-chan *ethereum.Block { return s.blocks }
+func (s *Subscription) Blocks() <-chan *News { return s.blocks }
 
 // Err is why the subscription ended, nil when it was closed. It may be asked
 // once Blocks is closed.
@@ -76,9 +90,10 @@ func (a *subscriptions) drop(s *Subscription, err error) {
 func (a *subscriptions) tell(b *ethereum.Block) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	news := &News{Block: b}
 	for s := range a.running {
 		select {
-		case s.blocks <- b:
+		case s.blocks <- news:
 		default:
 			a.drop(s, ErrSlow)
 		}
