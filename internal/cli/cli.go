@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,15 +42,17 @@ ledger that several companies share and none controls. It speaks Ethereum
 JSON-RPC, so that existing clients work unchanged.`,
 		Example: `  coco start                         a development network, kept in ./coco-data
   coco ledger verify coco-data       check every block, without any key`,
+		Version:      version().text(),
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.AddCommand(startCommand(), ledgerCommand(), receiptCommand(), benchCommand(), versionCommand())
+	root.AddCommand(startCommand(), ledgerCommand(), receiptCommand(), accountsCommand(), txCommand(), callCommand(), benchCommand(), versionCommand())
 	err := root.ExecuteContext(ctx)
 	var code exit
 	switch {
@@ -59,13 +62,16 @@ JSON-RPC, so that existing clients work unchanged.`,
 		return int(code)
 	}
 	explain(errOut, err)
-	if _, unknown := unknownCommand(err); unknown || problem.CodeOf(err) == codeUsage {
+	if _, unknown := unknownCommand(err); unknown || slices.Contains(wordCodes, problem.CodeOf(err)) {
 		return exitUsage
 	}
 	return exitFailed
 }
 
 const codeUsage problem.Code = "USAGE"
+
+// wordCodes are the problems of words that a person wrote, wherever they are read.
+var wordCodes = []problem.Code{codeUsage, "BENCH_LOAD", "TRANSACTION_NAME", "TXID_FORMAT"}
 
 func usage(c *cobra.Command, err error) error {
 	return problem.New(codeUsage, "the command was not understood", fmt.Sprintf("see %s --help", c.CommandPath())).From(err)
@@ -104,12 +110,4 @@ func explain(w io.Writer, err error) {
 func unknownCommand(err error) (string, bool) {
 	text, _, _ := strings.Cut(err.Error(), "\n") // suggestions follow
 	return text, strings.HasPrefix(text, "unknown command")
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version and what this build contains", Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(c.OutOrStdout(), version())
-			return err
-		}}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/verify"
 )
 
@@ -21,7 +22,8 @@ func ledgerCommand() *cobra.Command {
 }
 
 func ledgerCheckpoint() *cobra.Command {
-	var rpc, output string
+	var node *remote
+	var output string
 	c := &cobra.Command{
 		Use:   "checkpoint",
 		Short: "Fetch the service's signed checkpoint of the committed ledger from a node",
@@ -32,21 +34,20 @@ a part of what it states is found by coco ledger verify --checkpoint.`,
   coco ledger verify coco-data --checkpoint checkpoint.txt`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			result, err := call(c.Context(), rpc, "coco_getCheckpoint")
-			if err != nil {
-				return err
-			}
 			var text string
-			if err := json.Unmarshal(result, &text); err != nil {
-				return errAnswer.From(err)
+			if err := node.ask(c.Context(), &text, "coco_getCheckpoint"); err != nil {
+				return err
 			}
 			return writeOutput(c.OutOrStdout(), output, []byte(text))
 		},
 	}
-	c.Flags().StringVar(&rpc, "rpc", "http://127.0.0.1:8545", "address of the node's JSON-RPC")
+	node = rpcFlag(c)
 	c.Flags().StringVar(&output, "output", "", "file to write, instead of standard output")
 	return c
 }
+
+var errNoLedger = problem.New("NO_LEDGER", "there is no ledger in that directory",
+	"give the data directory of a node, or the directory of its chunks")
 
 type verifyOptions struct {
 	checkpoint, receipt, service string
@@ -107,8 +108,11 @@ func verifyLedger(c *cobra.Command, dir string, o verifyOptions) error {
 	options.Progress = progress.show
 	report, err := verify.Ledger(c.Context(), os.DirFS(dir), options)
 	progress.end()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case report.Chunks == 0:
+		return errNoLedger.From(fmt.Errorf("%s has no file named chunk-…", dir))
 	}
 	if o.json {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(report)

@@ -1,32 +1,25 @@
 package cli
 
 import (
-	"bytes"
-	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
 	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/sequencer"
 	"github.com/coco-consortium/coco/verify"
 )
 
-var (
-	errNode = problem.New("NODE_UNREACHABLE", "the node did not answer",
-		"check that it runs and that --rpc names its address")
-	errAnswer = problem.New("NODE_REFUSED", "the node refused the request",
-		"see the cause; a transaction has a receipt once it is committed")
-	errFile = problem.New("FILE", "a file cannot be read or written",
-		"check the path and its permissions")
-)
+var errFile = problem.New("FILE", "a file cannot be read or written",
+	"check the path and its permissions")
 
 // maxInput bounds a receipt, checkpoint or certificate that is read from a file.
 const maxInput = 32 << 20
@@ -38,7 +31,8 @@ func receiptCommand() *cobra.Command {
 }
 
 func receiptGet() *cobra.Command {
-	var rpc, output string
+	var node *remote
+	var output string
 	var cose bool
 	c := &cobra.Command{
 		Use:   "get TXHASH|TXID",
@@ -47,65 +41,44 @@ func receiptGet() *cobra.Command {
   coco receipt get 0x5c50… --cose --output receipt.cose`,
 		Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			form := "json"
-			if cose {
-				form = "cose"
-			}
-			result, err := call(c.Context(), rpc, "coco_getReceipt", args[0], form)
-			if err != nil {
+			if err := transactionName(args[0]); err != nil {
 				return err
 			}
-			data := append(result, '\n')
-			if cose {
-				var text string
-				if err := json.Unmarshal(result, &text); err != nil {
-					return errAnswer.From(err)
-				}
-				if data, err = base64.StdEncoding.DecodeString(text); err != nil {
-					return errAnswer.From(err)
-				}
+			var data []byte
+			var err error
+			if cose { // base64 in JSON
+				err = node.ask(c.Context(), &data, "coco_getReceipt", args[0], "cose")
+			} else {
+				var receipt json.RawMessage
+				err = node.ask(c.Context(), &receipt, "coco_getReceipt", args[0], "json")
+				data = append(receipt, '\n')
+			}
+			if err != nil {
+				return err
 			}
 			return writeOutput(c.OutOrStdout(), output, data)
 		},
 	}
-	c.Flags().StringVar(&rpc, "rpc", "http://127.0.0.1:8545", "address of the node's JSON-RPC")
+	node = rpcFlag(c)
 	c.Flags().BoolVar(&cose, "cose", false, "fetch the receipt as COSE instead of JSON")
 	c.Flags().StringVar(&output, "output", "", "file to write, instead of standard output")
 	return c
 }
 
-// call is one JSON-RPC request.
-func call(ctx context.Context, url, method string, params ...any) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-	if err != nil {
-		return nil, err
+// errHash says that a text is no transaction's name.
+var errHash = problem.New("TRANSACTION_NAME", "that is not a transaction's name",
+	"give its Ethereum hash, 0x and 64 hexadecimal digits, or its TxID, for example 2.17")
+
+// transactionName checks the name of a transaction: a hash or a TxID.
+func transactionName(text string) error {
+	if !strings.HasPrefix(text, "0x") {
+		_, err := sequencer.ParseTxID(text)
+		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, errNode.From(err)
+	if new(common.Hash).UnmarshalText([]byte(text)) != nil {
+		return errHash
 	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, errNode.From(err)
-	}
-	defer response.Body.Close()
-	var answer struct {
-		Result json.RawMessage
-		Error  *struct {
-			Code    int
-			Message string
-		}
-	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxInput)).Decode(&answer); err != nil {
-		return nil, errNode.From(fmt.Errorf("%s: not a JSON-RPC answer: %w", response.Status, err))
-	}
-	if answer.Error != nil {
-		return nil, errAnswer.From(errors.New(answer.Error.Message))
-	}
-	return answer.Result, nil
+	return nil
 }
 
 func receiptVerify() *cobra.Command {
@@ -127,12 +100,17 @@ func receiptVerify() *cobra.Command {
 				return err
 			}
 			report, err := verify.Receipt(data, pem, verify.Options{AllowSimulated: !hardware})
-			if err != nil {
+			switch {
+			case problem.CodeOf(err) == codeServiceKey: // nothing was checked
+				return err
+			case err != nil:
 				explain(c.ErrOrStderr(), err)
-				return exit(exitInvalid)
-			}
-			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(report)
+				if asJSON {
+					err = json.NewEncoder(c.OutOrStdout()).Encode(proofOf(nil, err))
+				}
+				return errors.Join(exit(exitInvalid), err)
+			case asJSON:
+				return json.NewEncoder(c.OutOrStdout()).Encode(proofOf(report, nil))
 			}
 			return printReceipt(c.OutOrStdout(), report)
 		},
@@ -141,6 +119,24 @@ func receiptVerify() *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	c.Flags().BoolVar(&hardware, "require-hardware", false, "refuse receipts of a simulated network")
 	return c
+}
+
+// codeServiceKey is the problem of a service certificate that cannot be used.
+const codeServiceKey problem.Code = "SERVICE_KEY"
+
+// proofReport is the JSON of a receipt that was checked.
+type proofReport struct {
+	Valid  bool         `json:"valid"`
+	Code   problem.Code `json:"code,omitempty"`   // why it is not
+	Reason string       `json:"reason,omitempty"` // likewise, in words
+	*verify.ReceiptReport
+}
+
+func proofOf(report *verify.ReceiptReport, err error) *proofReport {
+	if err != nil {
+		return &proofReport{Code: problem.CodeOf(err), Reason: err.Error()}
+	}
+	return &proofReport{Valid: true, ReceiptReport: report}
 }
 
 func printReceipt(out io.Writer, r *verify.ReceiptReport) error {

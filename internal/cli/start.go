@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +22,8 @@ import (
 type startOptions struct {
 	data      string
 	rpc       string
+	origins   []string
+	hosts     []string
 	ephemeral bool
 	json      bool
 	verbose   bool
@@ -42,12 +47,20 @@ it. Ctrl+C stops the node; what was committed is there at the next start.`,
 			if o.ephemeral && c.Flags().Changed("data") {
 				return usage(c, errors.New("--ephemeral and --data exclude each other"))
 			}
+			if _, _, err := net.SplitHostPort(o.rpc); err != nil {
+				return usage(c, fmt.Errorf("--rpc is HOST:PORT: %w", err))
+			}
+			if err := checkOrigins(o.origins); err != nil {
+				return usage(c, err)
+			}
 			return start(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "coco-data", "directory that keeps the network")
 	f.StringVar(&o.rpc, "rpc", "127.0.0.1:8545", "where JSON-RPC listens, HOST:PORT; port 0 takes a free one")
+	f.StringArrayVar(&o.origins, "allow-origin", nil, "web origin whose pages may use the node, such as http://localhost:5173; * is any; may be repeated")
+	f.StringArrayVar(&o.hosts, "allow-host", nil, "name under which the node may be addressed, beside IP addresses and localhost; * is any; may be repeated")
 	f.BoolVar(&o.ephemeral, "ephemeral", false, "keep the network in a temporary directory and remove it at the end")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON when everything answers, and nothing else")
 	f.BoolVar(&o.verbose, "verbose", false, "log to standard error")
@@ -66,6 +79,7 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	}
 	config := node.Default(o.data)
 	config.Version = clientVersion()
+	config.Origins, config.Hosts = o.origins, append([]string{"localhost"}, o.hosts...)
 	level := slog.LevelWarn
 	if o.verbose {
 		level = slog.LevelDebug
@@ -137,7 +151,30 @@ func announce(n *node.Node, o startOptions, address string, out io.Writer) error
   data       %s
   service    %s verifies receipts offline
   WARNING    the platform is SIMULATED: whoever can read the data directory can read everything
-Stop with Ctrl+C.
-`, r.Service, r.RPC, r.WS, r.ChainID, r.Accounts[0].Address, kept, filepath.Join(r.Data, "service.pem"))
+%sStop with Ctrl+C.
+`, r.Service, r.RPC, r.WS, r.ChainID, r.Accounts[0].Address, kept, filepath.Join(r.Data, "service.pem"), webWarnings(o))
 	return err
+}
+
+// checkOrigins wants origins as browsers send them (RFC 6454 section 6.2).
+func checkOrigins(origins []string) error {
+	for _, o := range origins {
+		u, err := url.Parse(o)
+		if o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != o) {
+			return fmt.Errorf("--allow-origin %q: an origin is scheme://host or scheme://host:port with nothing behind it, or *", o)
+		}
+	}
+	return nil
+}
+
+// webWarnings says what was opened to everything that runs in a browser.
+func webWarnings(o startOptions) string {
+	var text string
+	if slices.Contains(o.origins, "*") {
+		text += "  WARNING    every web page that a browser here opens may use this node (--allow-origin)\n"
+	}
+	if slices.Contains(o.hosts, "*") {
+		text += "  WARNING    the node answers to every name, so a web site may reach it by its own (--allow-host)\n"
+	}
+	return text
 }

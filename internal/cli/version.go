@@ -1,21 +1,50 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/spf13/cobra"
 
 	"github.com/coco-consortium/coco/internal/attest/sim"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
-// version says what this build is.
-func version() string {
+func versionCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "version", Short: "Print the version and what this build contains", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(version())
+			}
+			_, err = fmt.Fprintln(c.OutOrStdout(), version().text())
+			return err
+		}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print it as one line of JSON")
+	return c
+}
+
+// build is what this program is.
+type build struct {
+	Version   string `json:"version"`
+	Simulated bool   `json:"simulated"` // the build has the simulated platform: it is for development
+	Format    uint64 `json:"format"`    // level of the ledger's format that it writes
+	Go        string `json:"go"`
+	System    string `json:"system"`
+}
+
+func version() build {
+	return build{Version: release(), Simulated: sim.Included, Format: format.Level, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
+}
+
+func (b build) text() string {
 	kind := "release build, hardware platforms only"
-	if sim.Included {
+	if b.Simulated {
 		kind = "development build, with the simulated platform"
 	}
-	return fmt.Sprintf("coco %s (%s; format level %d; %s %s/%s)", release(), kind, format.Level, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("coco %s (%s; format level %d; %s %s)", b.Version, kind, b.Format, b.Go, b.System)
 }
 
 // clientVersion is how a node names its program to clients, in the form that
