@@ -215,14 +215,13 @@ func (p *Past) Close() error {
 // is not kept, or not there yet. Release the moment.
 func (p *Past) At(height uint64) (*Moment, error) {
 	m := &Moment{past: p, height: height, view: p.store.Pin()}
-	newest := m.view.Height()
-	if height == newest {
+	if m.newest = m.view.Height(); height == m.newest {
 		return m, nil
 	}
 	m.index = p.current()
-	if oldest := p.oldest(m.index, newest); height < oldest || height > newest {
+	if oldest := p.oldest(m.index, m.newest); height < oldest || height > m.newest {
 		m.Release()
-		return nil, absent(height, oldest, newest)
+		return nil, absent(height, oldest, m.newest)
 	}
 	return m, nil
 }
@@ -231,6 +230,12 @@ func (p *Past) At(height uint64) (*Moment, error) {
 func (p *Past) Kept() (oldest, newest uint64) {
 	newest, _ = p.store.Height()
 	return p.oldest(p.current(), newest), newest
+}
+
+// Oldest is the first block whose state can be asked for now.
+func (p *Past) Oldest() uint64 {
+	newest, _ := p.store.Height()
+	return p.oldest(p.current(), newest)
 }
 
 // oldest is the first block whose state is kept when the newest is.
@@ -260,8 +265,9 @@ func absent(height, oldest, newest uint64) error {
 type Moment struct {
 	past   *Past
 	height uint64
-	view   *kv.View // a later state, pinned, or the same
-	index  *Index   // nil when it is the same
+	view   *kv.View // the state after the block newest, pinned
+	newest uint64
+	index  *Index // nil when that is the state itself
 
 	mu  sync.Mutex
 	err error
@@ -285,9 +291,9 @@ func (m *Moment) GetInto(dst []byte, table kv.TableID, key []byte) ([]byte, bool
 		return m.view.GetInto(dst, table, key)
 	}
 	term := append(slices.Clip(m.past.names[table]), key...)
-	found, err := m.index.Find(term, m.height+1, m.view.Height(), 1, false)
+	found, err := m.index.Find(term, m.height+1, m.newest, 1, false)
 	if first, ok := m.index.First(); err == nil && (!ok || first > m.height+1) {
-		err = absent(m.height, m.past.oldest(m.index, m.view.Height()), m.view.Height())
+		err = absent(m.height, m.past.oldest(m.index, m.newest), m.newest)
 	}
 	switch {
 	case err != nil:

@@ -104,7 +104,7 @@ func TestRefusals(t *testing.T) {
 		{"eth_getBalance", []any{address(0), 7}, `"code":-32602`},
 		{"eth_getBalance", []any{address(0), "0x99"}, `{"code":-32000,"message":"header not found"}`},
 		{"eth_getBalance", []any{address(0), common.Hash{1}}, `{"code":-32000,"message":"header for hash not found"}`},
-		{"eth_getBalance", []any{address(0), "0x1"}, `"message":"historical state is not available: block 1 was asked for, the latest is 2","data":{"code":"STATE_UNAVAILABLE"`},
+		{"eth_getBalance", []any{address(0), "0x1"}, `"message":"historical state is not available: block 1 was asked for, state is kept from block 2 to 2","data":{"code":"STATE_UNAVAILABLE"`},
 		{"eth_getStorageAt", []any{address(0), "0xzz", "latest"}, `{"code":-32602,"message":"invalid hex in storage key: \"0xzz\""}`},
 		{"eth_call", []any{map[string]any{"to": token, "chainId": "0x1"}}, `chainId does not match node's (have=1, want=49344)`},
 		{"eth_call", []any{map[string]any{"to": token, "gasPrice": "0x1", "maxFeePerGas": "0x1"}}, `both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified`},
@@ -391,7 +391,7 @@ func TestBlockReferences(t *testing.T) {
 	w := newWorld(t)
 	w.sendSync(0, 0, &common.Address{1}, 7, nil)
 	head := w.chain.Head()
-	for _, ref := range []any{"latest", "0x1", head.Hash, map[string]any{"blockHash": head.Hash, "requireCanonical": true}, map[string]any{"blockNumber": "0x1"}, map[string]any{}, "pending", "safe", nil} {
+	for _, ref := range []any{"latest", "0x1", head.Hash, map[string]any{"blockHash": head.Hash, "requireCanonical": true}, map[string]any{"blockNumber": "0x1"}, "pending", "safe", nil} {
 		if got := w.call("eth_getBalance", common.Address{1}, ref); got != `"0x7"` {
 			t.Errorf("%v: %s", ref, got)
 		}

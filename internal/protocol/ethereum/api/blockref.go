@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 
@@ -27,14 +28,7 @@ type blockNumber struct {
 
 // UnmarshalJSON reads a tag or a quantity.
 func (n *blockNumber) UnmarshalJSON(text []byte) error {
-	if len(text) < 2 || text[0] != '"' {
-		return errors.New("block number must be a string: a tag or a hexadecimal quantity")
-	}
-	return n.parse(string(text[1 : len(text)-1]))
-}
-
-func (n *blockNumber) parse(s string) error {
-	switch s {
+	switch s := strings.Trim(string(text), `"`); s {
 	case "latest", "safe", "finalized":
 		*n = blockNumber{}
 	case "pending":
@@ -43,8 +37,11 @@ func (n *blockNumber) parse(s string) error {
 		*n = blockNumber{exact: true}
 	default:
 		number, err := parseQuantity(s)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case number > math.MaxInt64:
+			return errors.New("block number larger than int64")
 		}
 		*n = blockNumber{exact: true, number: number}
 	}
@@ -101,6 +98,8 @@ func (r *blockRef) UnmarshalJSON(text []byte) error {
 		r.hash = o.BlockHash
 	case o.BlockNumber != nil:
 		r.blockNumber = *o.BlockNumber
+	default:
+		return errors.New("must specify either BlockHash or BlockNumber")
 	}
 	return nil
 }
@@ -134,6 +133,7 @@ func found(b *ethereum.Block, err error) (*ethereum.Block, error) {
 // Err before what was read is answered.
 type moment struct {
 	kv.Reader
+	base    *ethereum.Block // that was named; the last committed one where what is pending was
 	block   *evm.Block
 	past    *history.Moment // nil unless the state is an older one
 	release func()
@@ -154,7 +154,7 @@ func (m *moment) Err() error {
 // at gives the state that a reference names.
 func (a *API) at(ctx context.Context, r blockRef) (*moment, error) {
 	if r.pending {
-		return &moment{Reader: a.Store.Speculative(), block: a.Chain.Pending(a.Machine, uint64(a.Now().Unix())), release: func() {}}, nil
+		return &moment{Reader: a.Store.Speculative(), base: a.Chain.Head(), block: a.Chain.Pending(a.Machine, uint64(a.Now().Unix())), release: func() {}}, nil
 	}
 	b, err := a.blockOf(ctx, r)
 	switch {
@@ -168,7 +168,7 @@ func (a *API) at(ctx context.Context, r blockRef) (*moment, error) {
 		return a.after(b)
 	}
 	view := a.Store.Pin() // not older than the head, which is told of a block after the state is published
-	return &moment{Reader: view, block: a.Chain.At(a.Machine, b), release: view.Release}, nil
+	return &moment{Reader: view, base: b, block: a.Chain.At(a.Machine, b), release: view.Release}, nil
 }
 
 // after gives the state after a committed block.
@@ -177,5 +177,5 @@ func (a *API) after(b *ethereum.Block) (*moment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &moment{Reader: past, block: a.Chain.At(a.Machine, b), past: past, release: past.Release}, nil
+	return &moment{Reader: past, base: b, block: a.Chain.At(a.Machine, b), past: past, release: past.Release}, nil
 }

@@ -74,7 +74,7 @@ func (a *API) config(ctx context.Context, _ *caller.Caller, _ *none) (any, error
 func (a *API) capabilities(context.Context, *caller.Caller, *none) (any, error) {
 	head := a.Chain.Head()
 	number := head.Number()
-	oldest := a.oldestState(number)
+	oldest := min(a.Past.Oldest(), number)
 	o := begin(nil)
 	o.name("head")
 	h := begin(o.dst)
@@ -90,12 +90,4 @@ func (a *API) capabilities(context.Context, *caller.Caller, *none) (any, error) 
 	o.name("stateproofs")
 	o.dst = append(o.dst, `{"disabled":true}`...)
 	return json.RawMessage(o.end()), nil
-}
-
-// oldestState is the first block whose state can be asked for.
-func (a *API) oldestState(head uint64) uint64 {
-	if p, ok := any(a.Past).(interface{ Oldest() uint64 }); ok {
-		return p.Oldest()
-	}
-	return head
 }

@@ -35,7 +35,7 @@ func FuzzMethods(f *testing.F) {
 	}
 	d := jsonrpc.New(jsonrpc.Limits{CallTime: time.Second}, nil, slog.New(slog.DiscardHandler))
 	New(Config{
-		ChainID: ethereum.DevelopmentChainID, Chain: c, Store: l.Store, Machine: l.Machine, Service: &world{txs: map[sequencer.TxID]bool{}}, Now: time.Now,
+		ChainID: ethereum.DevelopmentChainID, Chain: c, Store: l.Store, Past: history.NewPast(l.Store), Machine: l.Machine, Service: &world{txs: map[sequencer.TxID]bool{}}, Now: time.Now,
 		Pool: pool.New(pool.Config{
 			Now:     time.Now,
 			Account: func(common.Address) (uint64, uint256.Int) { return 0, uint256.Int{} },
