@@ -21,8 +21,9 @@ import (
 var ErrNoReceipt = problem.New("NO_RECEIPT", "there is no receipt for that transaction",
 	"ask for its status; a receipt exists once it is Committed")
 
-// Receipt proves that a transaction is part of the ledger and committed.
-func (n *Node) Receipt(ctx context.Context, tx sequencer.TxID) (*proof.Receipt, error) {
+// Receipt proves that a transaction is part of the ledger and committed. It
+// discloses its hash and status, and the fields that are asked for.
+func (n *Node) Receipt(ctx context.Context, tx sequencer.TxID, fields ...uint64) (*proof.Receipt, error) {
 	if s := n.sequencer.StatusOf(tx); s != sequencer.StatusCommitted {
 		return nil, ErrNoReceipt.From(fmt.Errorf("%v is %v", tx, s))
 	}
@@ -38,7 +39,7 @@ func (n *Node) Receipt(ctx context.Context, tx sequencer.TxID) (*proof.Receipt, 
 	if err != nil {
 		return nil, err
 	}
-	receipt, err := n.receipt(b, writer, tx.Seqno)
+	receipt, err := n.receipt(b, writer, tx.Seqno, fields)
 	switch {
 	case err == nil && n.holds(receipt):
 		return receipt, nil
@@ -49,19 +50,19 @@ func (n *Node) Receipt(ctx context.Context, tx sequencer.TxID) (*proof.Receipt, 
 	if err := n.rebuildTiles(ctx); err != nil {
 		return nil, err
 	}
-	if receipt, err = n.receipt(b, writer, tx.Seqno); err == nil && !n.holds(receipt) {
+	if receipt, err = n.receipt(b, writer, tx.Seqno, fields); err == nil && !n.holds(receipt) {
 		err = errors.New("a receipt does not verify although the tiles were rebuilt")
 	}
 	return receipt, err
 }
 
-func (n *Node) receipt(b *envelope.Block, w proof.Writer, seqno uint64) (*proof.Receipt, error) {
+func (n *Node) receipt(b *envelope.Block, w proof.Writer, seqno uint64, fields []uint64) (*proof.Receipt, error) {
 	r := &b.Records[seqno-b.Header.FirstSeqno]
 	receipt, err := proof.NewReceipt(n.tiles, w, b.Encoded, b.Signature, seqno, sha256.Sum256(r.Stored), r.Evidence, r.Prelude.Claims)
 	if err != nil {
 		return nil, err
 	}
-	receipt.Disclosed, err = ethereum.Disclose(b.Header.Height, r)
+	receipt.Disclosed, err = ethereum.Disclose(b.Header.Height, r, fields...)
 	return receipt, err
 }
 

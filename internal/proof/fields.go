@@ -33,3 +33,13 @@ var fieldNames = map[uint64]string{
 
 // FieldName is the registered name of a field, empty when it has none.
 func FieldName(field uint64) string { return fieldNames[field] }
+
+// FieldOf is the field with a registered name.
+func FieldOf(name string) (uint64, bool) {
+	for field, known := range fieldNames {
+		if known == name {
+			return field, true
+		}
+	}
+	return 0, false
+}

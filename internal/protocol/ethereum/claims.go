@@ -2,12 +2,14 @@ package ethereum
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/proof"
 )
 
@@ -38,10 +40,18 @@ func claimsOf(height uint64, e *entry) []proof.Claim {
 	return claims
 }
 
+// maxDisclosedLogs bounds the work for one receipt: each claim that is shown
+// hashes all claims of its transaction.
+const maxDisclosedLogs = 256
+
+// ErrDisclose says that a receipt would take too long to make.
+var ErrDisclose = problem.New("DISCLOSE_TOO_MANY", "the transaction has too many logs to disclose all of them in one receipt",
+	"leave ethereum.log out")
+
 // Disclose opens the claims of a transaction that its receipt shows: which
-// transaction it is and whether it succeeded. It gives nothing for a record that
-// is no transaction of this room.
-func Disclose(height uint64, r *envelope.Record) ([]proof.Disclosure, error) {
+// transaction it is and whether it succeeded, and the given fields of proof's
+// registry. It gives nothing for a record that is no transaction of this room.
+func Disclose(height uint64, r *envelope.Record, fields ...uint64) ([]proof.Disclosure, error) {
 	if !isOurs(r) || len(r.Private.ClaimsSeed) != 32 {
 		return nil, nil
 	}
@@ -50,9 +60,13 @@ func Disclose(height uint64, r *envelope.Record) ([]proof.Disclosure, error) {
 		return nil, err
 	}
 	domains := []proof.DomainClaims{{Seed: [32]byte(r.Private.ClaimsSeed), Claims: claimsOf(height, e)}}
+	if slices.Contains(fields, proof.FieldEthereumLog) && len(e.logs) > maxDisclosedLogs {
+		return nil, ErrDisclose
+	}
+	fields = append(fields, proof.FieldEthereumHash, proof.FieldEthereumStatus)
 	var shown []proof.Disclosure
 	for i, c := range domains[0].Claims {
-		if c.Field == proof.FieldEthereumHash || c.Field == proof.FieldEthereumStatus {
+		if slices.Contains(fields, c.Field) {
 			d, err := proof.Disclose(domains, 0, i)
 			if err != nil {
 				return nil, err

@@ -16,8 +16,9 @@ import (
 
 // Service is the ledger that the chain is part of, as the node knows it.
 type Service interface {
-	// Receipt proves that a transaction is committed.
-	Receipt(ctx context.Context, tx sequencer.TxID) (*proof.Receipt, error)
+	// Receipt proves that a transaction is committed; fields, of proof's registry,
+	// are disclosed beside its hash and status.
+	Receipt(ctx context.Context, tx sequencer.TxID, fields ...uint64) (*proof.Receipt, error)
 	// Status is what the node can say of a TxID.
 	Status(tx sequencer.TxID) sequencer.Status
 	// Checkpoint is a signed C2SP tlog-checkpoint of the committed ledger.

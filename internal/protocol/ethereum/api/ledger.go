@@ -12,6 +12,8 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/proof"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -53,14 +55,29 @@ func (a *API) txID(ctx context.Context, hash common.Hash) (sequencer.TxID, error
 	return b.TxIDs[i], nil
 }
 
+// maxDisclose is how many fields a request may name; there are not as many.
+const maxDisclose = 32
+
 // ledgerReceipt proves that a transaction is committed: as JSON, or as COSE in
 // base64.
 func (a *API) ledgerReceipt(ctx context.Context, _ *caller.Caller, p *struct {
 	Transaction transactionRef
-	Form        string `rpc:"optional"` // "json" or "cose"
+	Form        string   `rpc:"optional"` // "json" or "cose"
+	Disclose    []string `rpc:"optional"` // names of fields that the receipt shows
 }) (any, error) {
 	if p.Form != "" && p.Form != "json" && p.Form != "cose" {
 		return nil, jsonrpc.InvalidParams(`invalid argument 1: the form of a receipt is "json" or "cose"`)
+	}
+	var fields []uint64
+	if len(p.Disclose) > maxDisclose {
+		return nil, jsonrpc.InvalidParams("invalid argument 2: at most %d fields", maxDisclose)
+	}
+	for _, name := range p.Disclose {
+		field, ok := proof.FieldOf(name)
+		if !ok {
+			return nil, jsonrpc.InvalidParams("invalid argument 2: no field of a receipt is named %q", name)
+		}
+		fields = append(fields, field)
 	}
 	id := p.Transaction.id
 	if hash := p.Transaction.hash; hash != nil {
@@ -71,7 +88,7 @@ func (a *API) ledgerReceipt(ctx context.Context, _ *caller.Caller, p *struct {
 			return nil, err
 		}
 	}
-	receipt, err := a.Service.Receipt(ctx, id)
+	receipt, err := a.Service.Receipt(ctx, id, fields...)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +104,10 @@ func (a *API) ledgerReceipt(ctx context.Context, _ *caller.Caller, p *struct {
 type statusShape struct {
 	Status string `json:"status"` // Unknown, Pending, Committed, Invalid; before a TxID exists pending or "refused: reason"
 	TxID   string `json:"txId,omitempty"`
+	// Of a committed transaction that failed and was named by its hash: the
+	// interpreter's word, and what it reverted with, at most 1 KiB of it.
+	Failure    string        `json:"failure,omitempty"`
+	RevertData hexutil.Bytes `json:"revertData,omitempty"`
 }
 
 func (a *API) transactionStatus(ctx context.Context, _ *caller.Caller, p *struct{ Transaction transactionRef }) (any, error) {
@@ -95,7 +116,7 @@ func (a *API) transactionStatus(ctx context.Context, _ *caller.Caller, p *struct
 	}
 	hash := *p.Transaction.hash
 	if b, i := a.Chain.Recent(hash); b != nil {
-		return a.statusOf(b.TxIDs[i]), nil
+		return a.ended(b, i), nil
 	}
 	known := a.Pool.Status(hash)
 	switch {
@@ -104,16 +125,23 @@ func (a *API) transactionStatus(ctx context.Context, _ *caller.Caller, p *struct
 	case known.Pending:
 		return statusShape{Status: "pending"}, nil
 	}
-	id, err := a.txID(ctx, hash) // it may have been committed since the first look
+	b, i, err := a.Chain.Transaction(ctx, hash) // it may have been committed since the first look
 	switch {
 	case err == nil:
-		return a.statusOf(id), nil
+		return a.ended(b, i), nil
 	case !errors.Is(err, chain.ErrUnknown):
 		return nil, err
 	case known.Refused != nil:
 		return statusShape{Status: "refused: " + pool.Reason(known.Refused)}, nil
 	}
 	return statusShape{Status: sequencer.StatusUnknown.String()}, nil
+}
+
+// ended is the status of a transaction in a block.
+func (a *API) ended(b *ethereum.Block, i int) statusShape {
+	s := a.statusOf(b.TxIDs[i])
+	s.Failure, s.RevertData = b.Outcomes[i].Failure, b.Outcomes[i].Output
+	return s
 }
 
 func (a *API) statusOf(id sequencer.TxID) statusShape {

@@ -175,7 +175,7 @@ func (w *world) Status(id sequencer.TxID) sequencer.Status {
 
 var errNoReceipt = errors.New("no receipts here")
 
-func (w *world) Receipt(context.Context, sequencer.TxID) (*proof.Receipt, error) {
+func (w *world) Receipt(context.Context, sequencer.TxID, ...uint64) (*proof.Receipt, error) {
 	return nil, errNoReceipt
 }
 
