@@ -87,7 +87,7 @@ func TestConstants(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldWithin(t, 1)
 	token := w.deploy()
 	w.sendSync(0, 1, &common.Address{1}, 1, nil)
 	block := w.chain.Head()
@@ -104,7 +104,7 @@ func TestRefusals(t *testing.T) {
 		{"eth_getBalance", []any{address(0), 7}, `"code":-32602`},
 		{"eth_getBalance", []any{address(0), "0x99"}, `{"code":-32000,"message":"header not found"}`},
 		{"eth_getBalance", []any{address(0), common.Hash{1}}, `{"code":-32000,"message":"header for hash not found"}`},
-		{"eth_getBalance", []any{address(0), "0x1"}, `"message":"historical state is not available: block 1 was asked for, state is kept from block 2 to 2","data":{"code":"STATE_UNAVAILABLE"`},
+		{"eth_getBalance", []any{address(0), "0x0"}, `"message":"historical state is not available: block 0 was asked for, state is kept from block 1 to 2","data":{"code":"STATE_UNAVAILABLE"`},
 		{"eth_getStorageAt", []any{address(0), "0xzz", "latest"}, `{"code":-32602,"message":"invalid hex in storage key: \"0xzz\""}`},
 		{"eth_call", []any{map[string]any{"to": token, "chainId": "0x1"}}, `chainId does not match node's (have=1, want=49344)`},
 		{"eth_call", []any{map[string]any{"to": token, "gasPrice": "0x1", "maxFeePerGas": "0x1"}}, `both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified`},

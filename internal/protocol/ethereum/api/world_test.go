@@ -26,6 +26,7 @@ import (
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/ethereumtest"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/evm"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
 	"github.com/coco-consortium/coco/internal/server"
@@ -42,7 +43,7 @@ type world struct {
 	chain      *chain.Chain
 	pool       *pool.Pool
 	dispatcher *jsonrpc.Dispatcher
-	t          *testing.T
+	t          testing.TB
 
 	mu      sync.Mutex
 	queue   []*ticket
@@ -63,12 +64,26 @@ func (t *ticket) Done() <-chan struct{}        { return t.done }
 func (t *ticket) Err() error                   { return nil }
 func (t *ticket) TxID() (sequencer.TxID, bool) { return t.id, t.id.Seqno != 0 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world { return newWorldWithin(t, 0) }
+
+// newWorldWithin is a world that keeps old state of so many blocks, 0 for all.
+func newWorldWithin(t testing.TB, blocks uint64) *world {
 	w := &world{Ledger: ethereumtest.New(t), t: t, arrived: make(chan struct{}, 1), txs: map[sequencer.TxID]bool{}}
 	index, err := history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) [32]byte { return [32]byte{1} }})
 	if err != nil {
 		t.Fatal(err)
 	}
+	past, err := history.OpenPast("past", w.Store, history.PastOptions{
+		Options: history.Options{
+			FS: vfs.NewMem(), Key: func(uint64) [32]byte { return [32]byte{2} }, Window: history.Window{Blocks: blocks},
+		},
+		Constant: []string{evm.TableCode},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Store.Observe(past.Observe)
+	past.Live()
 	if w.chain, err = chain.Open(t.Context(), w, index, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +98,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w.dispatcher = jsonrpc.New(jsonrpc.Limits{}, nil, slog.New(slog.DiscardHandler))
 	New(Config{
-		ChainID: ethereum.DevelopmentChainID, Version: "coco/test", Chain: w.chain, Store: w.Store, Past: history.NewPast(w.Store), Machine: w.Machine,
+		ChainID: ethereum.DevelopmentChainID, Version: "coco/test", Chain: w.chain, Store: w.Store, Past: past, Machine: w.Machine,
 		Pool: w.pool, Service: w, Now: func() time.Time { return time.Unix(1_700_000_100, 0) },
 	}).Register(w.dispatcher)
 	ctx, stop := context.WithCancel(context.Background())
@@ -92,7 +107,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		stop()
 		running.Wait()
-		if err := index.Close(); err != nil {
+		if err := errors.Join(index.Close(), past.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -258,7 +273,7 @@ func (w *world) serve() string {
 	return l.Addr().String()
 }
 
-func contains(t *testing.T, text string, parts ...string) {
+func contains(t testing.TB, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
