@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/coco-consortium/coco/internal/cli/contract"
-	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
 // maxEvents and maxBytes are how much of a page people are shown; --json has all.
@@ -118,28 +116,4 @@ func brief(data []byte) string {
 		return hexutil.Encode(data)
 	}
 	return fmt.Sprintf("%s… (%d bytes)", hexutil.Encode(data[:maxBytes]), len(data))
-}
-
-func (p *pageProof) print(w io.Writer) {
-	if !p.Valid {
-		fmt.Fprintf(w, "proof\tINVALID: %s\n", p.Reason)
-	} else {
-		fmt.Fprintf(w, "proof\tVALID: the receipt proves that it is committed, with this status\n")
-		fmt.Fprintf(w, "\tleaf %s of %d, root %s, signed by node %d\n", leaf(p.ReceiptReport.Transaction), p.TreeSize, p.Root, p.Node)
-		fmt.Fprintf(w, "service\t%s\n", p.Service)
-	}
-	if p.Trusted == "node" {
-		fmt.Fprintf(w, "trusted\tthe certificate that the node gave: this proves nothing against the node; give --service service.pem\n")
-	} else {
-		fmt.Fprintf(w, "trusted\t%s\n", p.Trusted)
-	}
-	if p.Valid && p.Mode == format.ModeSimulated {
-		fmt.Fprintf(w, "WARNING\tthe network is SIMULATED: no hardware protects it\n")
-	}
-}
-
-// leaf is the number of a transaction's leaf, counted from 1: its seqno.
-func leaf(txID string) string {
-	_, seqno, _ := strings.Cut(txID, ".")
-	return seqno
 }

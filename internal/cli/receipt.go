@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/sequencer"
 	"github.com/coco-consortium/coco/verify"
 )
@@ -34,23 +35,31 @@ func receiptGet() *cobra.Command {
 	var node *remote
 	var output string
 	var cose bool
+	var disclose []string
 	c := &cobra.Command{
 		Use:   "get TXHASH|TXID",
 		Short: "Fetch the receipt of a committed transaction from a node",
+		Long: `Get fetches the proof that a transaction is committed. It says of the transaction
+its hash and whether it succeeded, and with --disclose more: to whoever is shown
+the receipt, and proven.`,
 		Example: `  coco receipt get 2.17 > receipt.json
-  coco receipt get 0x5c50… --cose --output receipt.cose`,
+  coco receipt get 0x5c50… --cose --output receipt.cose
+  coco receipt get 0x5c50… --disclose from,to,log > receipt.json`,
 		Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := transactionName(args[0]); err != nil {
 				return err
 			}
+			fields, err := claimNames(disclose)
+			if err != nil {
+				return usage(c, err)
+			}
 			var data []byte
-			var err error
 			if cose { // base64 in JSON
-				err = node.ask(c.Context(), &data, "coco_getReceipt", args[0], "cose")
+				err = node.ask(c.Context(), &data, "coco_getReceipt", args[0], "cose", fields)
 			} else {
 				var receipt json.RawMessage
-				err = node.ask(c.Context(), &receipt, "coco_getReceipt", args[0], "json")
+				err = node.ask(c.Context(), &receipt, "coco_getReceipt", args[0], "json", fields)
 				data = append(receipt, '\n')
 			}
 			if err != nil {
@@ -60,6 +69,7 @@ func receiptGet() *cobra.Command {
 		},
 	}
 	node = rpcFlag(c)
+	c.Flags().StringSliceVar(&disclose, "disclose", nil, "what else the receipt shows: from, to, value, nonce, gas, created, logCount, log (all of them), effectiveHeight")
 	c.Flags().BoolVar(&cose, "cose", false, "fetch the receipt as COSE instead of JSON")
 	c.Flags().StringVar(&output, "output", "", "file to write, instead of standard output")
 	return c
@@ -79,6 +89,19 @@ func transactionName(text string) error {
 		return errHash
 	}
 	return nil
+}
+
+// claimNames are the registered names of an Ethereum transaction's fields.
+func claimNames(short []string) ([]string, error) {
+	names := []string{}
+	for _, s := range short {
+		name := "ethereum." + s
+		if _, ok := proof.FieldOf(name); !ok {
+			return nil, fmt.Errorf("--disclose %s: no such field", s)
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 func receiptVerify() *cobra.Command {

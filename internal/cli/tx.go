@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"path/filepath"
 	"strings"
 	"time"
@@ -145,12 +144,6 @@ type event struct {
 	Decoded *contract.Decoded `json:"decoded,omitempty"`
 }
 
-// pageProof is what the ledger's receipt proves.
-type pageProof struct {
-	proofReport
-	Trusted string `json:"trusted"` // where the service's certificate is from: a file's name, or node
-}
-
 // fetch asks the node for everything that it knows of the transaction.
 func (p *page) fetch(ctx context.Context, o showOptions) error {
 	var said struct {
@@ -167,14 +160,19 @@ func (p *page) fetch(ctx context.Context, o showOptions) error {
 		if err := p.prove(ctx, o); err != nil {
 			return err
 		}
-		if claimed, ok := p.Proof.claim("ethereum.hash"); ok && !strings.HasPrefix(p.Name, "0x") {
+		if claimed, ok := p.Proof.claim("ethereum.hash", 0); ok && !strings.HasPrefix(p.Name, "0x") {
 			hash = common.BytesToHash(claimed)
 		} else if !ok || !bytes.Equal(claimed, hash[:]) {
 			p.Proof.fail("the receipt is not of this transaction")
 		}
 	}
 	if hash == (common.Hash{}) {
-		return nil // a TxID that is not committed
+		return nil // a TxID that is not committed, or of no Ethereum transaction
+	}
+	if p.Status == "committed" && !strings.HasPrefix(p.Name, "0x") { // why it failed is told to whoever has the hash
+		if err := o.node.ask(ctx, &said, "coco_getTransactionStatus", hash); err != nil {
+			return err
+		}
 	}
 	if err := p.fetchTransaction(ctx, o.node, hash); err != nil || p.Status != "committed" {
 		return err
@@ -196,8 +194,8 @@ func (p *page) prove(ctx context.Context, o showOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	var receipt json.RawMessage
-	if err := o.node.ask(ctx, &receipt, "coco_getReceipt", p.Name, "json"); err != nil {
+	receipt, err := o.node.fullReceipt(ctx, p.Name)
+	if err != nil {
 		return err
 	}
 	report, err := verify.Receipt(receipt, pem, verify.Options{AllowSimulated: true})
@@ -208,23 +206,15 @@ func (p *page) prove(ctx context.Context, o showOptions) (err error) {
 	return nil
 }
 
-// claim is a field that the receipt proves.
-func (p *pageProof) claim(name string) ([]byte, bool) {
-	if p.ReceiptReport != nil {
-		for _, c := range p.Disclosed {
-			if c.Name == name {
-				return c.Value, true
-			}
-		}
+// fullReceipt asks for a receipt that discloses what a page shows; without the
+// logs when they are too many for one.
+func (r *remote) fullReceipt(ctx context.Context, name string) (receipt json.RawMessage, err error) {
+	fields := []string{"ethereum.gas", "ethereum.created", "ethereum.logCount", "ethereum.log"}
+	err = r.ask(ctx, &receipt, "coco_getReceipt", name, "json", fields)
+	if problem.CodeOf(err) == "DISCLOSE_TOO_MANY" {
+		err = r.ask(ctx, &receipt, "coco_getReceipt", name, "json", fields[:3])
 	}
-	return nil, false
-}
-
-// fail says that the receipt does not prove what the page shows.
-func (p *pageProof) fail(why string) {
-	if p.Valid || p.Code == "" {
-		p.Valid, p.Code, p.Reason = false, "RECEIPT_INVALID", why
-	}
+	return receipt, err
 }
 
 // fetchTransaction asks for the transaction and checks that it is the one of
@@ -266,9 +256,7 @@ func (p *page) fetchOutcome(ctx context.Context, node *remote, hash common.Hash,
 		return nil
 	}
 	out.Time = p.Proof.Time
-	if status, ok := p.Proof.claim("ethereum.status"); !ok || new(big.Int).SetBytes(status).Uint64() != uint64(r.Status) || p.Proof.Height != out.Block {
-		p.Proof.fail("the receipt proves another outcome than the node tells")
-	}
+	p.Proof.compare(out)
 	return nil
 }
 
