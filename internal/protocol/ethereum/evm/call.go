@@ -65,6 +65,9 @@ func (x *Executor) Try(ctx context.Context, tx Sink, m *Message) (*Result, error
 
 // within runs what uses the interpreter and ends it when ctx ends.
 func (x *Executor) within(ctx context.Context, run func() (*Result, error)) (*Result, error) {
+	if ctx.Err() != nil {
+		return nil, ErrCallTimeout.From(context.Cause(ctx))
+	}
 	if x.evm == nil {
 		x.evm = x.interpreter()
 	}
