@@ -30,7 +30,8 @@ func (n *News) Shared(make func(*ethereum.Block) any) any {
 type Subscription struct {
 	blocks chan *News
 	of     *subscriptions
-	err    error // set before blocks is closed
+	after  uint64 // the newest block when it began
+	err    error  // set before blocks is closed
 }
 
 // Subscribe begins a subscription. It holds at most queue blocks that the
@@ -57,12 +58,22 @@ func (s *Subscription) Close() {
 	s.of.drop(s, nil)
 }
 
-// subscriptions are those that are running.
+// subscriptions are those that are running. Blocks are handed out by a goroutine
+// of its own, so that a commit does not wait for a thousand subscribers.
 type subscriptions struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // held while a block is handed out
 	running map[*Subscription]bool
 	ended   error // what ends every further one at once
+
+	line    sync.Mutex // taken after mu
+	last    uint64     // the newest block
+	waiting []*News    // to be handed out, oldest first
+	working bool       // a goroutine hands them out
 }
+
+// mostWaiting is how many blocks wait to be handed out. One more means that there
+// are too many subscribers for such quick blocks, and ends all of them.
+const mostWaiting = 1024
 
 func (a *subscriptions) add(s *Subscription) *Subscription {
 	a.mu.Lock()
@@ -74,6 +85,9 @@ func (a *subscriptions) add(s *Subscription) *Subscription {
 	if a.ended != nil {
 		a.drop(s, a.ended)
 	}
+	a.line.Lock()
+	defer a.line.Unlock()
+	s.after = a.last
 	return s
 }
 
@@ -86,25 +100,64 @@ func (a *subscriptions) drop(s *Subscription, err error) {
 	}
 }
 
-// tell hands a block to everybody, waiting for nobody.
+// tell has a block handed to everybody, waiting for nobody.
 func (a *subscriptions) tell(b *ethereum.Block) {
+	a.line.Lock()
+	defer a.line.Unlock()
+	a.last = b.Number()
+	a.waiting = append(a.waiting, &News{Block: b})
+	if !a.working {
+		a.working = true
+		go a.handOut()
+	}
+}
+
+// handOut hands out blocks until none waits.
+func (a *subscriptions) handOut() {
+	for {
+		a.line.Lock()
+		news := a.waiting
+		a.waiting = nil
+		a.working = len(news) > 0
+		a.line.Unlock()
+		if len(news) == 0 {
+			return
+		}
+		if len(news) > mostWaiting {
+			a.dropAll(ErrSlow)
+		}
+		for _, n := range news {
+			a.hand(n)
+		}
+	}
+}
+
+func (a *subscriptions) hand(n *News) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	news := &News{Block: b}
 	for s := range a.running {
+		if n.Number() <= s.after {
+			continue
+		}
 		select {
-		case s.blocks <- news:
+		case s.blocks <- n:
 		default:
 			a.drop(s, ErrSlow)
 		}
 	}
 }
 
-// end ends all of them.
+// end ends all of them, and every further one.
 func (a *subscriptions) end(err error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.ended = err
+	a.mu.Unlock()
+	a.dropAll(err)
+}
+
+func (a *subscriptions) dropAll(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for s := range a.running {
 		a.drop(s, err)
 	}
