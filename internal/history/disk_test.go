@@ -136,7 +136,7 @@ func TestNoPlaintextOnDisk(t *testing.T) {
 				t.Errorf("%q is in %s", m, filepath.Base(name))
 			}
 		}
-		if strings.HasSuffix(name, ".sst") && !bytes.Contains(data, stateKey) && files < 2 {
+		if strings.HasSuffix(name, ".sst") && !bytes.Contains(data, []byte(stateName)) && files < 2 {
 			t.Errorf("the state's key is not in plain sight in %s: is the file compressed?", filepath.Base(name))
 		}
 		return nil

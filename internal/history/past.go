@@ -226,12 +226,6 @@ func (p *Past) At(height uint64) (*Moment, error) {
 	return m, nil
 }
 
-// Kept gives the first and the last block after which At gives the state now.
-func (p *Past) Kept() (oldest, newest uint64) {
-	newest, _ = p.store.Height()
-	return p.oldest(p.current(), newest), newest
-}
-
 // Oldest is the first block whose state can be asked for now.
 func (p *Past) Oldest() uint64 {
 	newest, _ := p.store.Height()

@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"slices"
 
@@ -51,8 +52,13 @@ const entryBytes = keyBytes + 16
 // another format is rebuilt.
 const stateFormat = 1
 
-// stateKey is as long as a key's prefix, and behind all keys.
-var stateKey = []byte("coco history index state")
+// stateName takes the place of a term in the key of the state, which lies in the
+// last segment: a file that holds nothing else but a dropped segment is free.
+const stateName = "coco index state"
+
+func stateKey(segment uint64) []byte {
+	return append(binary.BigEndian.AppendUint64(make([]byte, 0, prefixBytes), segment), stateName...)
+}
 
 func (s state) empty() bool { return len(s.Segments) == 0 }
 
@@ -150,13 +156,33 @@ func bySegment(a, b segment) int {
 }
 
 func readState(db *pebble.DB, key func(epoch uint64) [32]byte) (state, error) {
-	data, closer, err := db.Get(stateKey)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return state{}, nil
+	segment, ok, err := lastSegment(db)
+	if err != nil || !ok {
+		return state{}, err
 	}
+	data, closer, err := db.Get(stateKey(segment))
 	if err != nil {
 		return state{}, damaged(err)
 	}
 	defer closer.Close()
-	return openState(data, key)
+	s, err := openState(data, key)
+	if err == nil && s.last().First != segment {
+		return state{}, ErrDamaged.From(errors.New("the state is of another segment"))
+	}
+	return s, err
+}
+
+// lastSegment finds the segment of the last key, none in an empty index.
+func lastSegment(db *pebble.DB) (segment uint64, ok bool, err error) {
+	it, err := db.NewIter(nil)
+	if err != nil {
+		return 0, false, damaged(err)
+	}
+	if ok = it.Last(); ok && len(it.Key()) >= segmentBytes {
+		segment = binary.BigEndian.Uint64(it.Key())
+	}
+	if err := it.Close(); err != nil {
+		return 0, false, damaged(err)
+	}
+	return segment, ok, nil
 }

@@ -15,10 +15,10 @@ import (
 )
 
 // Memory of the storage engine: two memtables, a cache, and what a compaction
-// holds for a moment.
+// holds for a moment. The engine counts the memtables as part of its cache.
 const (
 	memTableBytes = 8 << 20
-	cacheBytes    = 16 << 20
+	cacheBytes    = 16<<20 + 2*memTableBytes
 	maxOpenFiles  = 256
 )
 
@@ -55,6 +55,9 @@ func openStore(dir string, disk *disk, windowed bool) (*pebble.DB, error) {
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+		if windowed { // small files, because a filter is read as a whole
+			opts.TargetFileSizes[i] = 4 << 20
+		}
 		if windowed || i < len(opts.Levels)-1 {
 			opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		}

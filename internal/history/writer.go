@@ -169,7 +169,7 @@ func (w *writer) apply() error {
 	if err != nil {
 		return ErrUnavailable.From(err)
 	}
-	if err := w.batch.Set(stateKey, sealed, nil); err != nil {
+	if err := w.batch.Set(stateKey(w.state.last().First), sealed, nil); err != nil {
 		return damaged(err)
 	}
 	size := w.batch.Len()
