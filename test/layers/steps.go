@@ -62,6 +62,7 @@ func steps() []Step {
 		{Name: "unit", From: Test, GoTest: append([]string{"-count=1", "-timeout=30m"}, product...)},
 		{Name: "process", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/process"}},
 		{Name: "clients", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/clients"}},
+		{Name: "toolchain", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/toolchain"}},
 		{Name: "race", From: Test, To: Test, GoTest: append([]string{"-race", "-short", "-timeout=30m"}, concurrent...)},
 		{Name: "race", From: Full, GoTest: append([]string{"-race", "-timeout=4h"}, product...)},
 		{Name: "planted", From: Test, GoTest: []string{"-count=1", "-timeout=60m", "./test/planted"}},
@@ -74,6 +75,8 @@ func steps() []Step {
 		{Name: "kv 10M", From: Full, Env: []string{"COCO_KV_SLOTS=10000000"}, Run: []string{"go", "test", "-run=^$", "-bench=.", "-benchtime=1000000x", "-timeout=2h", "./internal/kv"}},
 		{Name: "crash", From: Full, Env: []string{"COCO_CRASH_SEEDS=200"}, GoTest: []string{"-count=1", "-timeout=8h", "-run=TestCrashLaboratory", "./internal/node"}},
 		{Name: "state tests", From: Full, Needs: "COCO_STATETESTS", GoTest: []string{"-count=1", "-timeout=8h", "./internal/protocol/ethereum/evm/..."}},
+		{Name: "transaction tests", From: Full, Needs: "COCO_TRANSACTIONTESTS", GoTest: []string{"-count=1", "-run=TestTransactionTests", "./internal/protocol/ethereum/pool"}},
+		{Name: "rpc vectors", From: Full, Needs: "COCO_RPC_VECTORS", GoTest: []string{"-count=1", "./internal/protocol/ethereum/conformance"}},
 	}
 }
 

@@ -23,7 +23,8 @@ type Block struct {
 	Receipts     []*types.Receipt // complete: logs, hashes and indices included
 	Outcomes     []*Outcome
 	TxIDs        []sequencer.TxID
-	Withdrawals  types.Withdrawals // of a foreign chain; this ledger has none
+	Uncles       []*types.Header   // of a foreign chain; this ledger has none
+	Withdrawals  types.Withdrawals // likewise
 	Size         uint64            // bytes of the block in RLP
 }
 

@@ -98,7 +98,7 @@ func (a *API) rawBlock(ctx context.Context, _ *caller.Caller, p *ofBlock) (any, 
 	case b == nil:
 		return data(nil), nil
 	}
-	body := types.Body{Withdrawals: b.Withdrawals}
+	body := types.Body{Uncles: b.Uncles, Withdrawals: b.Withdrawals}
 	for _, t := range b.Transactions {
 		body.Transactions = append(body.Transactions, t.Transaction)
 	}

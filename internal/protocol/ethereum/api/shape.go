@@ -30,7 +30,10 @@ func (b blockShape) AppendJSON(dst []byte) []byte {
 		return appendData(dst, b.Receipts[i].TxHash[:])
 	})
 	o.name("uncles")
-	o.dst = append(o.dst, "[]"...)
+	o.dst = appendList(o.dst, len(b.Uncles), func(dst []byte, i int) []byte {
+		hash := b.Uncles[i].Hash()
+		return appendData(dst, hash[:])
+	})
 	if b.Header.WithdrawalsHash != nil {
 		o.name("withdrawals")
 		o.dst = appendList(o.dst, len(b.Withdrawals), func(dst []byte, i int) []byte { return appendWithdrawal(dst, b.Withdrawals[i]) })
