@@ -68,7 +68,7 @@ func (a *API) filterChanges(ctx context.Context, c *caller.Caller, p *struct{ ID
 	case blockFilters:
 		return a.newBlocks(ctx, f)
 	case logFilters:
-		return a.newLogs(ctx, f)
+		return a.newLogs(ctx, f, pollBytes)
 	}
 	return logsShape{}, nil
 }
@@ -88,9 +88,9 @@ func (a *API) newBlocks(ctx context.Context, f *filter) (any, error) {
 	return hashesShape(hashes), nil
 }
 
-// newLogs are the logs from the filter's place on: all, or as many as one answer
-// may hold.
-func (a *API) newLogs(ctx context.Context, f *filter) (any, error) {
+// newLogs are the logs from the filter's place on: all, or as many as fit into
+// about so many bytes.
+func (a *API) newLogs(ctx context.Context, f *filter, most int) (logsShape, error) {
 	q := chain.Filter{From: f.next, To: min(f.to, a.Chain.Head().Number()), Addresses: f.logs.addresses, Topics: f.logs.topics}
 	if q.From > q.To {
 		return logsShape{}, nil
@@ -109,7 +109,7 @@ func (a *API) newLogs(ctx context.Context, f *filter) (any, error) {
 	f.next, f.index = q.To+1, 0
 	bytes := 0
 	for i, l := range logs {
-		if bytes += logBytes(l); bytes > pollBytes && i > 0 {
+		if bytes += logBytes(l); bytes > most && i > 0 {
 			f.next, f.index = l.BlockNumber, l.Index
 			return logsShape(logs[:i]), nil
 		}
