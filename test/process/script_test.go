@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/coco-consortium/coco/test/binary"
+	"github.com/coco-consortium/coco/test/contracts"
 )
 
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands there are
@@ -27,6 +28,8 @@ import (
 //	node start DIR     starts a node on DIR; its addresses are $RPC and $WS
 //	node stop|kill     ends it
 //	transfer NAME      commits a transfer; its hash is $NAME
+//	token              creates a token; its address is $TOKEN, the creation's hash $CREATED
+//	invoke NAME METHOD ARG...  commits a call of the token, whatever comes of it; its hash is $NAME
 //	flip FILE PART     flips a bit at PART (such as 0.5) of what is written in FILE
 //	cut FILE BYTES     takes the last BYTES off what is written in FILE
 //
@@ -35,6 +38,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
+			abi, err := filepath.Abs(filepath.Join("..", "contracts", "Token.json"))
+			if err != nil {
+				return err
+			}
+			env.Setenv("ABI", abi) // of the token
 			env.Setenv("PATH", filepath.Dir(binary.Path())+string(os.PathListSeparator)+env.Getenv("PATH"))
 			p := &play{}
 			env.Values[playKey{}] = p
@@ -46,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "node": runNode, "transfer": transfer, "flip": flip, "cut": cut,
+			"exits": exits, "node": runNode, "transfer": transfer, "token": token, "invoke": invoke, "flip": flip, "cut": cut,
 		},
 	})
 }
@@ -109,34 +117,67 @@ func transfer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 || p.node == nil {
 		ts.Fatalf("usage: transfer NAME, with a node")
 	}
-	hash, err := pay(p.node)
+	r, err := commit(p.node, &common.Address{1}, nil)
 	ts.Check(err)
-	ts.Setenv(args[0], hash.Hex())
+	ts.Setenv(args[0], r.TransactionHash.Hex())
 }
 
-// pay commits a transfer of the node's first account.
-func pay(n *binary.Node) (common.Hash, error) {
+func token(ts *testscript.TestScript, neg bool, args []string) {
+	p := current(ts)
+	if neg || len(args) != 0 || p.node == nil {
+		ts.Fatalf("usage: token, with a node")
+	}
+	r, err := commit(p.node, nil, contracts.Token.Deploy("Garden", "GDN", big.NewInt(1000)))
+	ts.Check(err)
+	ts.Setenv("TOKEN", r.ContractAddress.Hex())
+	ts.Setenv("CREATED", r.TransactionHash.Hex())
+}
+
+func invoke(ts *testscript.TestScript, neg bool, args []string) {
+	p := current(ts)
+	if neg || len(args) < 2 || p.node == nil {
+		ts.Fatalf("usage: invoke NAME METHOD ARG..., with a node and a token")
+	}
+	var values []any
+	for _, text := range args[2:] {
+		if common.IsHexAddress(text) {
+			values = append(values, common.HexToAddress(text))
+			continue
+		}
+		n, ok := new(big.Int).SetString(text, 10)
+		if !ok {
+			ts.Fatalf("%s is neither an address nor a number", text)
+		}
+		values = append(values, n)
+	}
+	to := common.HexToAddress(ts.Getenv("TOKEN"))
+	r, err := commit(p.node, &to, contracts.Token.Call(args[1], values...))
+	ts.Check(err)
+	ts.Setenv(args[0], r.TransactionHash.Hex())
+}
+
+// commit sends a transaction of the node's first account and waits until it is
+// committed, whether it succeeds or fails.
+func commit(n *binary.Node, to *common.Address, data []byte) (*receipt, error) {
 	ctx := context.Background()
 	client, err := rpc.DialContext(ctx, n.RPC)
 	if err != nil {
-		return common.Hash{}, err
+		return nil, err
 	}
 	defer client.Close()
 	key, err := crypto.HexToECDSA(n.Accounts[0].PrivateKey[2:])
 	if err != nil {
-		return common.Hash{}, err
+		return nil, err
 	}
 	s := &sender{key: key, address: crypto.PubkeyToAddress(key.PublicKey), chain: new(big.Int).SetUint64(n.ChainID)}
 	var nonce hexutil.Uint64
 	if err := client.CallContext(ctx, &nonce, "eth_getTransactionCount", s.address, "latest"); err != nil {
-		return common.Hash{}, err
+		return nil, err
 	}
 	s.nonce = uint64(nonce)
-	r, err := s.commit(ctx, client, &common.Address{1}, 1, nil)
-	if err != nil {
-		return common.Hash{}, err
-	}
-	return r.TransactionHash, nil
+	raw, _ := s.sign(to, 0, data)
+	var r receipt
+	return &r, client.CallContext(ctx, &r, "eth_sendRawTransactionSync", raw)
 }
 
 func flip(ts *testscript.TestScript, neg bool, args []string) {
