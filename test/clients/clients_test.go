@@ -8,8 +8,6 @@ package clients
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -20,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/coco-consortium/coco/test/binary"
+	"github.com/coco-consortium/coco/test/npm"
 )
 
 func TestMain(m *testing.M) { binary.Main(m) }
@@ -31,7 +30,7 @@ var story = []string{
 }
 
 func TestClients(t *testing.T) {
-	install(t, ".")
+	npm.Install(t, ".")
 	data := filepath.Join(t.TempDir(), "data")
 	node := binary.Start(t, "--data", data)
 	if len(node.Accounts) < 8 {
@@ -102,34 +101,10 @@ func tell(t *testing.T, node *binary.Node, client string, accounts []binary.Acco
 // TestContractsAreCompiled compares the compiled contracts with their source.
 func TestContractsAreCompiled(t *testing.T) {
 	dir := filepath.Join("..", "contracts")
-	install(t, dir)
+	npm.Install(t, dir)
 	c := exec.CommandContext(t.Context(), "node", "compile.mjs", "--check")
 	c.Dir = dir
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-// install installs exactly what a folder's package-lock.json names, unless that
-// was done before. A missing npm is a failure.
-func install(t *testing.T, dir string) {
-	t.Helper()
-	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(lock)
-	want := hex.EncodeToString(sum[:])
-	stamp := filepath.Join(dir, "node_modules", ".installed")
-	if have, err := os.ReadFile(stamp); err == nil && string(have) == want {
-		return
-	}
-	c := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress")
-	c.Dir = dir
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci in %s: %v\n%s", dir, err, out)
-	}
-	if err := os.WriteFile(stamp, []byte(want), 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
