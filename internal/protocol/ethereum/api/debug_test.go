@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -296,26 +298,32 @@ func TestTraceSize(t *testing.T) {
 	}
 	run := func(c []byte, config map[string]any) string {
 		config["stateOverrides"] = map[string]any{self.Hex(): map[string]any{"code": hexutil.Bytes(c)}}
-		return w.call("debug_traceCall", map[string]any{"to": self, "gas": "0x1000000"}, "latest", config)
+		return w.call("debug_traceCall", map[string]any{"to": self, "gas": "0x400000"}, "latest", config)
 	}
 	megabyte := loop(vm.PUSH0, vm.PUSH0, 1<<20, vm.PUSH0, vm.PUSH0, common.Address{1}, vm.GAS, vm.CALL, vm.POP)
 	deep := code(vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.PUSH0, self, vm.GAS, vm.CALL, vm.POP,
 		vm.JUMPDEST, vm.PUSH0, vm.PUSH0, 1<<15, vm.PUSH0, vm.PUSH0, common.Address{1}, 1000, vm.CALL, vm.POP)
 	deep = append(deep, code(len(code(vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.PUSH0, self, vm.GAS, vm.CALL, vm.POP)), vm.JUMP)...)
 	for name, got := range map[string]string{
-		"steps":        run(loop(vm.GAS, vm.POP), map[string]any{}),
-		"memory":       run(loop(vm.PUSH0, 1<<20, vm.MSTORE), map[string]any{"enableMemory": true}),
-		"inputs":       run(megabyte, with("callTracer")),
-		"flat":         run(megabyte, with("flatCallTracer")),
-		"mux":          run(megabyte, with("muxTracer", "tracerConfig", map[string]any{"callTracer": nil, "4byteTracer": nil})),
-		"deep":         run(deep, with("callTracer")),
-		"limit beyond": run(loop(vm.GAS, vm.POP), map[string]any{"limit": 1 << 40}),
+		"steps":  run(loop(vm.GAS, vm.POP), map[string]any{}),
+		"memory": run(loop(vm.PUSH0, 1<<20, vm.MSTORE), map[string]any{"enableMemory": true}),
+		"inputs": run(megabyte, with("callTracer")),
+		"flat":   run(megabyte, with("flatCallTracer")),
+		"mux":    run(megabyte, with("muxTracer", "tracerConfig", map[string]any{"callTracer": nil, "4byteTracer": nil})),
+		"deep":   run(deep, with("callTracer")),
 	} {
-		if len(got) > 1000 {
-			got = got[:1000]
-		}
 		if !strings.Contains(got, "TRACE_TOO_LARGE") {
-			t.Errorf("%s: %s", name, got)
+			t.Errorf("%s: %.1000s", name, got)
+		}
+	}
+	// What no tracer keeps does not count.
+	for name, got := range map[string]string{
+		"top":   run(megabyte, with("callTracer", "tracerConfig", map[string]any{"onlyTopCall": true})),
+		"4byte": run(megabyte, with("4byteTracer")),
+		"mux":   run(megabyte, with("muxTracer", "tracerConfig", map[string]any{"noopTracer": nil, "prestateTracer": nil})),
+	} {
+		if len(got) > 1000 || strings.Contains(got, "TRACE_TOO_LARGE") {
+			t.Errorf("%s: %.1000s", name, got)
 		}
 	}
 	if got := run(loop(vm.GAS, vm.POP), map[string]any{"limit": 10_000}); len(got) < 10_000 || len(got) > 11_000 {
@@ -351,4 +359,59 @@ func TestReplayDiffers(t *testing.T) {
 		*receipt = kept
 	}
 	contains(t, w.call("debug_traceTransaction", hash), `"failed":false`)
+}
+
+// The code that a tracer reads counts, once for each account.
+func TestMeterCountsCode(t *testing.T) {
+	full := 0
+	m := &meter{StateDB: codes{}, left: 5000, full: func() { full++ }, codes: make(map[common.Address]bool)}
+	for range 3 {
+		for i := range byte(2) {
+			if n := len(m.GetCode(common.Address{i})); n != 1000 || full > 0 {
+				t.Fatalf("%d bytes, full %d", n, full)
+			}
+		}
+	}
+	for i := range byte(5) {
+		m.GetCode(common.Address{i})
+	}
+	if full != 1 || m.takeFrame(0, 0) {
+		t.Errorf("full %d times, %d left", full, m.left)
+	}
+}
+
+// codes is a state in which every account has a thousand bytes of code.
+type codes struct{ tracing.StateDB }
+
+func (codes) GetCode(common.Address) []byte { return make([]byte, 1000) }
+
+// FuzzTraceConfig traces with configurations from outside: nothing crashes, and
+// every answer is JSON.
+func FuzzTraceConfig(f *testing.F) {
+	w := newWorld(f)
+	token := w.deploy()
+	hash := w.sendSync(0, 1, &token, 0, contracts.Token.Call("transfer", address(1), big.NewInt(1))).TxHash
+	for _, config := range []string{
+		`{"enableMemory":true,"disableStack":true,"disableStorage":true,"enableReturnData":true,"limit":-1,"timeout":"1h","reexec":1}`,
+		`{"tracer":"callTracer","tracerConfig":{"withLog":true,"onlyTopCall":true}}`,
+		`{"tracer":"prestateTracer","tracerConfig":{"diffMode":true,"disableCode":true,"disableStorage":true}}`,
+		`{"tracer":"prestateTracer","tracerConfig":{"includeEmpty":true}}`,
+		`{"tracer":"muxTracer","tracerConfig":{"4byteTracer":{},"flatCallTracer":{"convertParityErrors":true,"includePrecompiles":true},"callTracer":null,"noopTracer":7}}`,
+		`{"tracer":"{}","timeout":"-1ns","txIndex":"0x0","stateOverrides":{"0x0000000000000000000000000000000000000001":{"balance":"0x1","movePrecompileToAddress":"0x0000000000000000000000000000000000000009"}},"blockOverrides":{"number":"0x9"}}`,
+		`{"overrides":{"osakaTime":0},"TRACER":"noopTracer","limit":1e3}`, `null`, `[]`, `7`,
+	} {
+		f.Add(true, []byte(config))
+		f.Add(false, []byte(config))
+	}
+	f.Fuzz(func(t *testing.T, call bool, config []byte) {
+		params := `"debug_traceTransaction","params":["` + hash.Hex() + `",`
+		if call {
+			params = `"debug_traceCall","params":[{"to":"` + token.Hex() + `","gas":"0x10000"},"latest",`
+		}
+		request := `{"jsonrpc":"2.0","id":1,"method":` + params + string(config) + `]}`
+		response := w.dispatcher.Serve(t.Context(), []byte(request), nil)
+		if !json.Valid(response) || bytes.Contains(response, []byte("crashed")) || bytes.Contains(response, []byte(`"code":-32603`)) {
+			t.Fatalf("%s\n%s", request, response)
+		}
+	})
 }

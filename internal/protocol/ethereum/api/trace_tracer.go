@@ -24,7 +24,7 @@ var ErrTraceSize = problem.New("TRACE_TOO_LARGE", "the trace is larger than 24 M
 	"give a limit, disableStack or disableStorage, use callTracer with onlyTopCall, or trace one transaction instead of a block")
 
 // maxTrace is how many bytes of JSON one answer may hold; the answer's own limit
-// is a little above. maxSteps is the like for the steps of the interpreter.
+// is a little above.
 const maxTrace = 24 << 20
 
 // traceConfig is what a client says of a trace, geth's members. Others, such as
@@ -47,30 +47,41 @@ const traceTimeout = 5 * time.Second
 // tracerNames are the tracers that there are.
 var tracerNames = []string{"callTracer", "flatCallTracer", "prestateTracer", "4byteTracer", "muxTracer", "noopTracer"}
 
-// checkTracer refuses what is no name of a tracer: to the library it is JavaScript,
-// and what clients send never runs as a program inside the node, whose memory
-// holds the keys.
-func checkTracer(name string, config json.RawMessage) error {
+// frames checks what a client wants for a tracer, and gives how many tracers in
+// it keep every frame of the calls. What is no name of a tracer is JavaScript to
+// the library; what clients send never runs as a program inside the node, whose
+// memory holds the keys.
+func frames(name string, config json.RawMessage) (n int, err error) {
 	if !slices.Contains(tracerNames, name) {
-		return problem.Newf("TRACER_UNKNOWN", "use callTracer, flatCallTracer, prestateTracer, 4byteTracer, muxTracer, noopTracer, or none for the steps of the interpreter",
+		return 0, problem.Newf("TRACER_UNKNOWN", "use callTracer, flatCallTracer, prestateTracer, 4byteTracer, muxTracer, noopTracer, or none for the steps of the interpreter",
 			"there is no tracer %.64q: only built-in tracers are offered, JavaScript does not run inside a node", name)
 	}
-	if name != "muxTracer" || len(config) == 0 {
-		return nil
-	}
-	var inner map[string]json.RawMessage
-	if err := json.Unmarshal(config, &inner); err != nil {
-		return jsonrpc.Errorf("%v", err)
-	}
-	for name := range inner {
-		if name == "muxTracer" {
-			return jsonrpc.Errorf("a muxTracer inside a muxTracer is not offered")
+	switch name {
+	case "flatCallTracer":
+		return 1, nil
+	case "callTracer":
+		var c struct{ OnlyTopCall bool }
+		if err := json.Unmarshal(config, &c); err == nil && c.OnlyTopCall { // else it is for the tracer to refuse
+			return 0, nil
 		}
-		if err := checkTracer(name, nil); err != nil {
-			return err
+		return 1, nil
+	case "muxTracer":
+		var inner map[string]json.RawMessage
+		if err := json.Unmarshal(config, &inner); err != nil && len(config) > 0 {
+			return 0, jsonrpc.Errorf("%v", err)
+		}
+		for name, config := range inner {
+			if name == "muxTracer" {
+				return 0, jsonrpc.Errorf("a muxTracer inside a muxTracer is not offered")
+			}
+			m, err := frames(name, config)
+			if err != nil {
+				return 0, err
+			}
+			n += m
 		}
 	}
-	return nil
+	return n, nil
 }
 
 // tracer makes the tracer of one transaction, whose trace may have room bytes.
@@ -86,9 +97,6 @@ func (a *API) tracer(c *traceConfig, where *tracers.Context, room int) (*tracers
 		})
 		return &tracers.Tracer{Hooks: l.Hooks(), GetResult: l.GetResult}, nil
 	}
-	if err := checkTracer(*c.Tracer, c.TracerConfig); err != nil {
-		return nil, err
-	}
 	t, err := tracers.DefaultDirectory.New(*c.Tracer, where, c.TracerConfig, a.Machine.Rules().Config)
 	if err != nil {
 		return nil, jsonrpc.Errorf("%v", err)
@@ -99,6 +107,13 @@ func (a *API) tracer(c *traceConfig, where *tracers.Context, room int) (*tracers
 // trace runs a transaction under a tracer and gives the trace, of at most room
 // bytes. run must end with its context.
 func (a *API) trace(ctx context.Context, c *traceConfig, where *tracers.Context, room int, run func(context.Context, *tracing.Hooks) error) (json.RawMessage, error) {
+	m := &meter{left: room, codes: make(map[common.Address]bool)}
+	var err error
+	if c.Tracer != nil {
+		if m.copies, err = frames(*c.Tracer, c.TracerConfig); err != nil {
+			return nil, err
+		}
+	}
 	t, err := a.tracer(c, where, room)
 	if err != nil {
 		return nil, err
@@ -113,7 +128,7 @@ func (a *API) trace(ctx context.Context, c *traceConfig, where *tracers.Context,
 	defer cancel()
 	within, stop := context.WithCancelCause(within)
 	defer stop(nil)
-	m := &meter{left: room, full: func() { stop(ErrTraceSize) }, codes: make(map[common.Address]bool)}
+	m.full = func() { stop(ErrTraceSize) }
 	err = run(within, m.hooks(t.Hooks))
 	switch cause := context.Cause(within); {
 	case ctx.Err() != nil:
@@ -141,9 +156,10 @@ func (a *API) trace(ctx context.Context, c *traceConfig, where *tracers.Context,
 // and between the tracer and the state.
 type meter struct {
 	tracing.StateDB
-	left  int
-	full  func() // ends the run
-	codes map[common.Address]bool
+	left   int
+	copies int    // of frames, that tracers keep
+	full   func() // ends the run
+	codes  map[common.Address]bool
 }
 
 // frame is about what a frame of a call takes besides its data.
@@ -159,30 +175,33 @@ func (m *meter) hooks(h *tracing.Hooks) *tracing.Hooks {
 			h.OnTxStart(&e, tx, from)
 		}
 	}
+	if m.copies == 0 {
+		return &metered
+	}
 	if h.OnEnter != nil {
 		metered.OnEnter = func(depth int, op byte, from, to common.Address, input []byte, gas uint64, value *big.Int) {
-			if m.take(depth, frame+2*len(input)) {
+			if m.takeFrame(depth, frame+2*len(input)) {
 				h.OnEnter(depth, op, from, to, input, gas, value)
 			}
 		}
 	}
 	if h.OnEnterV2 != nil {
 		metered.OnEnterV2 = func(depth int, op byte, from, to common.Address, input []byte, gas tracing.Gas, value *big.Int) {
-			if m.take(depth, frame+2*len(input)) {
+			if m.takeFrame(depth, frame+2*len(input)) {
 				h.OnEnterV2(depth, op, from, to, input, gas, value)
 			}
 		}
 	}
 	if h.OnExit != nil {
 		metered.OnExit = func(depth int, output []byte, gasUsed uint64, err error, reverted bool) {
-			if m.take(depth, 2*len(output)) {
+			if m.takeFrame(depth, 2*len(output)) {
 				h.OnExit(depth, output, gasUsed, err, reverted)
 			}
 		}
 	}
 	if h.OnExitV2 != nil {
 		metered.OnExitV2 = func(depth int, output []byte, left tracing.Gas, err error, reverted bool) {
-			if m.take(depth, 2*len(output)) {
+			if m.takeFrame(depth, 2*len(output)) {
 				h.OnExitV2(depth, output, left, err, reverted)
 			}
 		}
@@ -195,18 +214,21 @@ func (m *meter) GetCode(address common.Address) []byte {
 	code := m.StateDB.GetCode(address)
 	if !m.codes[address] {
 		m.codes[address] = true
-		m.take(0, 2*len(code))
+		m.take(2 * len(code))
 	}
 	return code
 }
 
-// take counts what a tracer keeps, and reports whether there was room. What lies
-// deep counts more: nested frames are encoded once more at every level.
-func (m *meter) take(depth, n int) bool {
+// takeFrame counts part of a frame. What lies deep counts more: nested frames are
+// encoded once more at every level.
+func (m *meter) takeFrame(depth, n int) bool { return m.take(n * m.copies * (1 + depth/8)) }
+
+// take counts what a tracer keeps, and reports whether there was room.
+func (m *meter) take(n int) bool {
 	if m.left < 0 {
 		return false
 	}
-	if m.left -= n * (1 + depth/16); m.left < 0 {
+	if m.left -= n; m.left < 0 {
 		m.full()
 	}
 	return m.left >= 0

@@ -15,18 +15,17 @@ import (
 func (x *Executor) Trace(ctx context.Context, state Sink, tx *types.Transaction, m *Message, hooks *tracing.Hooks) (*Result, error) {
 	x.Close()
 	x.hooks, x.state.hooks = hooks, hooks
-	x.evm = x.interpreter()
-	stop := context.AfterFunc(ctx, x.evm.Cancel)
-	defer stop()
-	if hooks != nil && hooks.OnTxStart != nil {
-		x.state.begin(state)
-		hooks.OnTxStart(x.evm.GetVMContext(), tx, m.From)
-	}
-	r, err := x.Apply(state, m)
-	if ctx.Err() != nil {
+	r, err := x.within(ctx, func() (*Result, error) {
+		if hooks != nil && hooks.OnTxStart != nil {
+			x.state.begin(state)
+			hooks.OnTxStart(x.evm.GetVMContext(), tx, m.From)
+		}
+		return x.Apply(state, m)
+	})
+	switch {
+	case ctx.Err() != nil:
 		return nil, ErrCallTimeout.From(context.Cause(ctx))
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	x.state.firstLog += uint(len(r.Logs))
