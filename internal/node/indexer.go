@@ -5,11 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/keys"
-	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
@@ -17,20 +17,33 @@ import (
 // terms says under which terms a block is to be found.
 type terms func(*sequencer.Committed) ([]history.Entry, error)
 
-// indexer feeds the history index with committed blocks. It never holds up a
-// commit: when the index cannot take a block at once, the indexer falls back to
-// feeding it from the ledger.
+// indexer keeps the history index: it opens it, feeds it with committed blocks,
+// from the ledger when it lacks older ones, and makes it again when it is missing
+// or damaged. It never holds up a commit, and nobody waits for it: it is asked as
+// it stands (chain.Index).
 type indexer struct {
-	*history.Index
-	again   func() (*history.Index, error) // removes the index and opens an empty one
+	dir     string
+	options history.Options
 	terms   terms
 	archive *archive
 	logger  *slog.Logger
+	moved   func() // is told when the index has come further, or is gone
+	parcel  int    // see parcelBytes
 
-	mu     sync.Mutex // guards Add, which one goroutine may call at a time
-	behind bool       // blocks are fed from the ledger until it has caught up
+	index   atomic.Pointer[history.Index] // nil while there is none
+	retired chan retired
+	lag     chan struct{}
+	remove  bool // the files are of no use; for run alone
+
+	mu     sync.Mutex // nobody waits for a disk who holds it
+	behind bool       // blocks are fed from the ledger, by run, until it has caught up
 	head   uint64     // last committed height
-	lag    chan struct{}
+}
+
+// retired is an index that is out of service, not closed yet, and why.
+type retired struct {
+	*history.Index
+	err error
 }
 
 // indexOptions are those of an index whose key has a label.
@@ -46,67 +59,107 @@ func indexOptions(c Config, ring *keys.Ring, label string) history.Options {
 		}}
 }
 
-// openIndexer opens the index below the data directory. An index that is damaged
-// or another network's is removed and made again: it is only a copy.
-func openIndexer(c Config, ring *keys.Ring, a *archive, of terms) (*indexer, error) {
-	options := indexOptions(c, ring, "index")
-	x := &indexer{terms: of, archive: a, logger: c.Logger, lag: make(chan struct{}, 1)}
-	x.again = func() (*history.Index, error) {
-		if err := history.Remove(c.Index, options.FS); err != nil {
-			return nil, err
-		}
-		return history.Open(c.Index, options)
+// openIndexer opens the index below the data directory if it is good, for a
+// ledger that ends at head. All else is left to run.
+func openIndexer(ctx context.Context, c Config, ring *keys.Ring, a *archive, of terms, head uint64) *indexer {
+	x := &indexer{dir: c.Index, options: indexOptions(c, ring, "index"), terms: of, archive: a, logger: c.Logger, moved: func() {}, parcel: parcelBytes,
+		retired: make(chan retired, 1), lag: make(chan struct{}, 1), behind: true, head: head}
+	if err := x.open(ctx); err != nil {
+		x.logger.Debug("the history index cannot be used as it is", "err", err)
 	}
-	var err error
-	x.Index, err = history.Open(c.Index, options)
-	if errors.Is(err, history.ErrDamaged) || errors.Is(err, history.ErrForeign) {
-		c.Logger.Warn("the history index is made again from the ledger", "err", err)
-		x.Index, err = x.again()
-	}
+	return x
+}
+
+// open takes an index into service. The problem is history.ErrDamaged or
+// ErrForeign when the files are of no use.
+func (x *indexer) open(ctx context.Context) error {
+	index, err := history.Open(x.dir, x.options)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return x, nil
+	if err := x.follows(ctx, index); err != nil {
+		return errors.Join(err, index.Close())
+	}
+	x.index.Store(index)
+	return nil
 }
 
 // follows makes sure that the index is of this ledger: it must not know more
 // blocks, and it must know the last one that it has. Otherwise the ledger is an
-// older copy than the index, and the index is made again.
-func (x *indexer) follows(ctx context.Context, head uint64) error {
-	height, ok := x.Height()
+// older copy than the index.
+func (x *indexer) follows(ctx context.Context, index *history.Index) error {
+	height, ok := index.Height()
 	if !ok {
 		return nil
 	}
-	if height <= head {
-		b, err := x.archive.Block(ctx, height)
-		if err != nil {
-			return err
-		}
-		entries, err := x.terms(&sequencer.Committed{Block: b})
-		if err != nil {
-			return err
-		}
-		missing := false
-		for _, e := range entries {
-			found, err := x.Find(e.Term, height, height, 1, false)
-			if err != nil {
-				return err
-			}
-			missing = missing || len(found) == 0
-		}
-		if !missing {
-			return nil
-		}
+	x.mu.Lock()
+	head := x.head
+	x.mu.Unlock()
+	if height > head {
+		return history.ErrForeign.From(errors.New("it knows more blocks than the ledger"))
 	}
-	x.logger.Warn("the history index is of another ledger and is made again", "index", height, "ledger", head)
-	if err := x.Close(); err != nil {
+	b, err := x.archive.Block(ctx, height)
+	if err != nil {
 		return err
 	}
-	index, err := x.again()
-	if err == nil {
-		x.Index = index
+	entries, err := x.terms(&sequencer.Committed{Block: b})
+	if err != nil {
+		return err
 	}
-	return err
+	for _, e := range entries {
+		found, err := index.Find(e.Term, height, height, 1, false)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return history.ErrForeign.From(errors.New("its last block is not the ledger's"))
+		}
+	}
+	return nil
+}
+
+// Height implements chain.Index.
+func (x *indexer) Height() (uint64, bool) {
+	index := x.index.Load()
+	if index == nil {
+		return 0, false
+	}
+	return index.Height()
+}
+
+// Find implements chain.Index. Whoever asked for Height and finds another index
+// since is told that it is behind.
+func (x *indexer) Find(term []byte, from, to uint64, limit int, reverse bool) ([]history.Found, error) {
+	index := x.index.Load()
+	if index == nil {
+		return nil, history.ErrBehind
+	}
+	if height, ok := index.Height(); !ok || height < to {
+		return nil, history.ErrBehind
+	}
+	found, err := index.Find(term, from, to, limit, reverse)
+	switch {
+	case errors.Is(err, history.ErrDamaged):
+		x.retire(index, err)
+	case errors.Is(err, history.ErrClosed) && x.index.Load() != index:
+		err = history.ErrBehind
+	}
+	return found, err
+}
+
+// retire takes an index out of service that cannot be read or written any more.
+func (x *indexer) retire(index *history.Index, err error) {
+	if x.index.CompareAndSwap(index, nil) {
+		x.retired <- retired{index, err} // run takes it before it opens another
+		x.signal()
+	}
+}
+
+func (x *indexer) signal() {
+	select {
+	case x.lag <- struct{}{}:
+	default:
+	}
 }
 
 // Committed indexes a block, or leaves it to run.
@@ -114,116 +167,113 @@ func (x *indexer) Committed(c *sequencer.Committed) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.head = c.Header.Height
-	if height, ok := x.Height(); x.behind || ok && height >= x.head {
+	index := x.index.Load()
+	if x.behind || index == nil {
+		x.behind = true
 		return
 	}
-	if err := x.add(c); err != nil {
+	entries, err := x.terms(c)
+	if err == nil {
+		err = index.Add(x.head, entries)
+	}
+	if err != nil {
 		x.behind = true
 		x.logger.Warn("the history index falls behind and is fed from the ledger", "height", x.head, "err", err)
-		select {
-		case x.lag <- struct{}{}:
-		default:
+		x.signal()
+	}
+}
+
+// How long run waits before it tries again what failed: at first, and at most.
+const (
+	firstPause = time.Second
+	longPause  = time.Minute
+)
+
+// run keeps the index up to date until ctx ends.
+func (x *indexer) run(ctx context.Context) {
+	for pause := firstPause; ctx.Err() == nil; {
+		index, err := x.ready(ctx)
+		if err == nil {
+			err = x.catchUp(ctx, index)
+		}
+		if err == nil {
+			pause = firstPause
+			select {
+			case <-ctx.Done():
+			case <-x.lag:
+			}
+		} else if ctx.Err() == nil {
+			x.logger.Warn("the history index is not up to date; trying again", "in", pause, "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, longPause)
 		}
 	}
 }
 
-func (x *indexer) add(c *sequencer.Committed) error {
-	entries, err := x.terms(c)
-	if err != nil {
-		return err
+// ready gives the index to feed. It closes one that was retired, and begins an
+// empty one when the files are of no use: it is only a copy.
+func (x *indexer) ready(ctx context.Context) (*history.Index, error) {
+	select {
+	case old := <-x.retired:
+		x.moved()
+		x.remove = useless(old.err)
+		x.logger.Warn("the history index is out of service", "err", old.err)
+		if err := old.Close(); err != nil {
+			x.logger.Debug("the history index was closed before it was on disk", "err", err)
+		}
+	default:
 	}
-	return x.Add(c.Header.Height, entries)
-}
-
-// catchUp feeds the index from the ledger up to a height.
-func (x *indexer) catchUp(ctx context.Context, to uint64) error {
+	if index := x.index.Load(); index != nil {
+		return index, nil
+	}
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	next := uint64(0)
-	if height, ok := x.Height(); ok {
-		next = height + 1
+	x.behind = true
+	x.mu.Unlock()
+	if !x.remove {
+		err := x.open(ctx)
+		if x.remove = useless(err); !x.remove {
+			return x.index.Load(), err
+		}
+		x.logger.Warn("the history index cannot be used", "err", err)
 	}
-	for ; next <= to; next++ {
-		b, err := x.archive.Block(ctx, next)
-		if err != nil {
-			return err
-		}
-		if err := x.feed(ctx, b); err != nil {
-			return err
-		}
+	if err := history.Remove(x.dir, x.options.FS); err != nil {
+		return nil, err
+	}
+	x.remove = false
+	x.logger.Warn("the history index is made again from the ledger")
+	err := x.open(ctx)
+	return x.index.Load(), err
+}
+
+func useless(err error) bool {
+	return errors.Is(err, history.ErrDamaged) || errors.Is(err, history.ErrForeign)
+}
+
+// Flush makes durable what the index holds.
+func (x *indexer) Flush(ctx context.Context) error {
+	if index := x.index.Load(); index != nil {
+		return index.Flush(ctx)
 	}
 	return nil
 }
 
-// feed adds a block, waiting until the index has room for it.
-func (x *indexer) feed(ctx context.Context, b *envelope.Block) error {
-	for {
-		err := x.add(&sequencer.Committed{Block: b})
-		if !errors.Is(err, history.ErrBehind) {
-			return err
-		}
-		if err := x.Room(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// run brings an index that fell behind up to date again.
-func (x *indexer) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-x.lag:
-		}
-		for {
-			more, err := x.advance(ctx)
-			if err == nil && !more {
-				break
-			}
-			if err == nil {
-				continue
-			}
-			x.logger.Warn("the history index cannot be brought up to date; trying again", "err", err)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(time.Second):
-			}
-		}
-	}
-}
-
-// advance feeds one block and reports whether more are missing.
-func (x *indexer) advance(ctx context.Context) (more bool, err error) {
-	if err := x.Room(ctx); err != nil {
-		return false, err
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	next := uint64(0)
-	if height, ok := x.Height(); ok {
-		next = height + 1
-	}
-	if next > x.head {
-		x.behind = false
-		return false, nil
-	}
-	b, err := x.archive.Block(ctx, next)
-	if err == nil {
-		err = x.add(&sequencer.Committed{Block: b})
-	}
-	if errors.Is(err, history.ErrBehind) {
-		err = nil
-	}
-	return true, err
-}
-
-// close flushes and closes the index. What it could not write it takes from the
-// ledger at the next start.
+// close flushes and closes the index, after run has ended. What it could not
+// write it takes from the ledger at the next start.
 func (x *indexer) close(ctx context.Context) error {
-	err := errors.Join(x.Flush(ctx), x.Close())
-	if errors.Is(err, history.ErrUnavailable) {
+	index := x.index.Load()
+	select {
+	case old := <-x.retired:
+		index = old.Index
+	default:
+	}
+	if index == nil {
+		return nil
+	}
+	err := errors.Join(index.Flush(ctx), index.Close())
+	if errors.Is(err, history.ErrUnavailable) || useless(err) {
 		x.logger.Warn("the history index is not up to date on disk; the next start catches up", "err", err)
 		return nil
 	}

@@ -173,23 +173,15 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineage.Lineage, error) {
 	ring := n.bundle.Ring()
 	n.archive = &archive{log: n.log, open: func(e *format.Entry) (*envelope.Block, error) { return envelope.Open(ring, e) }}
-	var err error
-	if n.index, err = openIndexer(n.config, ring, n.archive, chain.TermsOf); err != nil {
-		return nil, err
-	}
 	base, err := n.restore(ctx, ring, usable)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.index.follows(ctx, n.log.Head().Height); err != nil {
-		return nil, err
-	}
-	if err := n.index.catchUp(ctx, base.line.Head.Height); err != nil {
-		return nil, err
-	}
+	n.index = openIndexer(ctx, n.config, ring, n.archive, chain.TermsOf, n.log.Head().Height)
 	if err := n.rooms.attach(ctx, n.archive, n.index, base.line.Head.Height); err != nil {
 		return nil, err
 	}
+	n.index.moved = n.rooms.chain.IndexMoved
 	if err := n.openPast(ctx, ring, base.line.Head.Height); err != nil {
 		return nil, err
 	}

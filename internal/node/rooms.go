@@ -40,7 +40,7 @@ func newRooms() (*rooms, error) {
 }
 
 // attach opens what reads committed blocks, at a height whose block is in the
-// ledger and in the index.
+// ledger.
 func (r *rooms) attach(ctx context.Context, blocks chain.Blocks, index chain.Index, height uint64) (err error) {
 	r.chain, err = chain.Open(ctx, blocks, index, height)
 	return err

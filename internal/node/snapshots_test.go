@@ -168,21 +168,6 @@ func TestStartThatIsInterrupted(t *testing.T) {
 	}
 }
 
-// TestIndexThatCannotBeOpened is an error, not a panic.
-func TestIndexThatCannotBeOpened(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, dirNode), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(dirIndex)), []byte("a file"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := Start(t.Context(), Default(dir)); err == nil {
-		stop(t, n)
-		t.Fatal("started with a file in place of the index")
-	}
-}
-
 // TestIndexOfAnotherLedger puts an older copy of the ledger under a newer index,
 // and lets it grow again to the index's height.
 func TestIndexOfAnotherLedger(t *testing.T) {
@@ -208,10 +193,7 @@ func TestIndexOfAnotherLedger(t *testing.T) {
 	for nonce := uint64(1); nonce < 9; nonce++ {
 		paid = append(paid, pay(t, n, nonce))
 	}
-	height, _ := n.index.Height()
-	if head := n.sequencer.Head().Height; height != head {
-		t.Errorf("the index stands at %d, the ledger at %d", height, head)
-	}
+	indexed(t, n.index)
 	stop(t, n)
 	n = startNode(t, older)
 	defer stop(t, n)

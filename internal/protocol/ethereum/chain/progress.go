@@ -49,6 +49,9 @@ func (c *Chain) Indexing() (p Progress, busy bool) {
 	return Progress{Start: min(i.start, indexed), Indexed: indexed, Head: head}, i.busy
 }
 
+// IndexMoved is for whoever feeds the index: it has come further, or is gone.
+func (c *Chain) IndexMoved() { c.Indexing() }
+
 // IndexingChanged is closed when Indexing begins or ceases to be busy. Take it
 // before asking, so that no change is missed.
 func (c *Chain) IndexingChanged() <-chan struct{} {
