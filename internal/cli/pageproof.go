@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/coco-consortium/coco/internal/cli/contract"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
@@ -88,7 +89,7 @@ func (p *pageProof) print(w io.Writer) {
 		fmt.Fprintf(w, "\tleaf %s of %d, root %s, signed by node %d\n", seqno, p.TreeSize, p.Root, p.Node)
 		fmt.Fprintf(w, "service\t%s\n", p.Service)
 	} else {
-		fmt.Fprintf(w, "proof\tINVALID: %s\n", p.Reason)
+		fmt.Fprintf(w, "proof\tINVALID: %s\n", contract.Printable(p.Reason))
 	}
 	if p.Trusted == "node" {
 		fmt.Fprintf(w, "trusted\tthe certificate that the node gave: this proves nothing against the node; give --service service.pem\n")

@@ -24,13 +24,14 @@ type startOptions struct {
 	rpc       string
 	origins   []string
 	hosts     []string
+	past      node.Past
 	ephemeral bool
 	json      bool
 	verbose   bool
 }
 
 func startCommand() *cobra.Command {
-	var o startOptions
+	o := startOptions{past: node.Default("").Past}
 	c := &cobra.Command{
 		Use:   "start",
 		Short: "Start a development network of one node",
@@ -61,6 +62,8 @@ it. Ctrl+C stops the node; what was committed is there at the next start.`,
 	f.StringVar(&o.rpc, "rpc", "127.0.0.1:8545", "where JSON-RPC listens, HOST:PORT; port 0 takes a free one")
 	f.StringArrayVar(&o.origins, "allow-origin", nil, "web origin whose pages may use the node, such as http://localhost:5173; * is any; may be repeated")
 	f.StringArrayVar(&o.hosts, "allow-host", nil, "name under which the node may be addressed, beside IP addresses and localhost; * is any; may be repeated")
+	f.Uint64Var(&o.past.Blocks, "state-blocks", o.past.Blocks, "older blocks after which the state can be asked for; 0 is none")
+	f.Uint64Var(&o.past.Bytes, "state-bytes", o.past.Bytes, "bytes on disk that those states may take, about; 0 is any number")
 	f.BoolVar(&o.ephemeral, "ephemeral", false, "keep the network in a temporary directory and remove it at the end")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON when everything answers, and nothing else")
 	f.BoolVar(&o.verbose, "verbose", false, "log to standard error")
@@ -79,6 +82,7 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	}
 	config := node.Default(o.data)
 	config.Version = clientVersion()
+	config.Past.Blocks, config.Past.Bytes = o.past.Blocks, o.past.Bytes
 	config.Origins, config.Hosts = o.origins, append([]string{"localhost"}, o.hosts...)
 	level := slog.LevelWarn
 	if o.verbose {

@@ -122,6 +122,9 @@ type transaction struct {
 	Call  *contract.Decoded `json:"call,omitempty"`
 }
 
+// keptRevert is how much of what a contract reverted with is recorded, in bytes.
+const keptRevert = 1 << 10
+
 // outcome is what became of it.
 type outcome struct {
 	Succeeded  bool            `json:"succeeded"`
@@ -276,5 +279,8 @@ func (p *page) decode(known contract.Interfaces) {
 	}
 	if !p.Outcome.Succeeded {
 		p.Outcome.Revert = known.Revert(p.Outcome.RevertData)
+		if len(p.Outcome.RevertData) == keptRevert {
+			p.Outcome.Revert += fmt.Sprintf(" (the ledger keeps the first %d bytes of a reason)", keptRevert)
+		}
 	}
 }
