@@ -32,16 +32,15 @@ func (a *API) transactionByHash(ctx context.Context, _ *caller.Caller, p *byHash
 // transaction gives a committed transaction's block and place there, or one that
 // was admitted.
 func (a *API) transaction(ctx context.Context, hash common.Hash) (*ethereum.Block, int, *ethereum.Transaction, error) {
-	b, i, err := a.Chain.Transaction(ctx, hash)
-	if !errors.Is(err, chain.ErrUnknown) {
-		return b, i, nil, err
+	if b, i := a.Chain.Recent(hash); b != nil {
+		return b, i, nil, nil
 	}
 	if e, ok := a.Pool.Find(hash); ok {
 		return nil, 0, &e.Transaction().Transaction, nil
 	}
 	// It may have been committed after the first look and left the pool before
 	// the second.
-	b, i, err = a.Chain.Transaction(ctx, hash)
+	b, i, err := a.Chain.Transaction(ctx, hash)
 	return b, i, nil, err
 }
 

@@ -138,6 +138,7 @@ func (p *Pool) Next(from common.Address) uint64 {
 func (p *Pool) Find(hash common.Hash) (*Entry, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.settle()
 	e := p.entries[hash]
 	return e, e != nil
 }
