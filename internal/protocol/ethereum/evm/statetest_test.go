@@ -333,7 +333,7 @@ func (b *stateBench) apply(tx *kv.Tx, f *fixture, config *params.ChainConfig, ei
 		}
 		context.BlobBaseFee = eip4844.CalcBlobFee(config, &types.Header{Time: time, ExcessBlobGas: &excess})
 	}
-	msg, err := f.Tx.message(post, context.BaseFee)
+	msg, err := f.Tx.message(post, context.BaseFee != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -354,7 +354,11 @@ func (b *stateBench) apply(tx *kv.Tx, f *fixture, config *params.ChainConfig, ei
 	defer x.Close()
 	x.evm = vm.NewEVM(context, x.state, config, vm.Config{ExtraEips: eips})
 	x.evm.SetJumpDestCache(b.codes.jumps)
-	r, err := x.run(tx, msg, core.NewGasPool(context.GasLimit))
+	l, err := x.message(msg)
+	if err != nil {
+		return nil, err
+	}
+	r, err := x.run(tx, l, core.NewGasPool(context.GasLimit))
 	if err != nil {
 		return nil, err
 	}
@@ -363,8 +367,10 @@ func (b *stateBench) apply(tx *kv.Tx, f *fixture, config *params.ChainConfig, ei
 	return r.Logs, x.state.flush(tx)
 }
 
-func (tx *fixtureTx) message(post *fixturePost, baseFee *big.Int) (*core.Message, error) {
-	m := &core.Message{GasLimit: uint64(tx.GasLimit[post.Indexes.Gas]), BlobHashes: tx.BlobHashes}
+// message is the transaction that the indexes of post choose. Since London a price
+// that is not offered is zero; before there must be one.
+func (tx *fixtureTx) message(post *fixturePost, london bool) (*Message, error) {
+	m := &Message{Gas: uint64(tx.GasLimit[post.Indexes.Gas]), BlobHashes: tx.BlobHashes}
 	if tx.Nonce != nil {
 		nonce := (*big.Int)(tx.Nonce)
 		if !nonce.IsUint64() {
@@ -385,51 +391,39 @@ func (tx *fixtureTx) message(post *fixturePost, baseFee *big.Int) (*core.Message
 		to := common.HexToAddress(tx.To)
 		m.To = &to
 	}
-	value, ok := math.ParseBig256(tx.Value[post.Indexes.Value])
-	if !ok && tx.Value[post.Indexes.Value] != "0x" {
-		return nil, fmt.Errorf("value %q", tx.Value[post.Indexes.Value])
-	}
-	m.Value = new(uint256.Int)
-	if ok {
+	if text := tx.Value[post.Indexes.Value]; text != "0x" {
+		value, ok := math.ParseBig256(text)
+		if !ok {
+			return nil, fmt.Errorf("value %q", text)
+		}
 		m.Value.SetFromBig(value)
 	}
 	m.Data = common.FromHex(tx.Data[post.Indexes.Data])
 	if tx.AccessLists != nil && tx.AccessLists[post.Indexes.Data] != nil {
 		m.AccessList = *tx.AccessLists[post.Indexes.Data]
 	}
-	price, feeCap, tipCap := (*big.Int)(tx.GasPrice), (*big.Int)(tx.FeeCap), (*big.Int)(tx.TipCap)
-	if baseFee != nil {
-		if feeCap == nil {
-			feeCap = price
+	amount := func(to *uint256.Int, choices ...*math.HexOrDecimal256) (found bool) {
+		for _, v := range choices {
+			if v != nil {
+				to.SetFromBig((*big.Int)(v))
+				return true
+			}
 		}
-		if feeCap == nil {
-			feeCap = new(big.Int)
-		}
-		if tipCap == nil {
-			tipCap = feeCap
-		}
-		if price = new(big.Int).Add(tipCap, baseFee); price.Cmp(feeCap) > 0 {
-			price = feeCap
-		}
+		return false
 	}
-	if price == nil {
+	if !amount(&m.Fees.FeeCap, tx.FeeCap, tx.GasPrice) && !london {
 		return nil, fmt.Errorf("no gas price")
 	}
-	amount := func(v *big.Int) *uint256.Int {
-		if v == nil {
-			return nil
-		}
-		return uint256.MustFromBig(v)
-	}
-	m.GasPrice, m.GasFeeCap, m.GasTipCap = amount(price), amount(feeCap), amount(tipCap)
-	m.BlobGasFeeCap = amount((*big.Int)(tx.BlobFeeCap))
+	amount(&m.Fees.TipCap, tx.TipCap, tx.FeeCap, tx.GasPrice)
+	amount(&m.Fees.BlobCap, tx.BlobFeeCap)
 	if tx.Authorization != nil {
-		m.SetCodeAuthorizations = []types.SetCodeAuthorization{}
+		m.Authorizations = []types.SetCodeAuthorization{}
 		for _, a := range *tx.Authorization {
-			m.SetCodeAuthorizations = append(m.SetCodeAuthorizations, types.SetCodeAuthorization{
-				ChainID: *amount((*big.Int)(a.ChainID)), Address: a.Address, Nonce: uint64(a.Nonce), V: uint8(a.V),
-				R: *amount((*big.Int)(a.R)), S: *amount((*big.Int)(a.S)),
-			})
+			to := types.SetCodeAuthorization{Address: a.Address, Nonce: uint64(a.Nonce), V: uint8(a.V)}
+			amount(&to.ChainID, a.ChainID)
+			amount(&to.R, a.R)
+			amount(&to.S, a.S)
+			m.Authorizations = append(m.Authorizations, to)
 		}
 	}
 	return m, nil
