@@ -172,15 +172,17 @@ func (a *API) traceAt(ctx context.Context, r blockRef, before *hexutil.Uint) (*m
 	if before == nil {
 		return a.at(ctx, r)
 	}
-	i, n := uint64(*before), uint64(len(b.Transactions))
-	if i >= n && (i > 0 || n > 0) {
+	switch i, n := uint64(*before), uint64(len(b.Transactions)); {
+	case b.Number() == 0:
+		return nil, jsonrpc.Errorf("no transaction in genesis")
+	case i >= n && (i > 0 || n > 0):
 		return nil, jsonrpc.Errorf("transaction index %d out of range for block %#x", i, b.Hash)
 	}
 	replay, err := a.replay(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	if err := replay.skip(ctx, int(i)); err != nil {
+	if err := replay.skip(ctx, int(*before)); err != nil {
 		replay.Release()
 		return nil, err
 	}

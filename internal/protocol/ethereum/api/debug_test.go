@@ -267,6 +267,7 @@ func TestTraceRefusals(t *testing.T) {
 		{"debug_traceBlockByNumber", []any{"0x1"}, "STATE_UNAVAILABLE"},
 		{"debug_traceCall", []any{map[string]any{}, "0x1"}, "STATE_UNAVAILABLE"},
 		{"debug_traceCall", []any{map[string]any{}, "latest", map[string]any{"txIndex": "0x1"}}, "transaction index 1 out of range for block 0x"},
+		{"debug_traceCall", []any{map[string]any{}, "0x0", map[string]any{"txIndex": "0x0"}}, plain("no transaction in genesis")},
 		{"debug_traceCall", []any{map[string]any{"gas": "0x1"}}, "tracing failed: intrinsic gas too low"},
 		{"debug_traceTransaction", []any{hash, with("{data: [], fault: function(log) {}, step: function(log) { while (true) {} }, result: function() { return this.data; }}")}, "TRACER_UNKNOWN"},
 		{"debug_traceTransaction", []any{hash, with("")}, "JavaScript does not run inside a node"},
