@@ -1,0 +1,25 @@
+// arguments of every kind, good and bad
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":[]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"missing value for required argument 0"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":["0x",false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 0: hex string \"0x\""}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":["0x01",false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 0: hex number with leading zero digits"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":["1",false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 0: hex string without 0x prefix"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":[1,false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 0: hex string without 0x prefix"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":["0x100000000000000000",false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 0: hex number \u003e 64 bits"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":["foo",false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 0: hex string without 0x prefix"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":[null,false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"missing value for required argument 0"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":["0x1","x"]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 1: json: cannot unmarshal string into Go value of type tracers.TraceConfig"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":["0x99",false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 1: json: cannot unmarshal bool into Go value of type tracers.TraceConfig"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":["earliest",false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 1: json: cannot unmarshal bool into Go value of type tracers.TraceConfig"}}
+>> {"jsonrpc":"2.0","id":1,"method":"debug_traceBlockByNumber","params":[{"blockNumber":"0x1"},false]}
+<< {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"invalid argument 0: hex string without 0x prefix"}}
