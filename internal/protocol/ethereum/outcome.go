@@ -37,10 +37,11 @@ type Outcome struct {
 }
 
 // event is a log as its record keeps it. Where it stands follows from its record.
+// Slices are coded faster than arrays.
 type event struct {
 	_       struct{} `cbor:",toarray"`
-	Address common.Address
-	Topics  []common.Hash // at most 4
+	Address []byte
+	Topics  [][]byte // at most 4
 	Data    []byte
 }
 
@@ -65,7 +66,10 @@ func decodeOutcome(data []byte) (*Outcome, error) {
 func encodeEvents(logs []*types.Log) []byte {
 	events := make([]event, len(logs))
 	for i, l := range logs {
-		events[i] = event{Address: l.Address, Topics: l.Topics, Data: l.Data}
+		events[i] = event{Address: l.Address[:], Topics: make([][]byte, len(l.Topics)), Data: l.Data}
+		for j := range l.Topics {
+			events[i].Topics[j] = l.Topics[j][:]
+		}
 	}
 	return format.Encode(events)
 }
@@ -82,10 +86,17 @@ func decodeEvents(data []byte) ([]*types.Log, error) {
 	logs := make([]*types.Log, len(events))
 	for i := range events {
 		e := &events[i]
-		if len(e.Topics) > 4 || e.Topics == nil || e.Data == nil {
-			return nil, fmt.Errorf("a log with %d topics", len(e.Topics))
+		if len(e.Address) != common.AddressLength || len(e.Topics) > 4 || e.Topics == nil || e.Data == nil {
+			return nil, fmt.Errorf("a log of %d bytes of address and %d topics", len(e.Address), len(e.Topics))
 		}
-		logs[i] = &types.Log{Address: e.Address, Topics: e.Topics, Data: e.Data}
+		topics := make([]common.Hash, len(e.Topics))
+		for j, topic := range e.Topics {
+			if len(topic) != common.HashLength {
+				return nil, fmt.Errorf("a topic of %d bytes", len(topic))
+			}
+			topics[j] = common.Hash(topic)
+		}
+		logs[i] = &types.Log{Address: common.Address(e.Address), Topics: topics, Data: e.Data}
 	}
 	return logs, nil
 }
