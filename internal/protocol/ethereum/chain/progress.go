@@ -71,6 +71,6 @@ func (c *Chain) next() uint64 {
 // behind is ErrIndexing with what is known of it.
 func (c *Chain) behind() error {
 	p, _ := c.Indexing()
-	return problem.Newf(ErrIndexing.Code, ErrIndexing.Next, "%s: indexed to block %d of %d, about %d percent", ErrIndexing.What,
-		max(p.Indexed, 1)-1, p.Head, p.Percent())
+	return problem.Newf(ErrIndexing.Code, ErrIndexing.Next, "%s: %d of %d blocks are indexed, about %d percent", ErrIndexing.What,
+		p.Indexed, p.Head+1, p.Percent())
 }
