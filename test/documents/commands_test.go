@@ -64,7 +64,10 @@ func script(blocks [][]string, port int) string {
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	replace := strings.NewReplacer("127.0.0.1:8545", address,
 		"coco start", "coco start --rpc "+address,
-		"coco receipt get", "coco receipt get --rpc http://"+address)
+		"coco receipt get", "coco receipt get --rpc "+address,
+		"coco accounts", "coco accounts --rpc "+address,
+		"coco tx show", "coco tx show --rpc "+address,
+		"coco call", "coco call --rpc "+address)
 	var s strings.Builder
 	// Job control gives each node a process group of its own, which is what
 	// Ctrl+C reaches on a terminal.
