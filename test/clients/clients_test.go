@@ -41,7 +41,7 @@ func TestClients(t *testing.T) {
 	for i, client := range []string{"ethers", "viem", "web3", "cast"} {
 		receipts[client] = filepath.Join(t.TempDir(), client+".json")
 		t.Run(client, func(t *testing.T) {
-			tell(t, node, client, node.Accounts[2*i:2*i+2], receipts[client])
+			tell(t, node, client, story, node.Accounts[2*i:2*i+2], receipts[client])
 		})
 	}
 	if code := node.Stop(t); code != 0 {
@@ -64,8 +64,18 @@ func TestClients(t *testing.T) {
 	})
 }
 
+// TestNonces lets clients do what users of geth do with nonces.
+func TestNonces(t *testing.T) {
+	npm.Install(t, ".")
+	node := binary.Start(t, "--data", filepath.Join(t.TempDir(), "data"))
+	tell(t, node, "nonces", []string{
+		"a gap waits and is filled", "a waiting transaction is replaced for a tenth more", "a waiting transaction is cancelled",
+		"a used nonce is too low, a distant one too high", "two senders of one account",
+	}, node.Accounts[:2], "")
+}
+
 // tell runs a client's story and makes every step of it a test.
-func tell(t *testing.T, node *binary.Node, client string, accounts []binary.Account, receipt string) {
+func tell(t *testing.T, node *binary.Node, client string, story []string, accounts []binary.Account, receipt string) {
 	who, err := json.Marshal(accounts)
 	if err != nil {
 		t.Fatal(err)

@@ -35,6 +35,9 @@ func TestHardhat(t *testing.T) {
 	t.Run("run", func(t *testing.T) {
 		contains(t, p.run(t, "hardhat", "run", "--network", "coco", "scripts/deploy.js"), "10 GDN")
 	})
+	t.Run("ignition", func(t *testing.T) {
+		contains(t, p.run(t, "hardhat", "ignition", "deploy", "--network", "coco", "ignition/modules/Garden.js"), "[ Garden ] successfully deployed")
+	})
 	t.Run("console", func(t *testing.T) {
 		out, stderr, err := p.try(t, "ethers.provider.getNetwork().then((n) => console.log(`chain ${n.chainId}`))", "hardhat", "console", "--network", "coco")
 		if err != nil || out != fmt.Sprintf("chain %d", p.ChainID) {

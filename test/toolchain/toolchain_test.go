@@ -30,13 +30,13 @@ type project struct {
 // networks before is removed; what they compiled is kept.
 func open(t *testing.T) *project {
 	npm.Install(t, "project")
-	for _, dir := range []string{".openzeppelin", "broadcast"} {
+	for _, dir := range []string{".openzeppelin", "broadcast", "ignition/deployments"} {
 		if err := os.RemoveAll(filepath.Join("project", dir)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p := &project{Node: binary.Start(t, "--data", filepath.Join(t.TempDir(), "data"))}
-	p.env = append(os.Environ(), "HARDHAT_DISABLE_TELEMETRY_PROMPT=true", "FOUNDRY_DISABLE_NIGHTLY_WARNING=1", "NO_COLOR=1",
+	p.env = append(os.Environ(), "HARDHAT_DISABLE_TELEMETRY_PROMPT=true", "HARDHAT_IGNITION_CONFIRM_DEPLOYMENT=false", "FOUNDRY_DISABLE_NIGHTLY_WARNING=1", "NO_COLOR=1",
 		"COCO_RPC="+p.RPC, "ETH_RPC_URL="+p.RPC)
 	return p
 }
