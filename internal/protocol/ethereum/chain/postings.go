@@ -68,6 +68,7 @@ func (p *postings) fill(height uint64) (err error) {
 	}
 	// There may be more at the last height than were read.
 	last := p.found[n-1].Height
+	p.limit = min(4*p.limit, p.most)
 	if p.found[0].Height == last {
 		p.found, err = p.read(last, 0)
 		p.next = last + 1
@@ -76,7 +77,7 @@ func (p *postings) fill(height uint64) (err error) {
 	for p.found[n-1].Height == last {
 		n--
 	}
-	p.found, p.next, p.limit = p.found[:n], last, min(4*p.limit, p.most)
+	p.found, p.next = p.found[:n], last
 	return nil
 }
 
