@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ func newDisk(fs vfs.FS, log *slog.Logger) *disk {
 		failed: make(chan struct{}), stopped: make(chan struct{}), trouble: make(chan struct{}),
 	}
 }
+
+// MkdirAll makes the index's directory, which the engine syncs into its parent.
+func (d *disk) MkdirAll(dir string, _ os.FileMode) error { return d.FS.MkdirAll(dir, 0o700) }
 
 // Create waits before the next try when the last one failed.
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {

@@ -35,9 +35,6 @@ var comparer = func() *pebble.Comparer {
 // openStore opens the storage engine. An index with a window is asked in every
 // segment for terms that most do not hold, so there the last level has filters too.
 func openStore(dir string, disk *disk, windowed bool) (*pebble.DB, error) {
-	if err := disk.MkdirAll(dir, 0o700); err != nil {
-		return nil, ErrUnavailable.From(err)
-	}
 	opts := &pebble.Options{
 		FS:                          disk,
 		Logger:                      disk,

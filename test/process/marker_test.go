@@ -37,7 +37,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Fatalf("the node ended with %d", code)
 	}
 	t.Run("after a stop", func(t *testing.T) {
-		for _, dir := range []string{"ledger", "ledger/tile", "index", "snapshot"} {
+		for _, dir := range []string{"ledger", "ledger/tile", "index", "past", "snapshot"} {
 			if n := size(t, filepath.Join(data, "node", dir)); n == 0 {
 				t.Errorf("nothing was written to node/%s, so finding nothing there means nothing", dir)
 			} else {
