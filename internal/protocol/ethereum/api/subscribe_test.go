@@ -74,6 +74,10 @@ func TestSubscriptionRefusals(t *testing.T) {
 		`no "weather" subscription in eth namespace`: {"weather"},
 		"pending logs are not supported":             {"logs", map[string]any{"fromBlock": "pending"}},
 		"missing value for required argument 0":      {},
+		"expected subscription name as first":        {7},
+		"invalid block range params":                 {"logs", map[string]any{"fromBlock": "0x5", "toBlock": "0x1"}},
+		"invalid argument 1: ":                       {"logs", 7},
+		"exceed max number of transaction hashes":    {"transactionReceipts", map[string]any{"transactionHashes": make([]common.Hash, 201)}},
 	} {
 		var id string
 		if err := client.Call(&id, "eth_subscribe", params...); err == nil || !strings.Contains(err.Error(), want) {
@@ -83,6 +87,107 @@ func TestSubscriptionRefusals(t *testing.T) {
 	var ended bool
 	if err := client.Call(&ended, "eth_unsubscribe", "0x1"); err == nil || err.Error() != "subscription not found" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Receipts come in one list for each block; of pending transactions nobody hears.
+func TestReceiptSubscriptions(t *testing.T) {
+	w := newWorld(t)
+	client, err := rpc.Dial("ws://" + w.serve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	first, hash := w.sign(0, 0, &common.Address{1}, 1, nil)
+	second, _ := w.sign(1, 0, &common.Address{1}, 1, nil)
+	all, one, pending := make(chan []*types.Receipt, 9), make(chan []*types.Receipt, 9), make(chan common.Hash, 9)
+	for _, s := range []struct {
+		channel any
+		params  []any
+	}{
+		{pending, []any{"newPendingTransactions", true}},
+		{one, []any{"transactionReceipts", map[string]any{"transactionHashes": []common.Hash{hash}}}},
+		{all, []any{"transactionReceipts"}},
+	} {
+		if _, err := client.EthSubscribe(t.Context(), s.channel, s.params...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.chain.Committed(w.Commit(t, first, second))
+	if got := <-all; len(got) != 2 || got[0].TxHash != hash || got[1].TransactionIndex != 1 {
+		t.Errorf("all: %v", got)
+	}
+	if got := <-one; len(got) != 1 || got[0].TxHash != hash {
+		t.Errorf("one: %v", got)
+	}
+	w.chain.Committed(w.Commit(t))
+	third, _ := w.sign(0, 1, &common.Address{1}, 1, nil)
+	w.chain.Committed(w.Commit(t, third))
+	if got := <-all; len(got) != 1 || got[0].BlockNumber.Uint64() != 3 {
+		t.Errorf("all: %v", got)
+	}
+	if len(one)+len(pending) != 0 {
+		t.Errorf("%d and %d too many", len(one), len(pending))
+	}
+}
+
+// A client whose connection is lost again and again misses no log and works on
+// none twice, when it goes on as docs/reference/json-rpc.md says.
+func TestResume(t *testing.T) {
+	w := newWorld(t)
+	token := w.deploy()
+	url := "ws://" + w.serve()
+	const n = 40
+	sent := make(chan struct{})
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		defer close(sent)
+		for i := range uint64(n) {
+			w.sendSync(0, 1+i, &token, 0, contracts.Token.Call("transfer", address(1), big.NewInt(int64(i))))
+		}
+	})
+	defer sending.Wait()
+	query := goethereum.FilterQuery{Addresses: []common.Address{token}}
+	number, index := uint64(1), uint(0) // of the last log that was worked on
+	var amounts []int64
+	work := func(l types.Log) {
+		if l.BlockNumber < number || l.BlockNumber == number && l.Index <= index {
+			return
+		}
+		number, index = l.BlockNumber, l.Index
+		amounts = append(amounts, new(big.Int).SetBytes(l.Data).Int64())
+	}
+	connect := func(messages int) {
+		client, err := ethclient.Dial(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		news := make(chan types.Log, n)
+		if _, err := client.SubscribeFilterLogs(t.Context(), query, news); err != nil {
+			t.Fatal(err)
+		}
+		past := query
+		past.FromBlock = new(big.Int).SetUint64(number)
+		logs, err := client.FilterLogs(t.Context(), past)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range logs {
+			work(l)
+		}
+		for ; messages > 0 && len(amounts) < n; messages-- {
+			work(<-news)
+		}
+	}
+	for len(amounts) < n {
+		connect(len(amounts) % 7)
+	}
+	<-sent
+	for i, amount := range amounts {
+		if amount != int64(i) || len(amounts) != n {
+			t.Fatalf("worked on %v", amounts)
+		}
 	}
 }
 
