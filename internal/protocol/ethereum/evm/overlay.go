@@ -26,8 +26,8 @@ var (
 type Overlay struct {
 	machine *Machine
 	below   kv.Reader
-	changes map[overlayKey][]byte   // nil is deleted
-	emptied map[common.Address]bool // whose storage below does not count
+	changes map[overlayKey][]byte            // of accounts and code; nil is deleted
+	storage map[common.Address]*overlaySlots // of accounts of which slots changed
 }
 
 type overlayKey struct {
@@ -35,9 +35,14 @@ type overlayKey struct {
 	key   string
 }
 
+type overlaySlots struct {
+	emptied bool                   // what lies below does not count
+	values  map[common.Hash][]byte // nil is deleted
+}
+
 // Overlay makes an overlay without changes.
 func (m *Machine) Overlay(below kv.Reader) *Overlay {
-	return &Overlay{machine: m, below: below, changes: make(map[overlayKey][]byte), emptied: make(map[common.Address]bool)}
+	return &Overlay{machine: m, below: below, changes: make(map[overlayKey][]byte), storage: make(map[common.Address]*overlaySlots)}
 }
 
 // Get implements kv.Reader.
@@ -51,13 +56,38 @@ func (o *Overlay) Get(table kv.TableID, key []byte) ([]byte, bool) {
 
 // GetInto implements kv.Reader.
 func (o *Overlay) GetInto(dst []byte, table kv.TableID, key []byte) ([]byte, bool) {
-	if value, ok := o.changes[overlayKey{table, string(key)}]; ok {
+	if value, ok := o.changed(table, key); ok {
 		return append(dst, value...), value != nil
 	}
-	if len(o.emptied) > 0 && table == o.machine.ids.storage && o.emptied[common.Address(key[:common.AddressLength])] {
-		return dst, false
-	}
 	return o.below.GetInto(dst, table, key)
+}
+
+// changed gives what the overlay has instead of what lies below, nil for nothing.
+func (o *Overlay) changed(table kv.TableID, key []byte) (value []byte, ok bool) {
+	if table != o.machine.ids.storage {
+		value, ok = o.changes[overlayKey{table, string(key)}]
+		return value, ok
+	}
+	s := o.storage[common.Address(key[:common.AddressLength])]
+	if s == nil {
+		return nil, false
+	}
+	value, ok = s.values[common.Hash(key[common.AddressLength:])]
+	return value, ok || s.emptied
+}
+
+func (o *Overlay) change(table kv.TableID, key, value []byte) {
+	if table != o.machine.ids.storage {
+		o.changes[overlayKey{table, string(key)}] = value
+		return
+	}
+	address := common.Address(key[:common.AddressLength])
+	s := o.storage[address]
+	if s == nil {
+		s = &overlaySlots{values: make(map[common.Hash][]byte)}
+		o.storage[address] = s
+	}
+	s.values[common.Hash(key[common.AddressLength:])] = value
 }
 
 // Range implements kv.Reader. The tables of this package are point tables.
@@ -67,13 +97,13 @@ func (o *Overlay) Range(table kv.TableID, _, _ []byte, _ func(key, value []byte)
 
 // Put implements Sink.
 func (o *Overlay) Put(table kv.TableID, key, value []byte) error {
-	o.changes[overlayKey{table, string(key)}] = append([]byte{}, value...)
+	o.change(table, key, append([]byte{}, value...))
 	return nil
 }
 
 // Delete implements Sink. An account that ends takes its storage with it.
 func (o *Overlay) Delete(table kv.TableID, key []byte) error {
-	o.changes[overlayKey{table, string(key)}] = nil
+	o.change(table, key, nil)
 	if table == o.machine.ids.accounts {
 		o.ClearStorage(common.Address(key))
 	}
@@ -112,10 +142,5 @@ func (o *Overlay) SetStorage(address common.Address, slot, value common.Hash) {
 
 // ClearStorage empties every slot of an account.
 func (o *Overlay) ClearStorage(address common.Address) {
-	o.emptied[address] = true
-	for k := range o.changes {
-		if k.table == o.machine.ids.storage && k.key[:common.AddressLength] == string(address[:]) {
-			delete(o.changes, k)
-		}
-	}
+	o.storage[address] = &overlaySlots{emptied: true, values: make(map[common.Hash][]byte)}
 }
