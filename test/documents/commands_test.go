@@ -73,6 +73,7 @@ func script(blocks [][]string, port int) string {
 	// Ctrl+C reaches on a terminal.
 	s.WriteString(`set -euo pipefail
 set -m
+export npm_config_prefer_offline=true # versions are exact: what npm has it need not ask for
 NODE=
 LENIENT=false # go run ends with 1 when it is interrupted, whatever its program does
 finish() { if [ -n "$NODE" ]; then kill -INT -- -"$NODE"; wait "$NODE" || $LENIENT; NODE=; fi; }
