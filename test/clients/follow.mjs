@@ -33,7 +33,8 @@ async function ethers(hear, from) {
 }
 
 // viem: filters polled over HTTP. A lost answer to a poll is lost for good, so
-// nothing is repeated silently: whatever goes wrong begins anew.
+// nothing is repeated silently: whatever goes wrong begins anew, even the request
+// for a filter, in whose place viem would ask for logs by itself.
 async function viem(hear, from) {
   let made, fail;
   const filter = new Promise((resolve) => (made = resolve));
@@ -41,8 +42,8 @@ async function viem(hear, from) {
   const transport = (options) => {
     const inner = http(rpc, { retryCount: 0 })(options);
     const request = async (call) => {
-      const answer = await inner.request(call);
-      if (call.method === "eth_newFilter") made(answer);
+      const answer = inner.request(call);
+      if (call.method === "eth_newFilter") answer.then(made, fail);
       return answer;
     };
     return { ...inner, request };
