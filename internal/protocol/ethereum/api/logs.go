@@ -26,13 +26,14 @@ type logFilter struct {
 // UnmarshalJSON reads a filter: address is one or a list, each topic null, one,
 // or a list of alternatives in which null is any.
 func (f *logFilter) UnmarshalJSON(text []byte) error {
-	var o struct {
+	type input struct {
 		BlockHash *common.Hash
 		FromBlock *blockNumber
 		ToBlock   *blockNumber
 		Address   alternatives[common.Address]
 		Topics    []alternatives[common.Hash]
 	}
+	var o input
 	if err := json.Unmarshal(text, &o); err != nil {
 		return err
 	}
