@@ -18,7 +18,7 @@ import (
 // being indexed: about parcelBytes of the ledger, or one block. At most two
 // parcels are made while a third is indexed and one waits, which bounds memory.
 const (
-	parcelBytes = 1 << 20
+	parcelBytes = 256 << 10
 	parcelQueue = 1
 )
 

@@ -59,11 +59,16 @@ func indexOptions(c Config, ring *keys.Ring, label string) history.Options {
 		}}
 }
 
+// tailBytes bounds what waits to be written. Blocks beyond it are fed from the
+// ledger.
+const tailBytes = 16 << 20
+
 // openIndexer opens the index below the data directory if it is good, for a
 // ledger that ends at head. All else is left to run.
 func openIndexer(ctx context.Context, c Config, ring *keys.Ring, a *archive, of terms, head uint64) *indexer {
 	x := &indexer{dir: c.Index, options: indexOptions(c, ring, "index"), terms: of, archive: a, logger: c.Logger, moved: func() {}, parcel: parcelBytes,
 		retired: make(chan retired, 1), lag: make(chan struct{}, 1), behind: true, head: head}
+	x.options.TailBytes = tailBytes
 	if err := x.open(ctx); err != nil {
 		x.logger.Debug("the history index cannot be used as it is", "err", err)
 	}

@@ -346,3 +346,28 @@ func TestIndexThatCannotBeOpened(t *testing.T) {
 		t.Errorf("nothing is %v", err)
 	}
 }
+
+// TestProgress: nothing is said of a feeding that is quick, and of a long one how
+// far it is and when it is done.
+func TestProgress(t *testing.T) {
+	var said strings.Builder
+	logger := slog.New(slog.NewTextHandler(&said, nil))
+	p := &parcel{entries: make([][]history.Entry, 10), records: 20, bytes: 1000}
+	quick := newFeeding(logger)
+	quick.began = time.Now().Add(time.Hour)
+	quick.progress(10, 99, p)
+	quick.end()
+	if said.Len() != 0 {
+		t.Errorf("of a quick feeding is said %s", said.String())
+	}
+	long := newFeeding(logger)
+	long.began = time.Now().Add(-10 * time.Second)
+	long.progress(10, 99, p)
+	long.progress(20, 99, p)
+	long.end()
+	for _, part := range []string{"block=10 of=100 percent=10 transactions/s=", "remaining=1m30s", "complete\" blocks=20"} {
+		if strings.Count(said.String(), part) != 1 {
+			t.Errorf("%q is not said once in\n%s", part, said.String())
+		}
+	}
+}
