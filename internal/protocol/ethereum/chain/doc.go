@@ -5,8 +5,11 @@
 //   - From the moment Committed has returned, every method shows the block.
 //   - The newest blocks are answered from memory (the tail), older ones through
 //     the history index and the ledger; which it was cannot be told from the
-//     answer. Heights that the index has not reached yet are read from the ledger.
-//   - An answer has a bound: too wide a question is refused, not cut short.
+//     answer. Some heights that the index has not reached yet are read from the
+//     ledger; if they are too many, whatever may lie there is refused as
+//     ErrIndexing, and is never said not to exist.
+//   - An answer has a bound: too wide a question is refused, not cut short, and the
+//     refusal says how much of it can be asked for.
 //   - A subscriber that does not keep up is cut off with an error. It holds up
 //     nobody.
 //
