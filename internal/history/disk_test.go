@@ -25,6 +25,7 @@ import (
 type crashes struct {
 	mem     *vfs.MemFS
 	flushed atomic.Uint64 // blocks known to be durable
+	begun   atomic.Uint64 // blocks that may be known
 
 	mu    sync.Mutex
 	rng   *rand.Rand
@@ -34,8 +35,8 @@ type crashes struct {
 }
 
 type crash struct {
-	fs      *vfs.MemFS
-	flushed uint64
+	fs             *vfs.MemFS
+	flushed, begun uint64
 }
 
 func (c *crashes) MaybeError(op errorfs.Op) error {
@@ -51,7 +52,7 @@ func (c *crashes) MaybeError(op errorfs.Op) error {
 	flushed := c.flushed.Load()
 	c.taken = append(c.taken, crash{
 		fs:      c.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(101), RNG: c.rng}),
-		flushed: flushed,
+		flushed: flushed, begun: c.begun.Load(),
 	})
 	return nil
 }
