@@ -12,7 +12,6 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/eth/tracers"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/coco-consortium/coco/internal/problem"
@@ -152,7 +151,7 @@ func (a *API) traceCall(ctx context.Context, _ *caller.Caller, p *struct {
 	x := a.Machine.Simulator(block, nil, evm.Lenient)
 	defer x.Close()
 	overlay := a.Machine.Overlay(state)
-	return a.trace(ctx, &p.Config.traceConfig, new(tracers.Context), maxTrace, func(ctx context.Context, hooks *tracing.Hooks) error {
+	return a.trace(ctx, &p.Config.traceConfig, maxTrace, func(ctx context.Context, hooks *tracing.Hooks) error {
 		_, err := x.Trace(ctx, overlay, assumed(msg), msg, hooks)
 		var refused *problem.Error
 		if errors.As(err, &refused) {

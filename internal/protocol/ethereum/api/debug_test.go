@@ -11,7 +11,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -35,14 +34,7 @@ func code(parts ...any) (c []byte) {
 	return c
 }
 
-// creation is the data that creates a contract with the given code.
-func creation(deployed []byte) []byte {
-	c := code(len(deployed), vm.DUP1, 22, vm.PUSH0, vm.CODECOPY, vm.PUSH0, vm.RETURN)
-	c[6+4] = byte(len(c)) // where the deployed code begins
-	return append(c, deployed...)
-}
-
-// frame is a frame of callTracer.
+// callFrame is a frame of callTracer.
 type callFrame struct {
 	Type, Error, RevertReason, Output string
 	From                              common.Address
@@ -136,7 +128,6 @@ func TestTraceTransaction(t *testing.T) {
 		t.Errorf("selectors: %s", got)
 	}
 	contains(t, w.call("debug_traceTransaction", hashes[0], with("muxTracer", "tracerConfig", map[string]any{"4byteTracer": nil, "callTracer": nil})), selector, `"gasUsed"`)
-	contains(t, w.call("debug_traceTransaction", hashes[1], with("flatCallTracer")), `"transactionPosition":1`, hashes[1].Hex())
 	if got := w.call("debug_traceTransaction", hashes[0], with("noopTracer")); got != "{}" {
 		t.Errorf("noop: %s", got)
 	}
@@ -232,6 +223,8 @@ func TestTraceCall(t *testing.T) {
 	if len(f.Calls) != 2 || f.Calls[0].Type != "DELEGATECALL" || f.Calls[0].Error != "execution reverted" || f.Calls[1].Type != "CREATE2" || f.Gas != callGas {
 		t.Errorf("%+v", f)
 	}
+	contains(t, w.call("debug_traceCall", map[string]any{"to": common.Address{0x77}}, "latest", with("prestateTracer", "stateOverrides", map[string]any{common.Address{0x77}.Hex(): inner})),
+		`"`+strings.ToLower(common.Address{0x77}.Hex())+`":{"balance":"0x0","code":"0x5f5f`)
 	// One that delegates its account (EIP-7702) is shown with the code that runs.
 	auth, err := types.SignSetCode(key(4), types.SetCodeAuthorization{Address: token})
 	if err != nil {
@@ -280,7 +273,7 @@ func TestTraceRefusals(t *testing.T) {
 		{"debug_traceTransaction", []any{hash, map[string]any{"timeout": "soon"}}, `invalid duration \"soon\"`},
 		{"debug_traceTransaction", []any{hash, map[string]any{"timeout": "1ns"}}, plain("execution timeout")},
 		{"debug_traceTransaction", []any{hash, with("callTracer", "timeout", "-1h")}, plain("execution timeout")},
-		{"debug_traceTransaction", []any{hash, with("flatCallTracer", "timeout", "0s")}, plain("execution timeout")},
+		{"debug_traceTransaction", []any{hash, with("prestateTracer", "timeout", "0s")}, plain("execution timeout")},
 		{"debug_traceTransaction", []any{hash, map[string]any{"tracer": 5}}, `"code":-32602`},
 	} {
 		contains(t, w.call(c.method, c.params...), c.want)
@@ -309,7 +302,6 @@ func TestTraceSize(t *testing.T) {
 		"steps":  run(loop(vm.GAS, vm.POP), map[string]any{}),
 		"memory": run(loop(vm.PUSH0, 1<<20, vm.MSTORE), map[string]any{"enableMemory": true}),
 		"inputs": run(megabyte, with("callTracer")),
-		"flat":   run(megabyte, with("flatCallTracer")),
 		"mux":    run(megabyte, with("muxTracer", "tracerConfig", map[string]any{"callTracer": nil, "4byteTracer": nil})),
 		"deep":   run(deep, with("callTracer")),
 	} {
@@ -362,30 +354,6 @@ func TestReplayDiffers(t *testing.T) {
 	contains(t, w.call("debug_traceTransaction", hash), `"failed":false`)
 }
 
-// The code that a tracer reads counts, once for each account.
-func TestMeterCountsCode(t *testing.T) {
-	full := 0
-	m := &meter{StateDB: codes{}, left: 5000, full: func() { full++ }, codes: make(map[common.Address]bool)}
-	for range 3 {
-		for i := range byte(2) {
-			if n := len(m.GetCode(common.Address{i})); n != 1000 || full > 0 {
-				t.Fatalf("%d bytes, full %d", n, full)
-			}
-		}
-	}
-	for i := range byte(5) {
-		m.GetCode(common.Address{i})
-	}
-	if full != 1 || m.takeFrame(0, 0) {
-		t.Errorf("full %d times, %d left", full, m.left)
-	}
-}
-
-// codes is a state in which every account has a thousand bytes of code.
-type codes struct{ tracing.StateDB }
-
-func (codes) GetCode(common.Address) []byte { return make([]byte, 1000) }
-
 // FuzzTraceConfig traces with configurations from outside: nothing crashes, and
 // every answer is JSON.
 func FuzzTraceConfig(f *testing.F) {
@@ -397,7 +365,7 @@ func FuzzTraceConfig(f *testing.F) {
 		`{"tracer":"callTracer","tracerConfig":{"withLog":true,"onlyTopCall":true}}`,
 		`{"tracer":"prestateTracer","tracerConfig":{"diffMode":true,"disableCode":true,"disableStorage":true}}`,
 		`{"tracer":"prestateTracer","tracerConfig":{"includeEmpty":true}}`,
-		`{"tracer":"muxTracer","tracerConfig":{"4byteTracer":{},"flatCallTracer":{"convertParityErrors":true,"includePrecompiles":true},"callTracer":null,"noopTracer":7}}`,
+		`{"tracer":"muxTracer","tracerConfig":{"4byteTracer":{},"prestateTracer":{"diffMode":true},"callTracer":null,"noopTracer":7}}`,
 		`{"tracer":"{}","timeout":"-1ns","txIndex":"0x0","stateOverrides":{"0x0000000000000000000000000000000000000001":{"balance":"0x1","movePrecompileToAddress":"0x0000000000000000000000000000000000000009"}},"blockOverrides":{"number":"0x9"}}`,
 		`{"overrides":{"osakaTime":0},"TRACER":"noopTracer","limit":1e3}`, `null`, `[]`, `7`,
 	} {

@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/eth/tracers"
 
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
@@ -99,10 +97,7 @@ func differs(r *evm.Result, receipt *types.Receipt) error {
 
 // trace runs the next transaction and gives its trace of at most room bytes.
 func (r *replay) trace(ctx context.Context, i int, c *traceConfig, room int) (json.RawMessage, error) {
-	where := &tracers.Context{
-		BlockHash: r.block.Hash, BlockNumber: new(big.Int).Set(r.block.Header.Number), TxIndex: i, TxHash: r.block.Receipts[i].TxHash,
-	}
-	return r.API.trace(ctx, c, where, room, func(ctx context.Context, hooks *tracing.Hooks) error { return r.run(ctx, i, hooks) })
+	return r.API.trace(ctx, c, room, func(ctx context.Context, hooks *tracing.Hooks) error { return r.run(ctx, i, hooks) })
 }
 
 // traceAll traces every transaction of a block.

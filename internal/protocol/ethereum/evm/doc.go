@@ -12,8 +12,8 @@
 //     cannot be applied leaves the kv.Tx without a write of its own.
 //   - Call and EstimateGas run on any kv.Reader, change nothing, and end when
 //     their context does.
-//   - Trace tells a tracer of go-ethereum what it would be told there (see
-//     TestTraces), for transactions that are run again on an Overlay.
+//   - Trace tells a tracer what go-ethereum would tell it (see TestTraces), for
+//     transactions that are run again on an Overlay.
 //   - Every state that passes ethereum/tests passes here (see TestStateTests).
 //
 // It does not do: admission, blocks, receipts, persistence, parallel execution.

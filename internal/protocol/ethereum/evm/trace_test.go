@@ -20,6 +20,8 @@ import (
 	_ "github.com/ethereum/go-ethereum/eth/tracers/native"
 	ethtests "github.com/ethereum/go-ethereum/tests"
 	"github.com/holiman/uint256"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/tracer"
 )
 
 // tracings are the tracers that TestTraces compares, with their configurations.
@@ -29,7 +31,7 @@ var tracings = []struct{ name, config string }{
 	{"callTracer", `{}`},
 	{"callTracer", `{"withLog":true}`},
 	{"callTracer", `{"onlyTopCall":true,"withLog":true}`},
-	{"flatCallTracer", `{"includePrecompiles":true}`},
+	{"noopTracer", `{}`},
 	{"prestateTracer", `{}`},
 	{"prestateTracer", `{"includeEmpty":true,"disableCode":true}`},
 	{"prestateTracer", `{"diffMode":true}`},
@@ -38,8 +40,9 @@ var tracings = []struct{ name, config string }{
 	{"muxTracer", `{"callTracer":{"withLog":true},"prestateTracer":{"diffMode":true},"4byteTracer":{}}`},
 }
 
-// TestTraces traces random programs on State and on go-ethereum's own StateDB and
-// compares what the tracers give, byte for byte. Gas is free on both.
+// TestTraces traces random programs on State with our tracers, and on go-ethereum's
+// own StateDB with go-ethereum's, and compares what they give, byte for byte. Gas
+// is free on both.
 func TestTraces(t *testing.T) {
 	bench := newStateBench(t)
 	for seed := range *programs / 4 {
@@ -55,13 +58,22 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-func (p *program) tracer(name, config string, i int) *tracers.Tracer {
+// ours and theirs make a tracer.
+func (p *program) ours(name, config string) *tracer.Tracer {
 	if name == "" {
-		var c logger.Config
-		if err := json.Unmarshal([]byte(config), &c); err != nil {
-			panic(err)
-		}
-		l := logger.NewStructLogger(&c)
+		l := steps(config)
+		return &tracer.Tracer{Hooks: l.Hooks(), Result: l.GetResult}
+	}
+	t, err := tracer.New(name, json.RawMessage(config), p.config, &tracer.Budget{Left: 1 << 30})
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func (p *program) theirs(name, config string, i int) *tracers.Tracer {
+	if name == "" {
+		l := steps(config)
 		return &tracers.Tracer{Hooks: l.Hooks(), GetResult: l.GetResult}
 	}
 	where := &tracers.Context{BlockNumber: big.NewInt(1), TxIndex: i, TxHash: p.signed[i].Hash()}
@@ -70,6 +82,14 @@ func (p *program) tracer(name, config string, i int) *tracers.Tracer {
 		panic(err)
 	}
 	return t
+}
+
+func steps(config string) *logger.StructLogger {
+	var c logger.Config
+	if err := json.Unmarshal([]byte(config), &c); err != nil {
+		panic(err)
+	}
+	return logger.NewStructLogger(&c)
 }
 
 // free is the program's block without a base fee.
@@ -100,10 +120,10 @@ func (p *program) compareTraces(b *stateBench, name, config string) error {
 	x := &Executor{machine: machine, block: p.free(), state: newState(b.ids, b.codes, nil)}
 	defer x.Close()
 	for i, tx := range p.signed {
-		tracer := p.tracer(name, config, i)
+		t := p.ours(name, config)
 		var got string
-		if _, err := x.Trace(context.Background(), state, tx, MessageOf(tx, p.messages[i].From), tracer.Hooks); err == nil {
-			got = result(tracer)
+		if _, err := x.Trace(context.Background(), state, tx, MessageOf(tx, p.messages[i].From), t.Hooks); err == nil {
+			got = text(t.Result())
 		}
 		if got != want[i] {
 			return fmt.Errorf("transaction %d:\n got %s\nwant %s", i, got, want[i])
@@ -118,8 +138,8 @@ func (p *program) libraryTraces(name, config string) (results []string) {
 	pre := ethtests.MakePreState(rawdb.NewMemoryDatabase(), p.alloc, false, rawdb.HashScheme)
 	defer pre.Close()
 	for i, tx := range p.signed {
-		tracer := p.tracer(name, config, i)
-		e := vm.NewEVM(p.free(), gethstate.NewHookedState(pre.StateDB, tracer.Hooks), p.config, vm.Config{Tracer: tracer.Hooks, NoBaseFee: true})
+		t := p.theirs(name, config, i)
+		e := vm.NewEVM(p.free(), gethstate.NewHookedState(pre.StateDB, t.Hooks), p.config, vm.Config{Tracer: t.Hooks, NoBaseFee: true})
 		pre.StateDB.SetTxContext(tx.Hash(), i, uint32(i+1))
 		snapshot := pre.StateDB.Snapshot()
 		_, _, err := core.ApplyTransactionWithEVM(context.Background(), p.messages[i], core.NewGasPool(tx.Gas()), pre.StateDB,
@@ -130,17 +150,16 @@ func (p *program) libraryTraces(name, config string) (results []string) {
 			results = append(results, "")
 			continue
 		}
-		results = append(results, result(tracer))
+		results = append(results, text(t.GetResult()))
 	}
 	return results
 }
 
-func result(t *tracers.Tracer) string {
-	text, err := t.GetResult()
+func text(result json.RawMessage, err error) string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(text)
+	return string(result)
 }
 
 // A trace ends with its context, and what the tracer saw is not shown.
@@ -154,8 +173,7 @@ func TestTraceEnds(t *testing.T) {
 	defer x.Close()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	steps := 0
-	tracer := (&program{config: r.Rules().Config, signed: []*types.Transaction{tx}}).tracer("callTracer", "{}", 0)
-	hooks := *tracer.Hooks
+	hooks := *(&program{config: r.Rules().Config}).ours("callTracer", "{}").Hooks
 	hooks.OnOpcode = func(uint64, byte, uint64, uint64, tracing.OpContext, []byte, int, error) {
 		if steps++; steps == 1000 {
 			cancel(errors.New("enough"))
