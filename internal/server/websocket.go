@@ -42,7 +42,8 @@ func (s *Server) serveWebSocket(ctx context.Context, w http.ResponseWriter, r *h
 	}
 	c.SetReadLimit(int64(s.d.Limits().RequestBytes))
 	raw, _ := r.Context().Value(connKey{}).(net.Conn)
-	t := &socket{c: c, raw: raw, patience: s.options.Body}
+	t := &socket{c: c, raw: raw, patience: s.options.Body, late: time.AfterFunc(writeTime, func() { raw.Close() })}
+	t.late.Stop()
 	session := s.d.NewSession(ctx, t)
 	if !s.enter(session) {
 		t.Close(jsonrpc.ErrDrained)
@@ -103,6 +104,7 @@ type socket struct {
 	c        *websocket.Conn
 	raw      net.Conn
 	patience time.Duration // for the rest of a message that has begun
+	late     *time.Timer   // cuts the connection when a message is not accepted
 }
 
 // Read reads a message. Its memory grows with what has come, not with what is
@@ -134,9 +136,9 @@ func (s *socket) Read(room *jsonrpc.Room) ([]byte, error) {
 }
 
 func (s *socket) Write(message []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
-	defer cancel()
-	return s.c.Write(ctx, websocket.MessageText, message)
+	s.late.Reset(writeTime) // a context for each message would be eleven allocations
+	defer s.late.Stop()
+	return s.c.Write(context.Background(), websocket.MessageText, message)
 }
 
 // Close sends a close frame (RFC 6455 section 7.4) and waits a moment for the
