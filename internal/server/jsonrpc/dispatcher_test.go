@@ -188,6 +188,25 @@ func TestBatchPreparesInParallelAndHandlesInOrder(t *testing.T) {
 	}
 }
 
+// What is refused says why, by name before namespace.
+func TestRefusedMethods(t *testing.T) {
+	d := New(Limits{}, nil, slog.New(slog.DiscardHandler))
+	Handle(d, "a_there", func(context.Context, *caller.Caller, *struct{}) (any, error) { return 1, nil })
+	d.Refuse("a_", "the namespace")
+	d.Refuse("a_name", "the name")
+	for method, want := range map[string]string{
+		"a_there": `"result":1`,
+		"a_name":  `"code":-32601,"message":"the method a_name does not exist/is not available: the name"`,
+		"a_other": `does not exist/is not available: the namespace"`,
+		"a":       `does not exist/is not available"`,
+		"ab_name": `does not exist/is not available"`,
+	} {
+		if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"`+method+`"}`); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", method, got)
+		}
+	}
+}
+
 // More heavy calls than allowed never run at once, and a call that finds no
 // place before its time ends says so.
 func TestHeavyCallsAreBounded(t *testing.T) {
@@ -203,6 +222,14 @@ func TestHeavyCallsAreBounded(t *testing.T) {
 		return nil, nil
 	}, Heavy)
 	Handle(d, "late", func(context.Context, *caller.Caller, *struct{}) (any, error) { return nil, nil }, Heavy, Within(time.Millisecond))
+	few := NewPlaces(1)
+	Handle(d, "other", func(context.Context, *caller.Caller, *struct{}) (any, error) {
+		if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"another"}`); !strings.Contains(got, "request timed out") {
+			t.Errorf("a second call where one may run: %s", got)
+		}
+		return 1, nil
+	}, In(few))
+	Handle(d, "another", func(context.Context, *caller.Caller, *struct{}) (any, error) { return 2, nil }, In(few), Within(time.Millisecond))
 	var calls sync.WaitGroup
 	for range 2 {
 		calls.Go(func() { serve(d, `{"jsonrpc":"2.0","id":1,"method":"burn"}`) })
@@ -214,14 +241,6 @@ func TestHeavyCallsAreBounded(t *testing.T) {
 		t.Errorf("a call without a place: %s", got)
 	}
 	// Methods with places of their own do not wait for those.
-	few := NewPlaces(1)
-	Handle(d, "other", func(context.Context, *caller.Caller, *struct{}) (any, error) {
-		if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"another"}`); !strings.Contains(got, "request timed out") {
-			t.Errorf("a second call where one may run: %s", got)
-		}
-		return 1, nil
-	}, In(few))
-	Handle(d, "another", func(context.Context, *caller.Caller, *struct{}) (any, error) { return 2, nil }, In(few), Within(time.Millisecond))
 	for range 2 { // the place is given back
 		if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"other"}`); !strings.Contains(got, `"result":1`) {
 			t.Errorf("a call with a place of its own: %s", got)
