@@ -292,14 +292,16 @@ func TestTraceSize(t *testing.T) {
 	}
 	run := func(c []byte, config map[string]any) string {
 		config["stateOverrides"] = map[string]any{self.Hex(): map[string]any{"code": hexutil.Bytes(c)}}
+		config["timeout"] = "1h"
 		return w.call("debug_traceCall", map[string]any{"to": self, "gas": "0x400000"}, "latest", config)
 	}
 	megabyte := loop(vm.PUSH0, vm.PUSH0, 1<<20, vm.PUSH0, vm.PUSH0, common.Address{1}, vm.GAS, vm.CALL, vm.POP)
+	stack := append(bytes.Repeat(code(vm.PUSH0), 1000), code(vm.JUMPDEST, 1000, vm.JUMP)...)
 	deep := code(vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.PUSH0, self, vm.GAS, vm.CALL, vm.POP,
 		vm.JUMPDEST, vm.PUSH0, vm.PUSH0, 1<<15, vm.PUSH0, vm.PUSH0, common.Address{1}, 1000, vm.CALL, vm.POP)
 	deep = append(deep, code(len(code(vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.PUSH0, self, vm.GAS, vm.CALL, vm.POP)), vm.JUMP)...)
 	for name, got := range map[string]string{
-		"steps":  run(loop(vm.GAS, vm.POP), map[string]any{}),
+		"steps":  run(stack, map[string]any{}),
 		"memory": run(loop(vm.PUSH0, 1<<20, vm.MSTORE), map[string]any{"enableMemory": true}),
 		"inputs": run(megabyte, with("callTracer")),
 		"mux":    run(megabyte, with("muxTracer", "tracerConfig", map[string]any{"callTracer": nil, "4byteTracer": nil})),
