@@ -8,6 +8,9 @@
 // disk in plaintext: keys are a PRF of the term, values are sealed, and nothing
 // is compressed. Hosts can see how often a term recurs.
 //
+// An index may have a window: it then drops its oldest blocks. Past keeps the
+// state of older blocks in such a one.
+//
 // It is only an index. It keeps no write-ahead log: after a crash it stands at
 // an older height, says so, and is fed again from there. A damaged index, or
 // another network's, is named as such, and may be deleted (Remove) and rebuilt

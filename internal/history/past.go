@@ -37,6 +37,7 @@ type Past struct {
 	dir     string
 	opts    PastOptions
 	names   [][]byte // by table: what a term of it begins with, nil for a constant one
+	behind  bool     // the last block was not kept; Observe's own
 	renewal sync.WaitGroup
 
 	mu     sync.Mutex
@@ -116,7 +117,9 @@ func (p *Past) Observe(height uint64, images []kv.BeforeImage) {
 		return
 	}
 	if ok && height > last+1 {
-		p.opts.Log.Warn("images of blocks are missing: old state is kept anew", "from", height, "missing", height-last-1)
+		if !p.behind {
+			p.opts.Log.Warn("images of blocks are missing: old state is kept anew", "from", height, "missing", height-last-1)
+		}
 		x.Forget()
 	}
 	entries := p.entries(images)
@@ -127,11 +130,11 @@ func (p *Past) Observe(height uint64, images []kv.BeforeImage) {
 			err = x.Add(height, entries)
 		}
 	}
-	switch {
-	case err == nil || errors.Is(err, ErrClosed):
-	case errors.Is(err, ErrBehind):
-		p.opts.Log.Warn("the images of a block are not kept", "height", height, "err", err)
-	default:
+	if err != nil && !p.behind {
+		p.opts.Log.Warn("a block's images cannot be kept: old state is kept anew behind it", "height", height, "err", err)
+	}
+	p.behind = err != nil
+	if err != nil && !errors.Is(err, ErrBehind) && !errors.Is(err, ErrClosed) {
 		p.renew(x, err)
 	}
 }
@@ -177,7 +180,7 @@ func (p *Past) renew(x *Index, cause error) {
 		return
 	}
 	p.index = nil
-	p.opts.Log.Warn("old state is kept anew", "err", cause)
+	p.opts.Log.Warn("old state cannot be read or written; it is kept anew", "err", cause)
 	p.renewal.Go(func() {
 		_ = x.Close() // it is removed
 		again, err := p.again()

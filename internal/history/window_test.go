@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -169,6 +170,8 @@ func TestPastDamage(t *testing.T) {
 func TestPastFullDisk(t *testing.T) {
 	full := &refusal{}
 	c := newChronicle(errorfs.Wrap(vfs.NewMem(), full), Window{Blocks: 100_000})
+	var log bytes.Buffer
+	c.opts.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	c.opts.TailBytes = 100 << 10
 	do(t, c.start(-1))
 	x := c.past.current()
@@ -205,6 +208,10 @@ func TestPastFullDisk(t *testing.T) {
 		do(t, c.read(h, "a"))
 	}
 	do(t, c.past.Close())
+	// Once for each window that was lost, which is as long as the tail holds.
+	if n := strings.Count(log.String(), "kept anew"); n < 1 || n > 20 {
+		t.Errorf("the log says %d times that old state is kept anew", n)
+	}
 }
 
 // TestPastReadersWhilePruning reads moments while their segments leave the window:
@@ -250,7 +257,7 @@ func TestPastReadersWhilePruning(t *testing.T) {
 			}
 		})
 	}
-	for h := range uint64(4000) {
+	for h := range uint64(2000) {
 		writes := map[string]string{fmt.Sprint(h): "x"}
 		if h%3 == 0 {
 			writes["a"] = value(h)

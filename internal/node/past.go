@@ -28,6 +28,7 @@ func (n *Node) openPast(ctx context.Context, ring *keys.Ring, height uint64) (er
 		return history.Remove(c.Past.Dir, c.IndexFS)
 	}
 	options := history.PastOptions{Options: indexOptions(c, ring, "past"), Constant: []string{evm.TableCode}}
+	options.Log = c.Logger.With("index", "past")
 	options.Window = history.Window{Blocks: c.Past.Blocks, Bytes: c.Past.Bytes}
 	if n.past, err = history.OpenPast(c.Past.Dir, n.state, options); err != nil {
 		return err
