@@ -293,7 +293,7 @@ func TestTraceSize(t *testing.T) {
 	run := func(c []byte, config map[string]any) string {
 		config["stateOverrides"] = map[string]any{self.Hex(): map[string]any{"code": hexutil.Bytes(c)}}
 		config["timeout"] = "1h"
-		return w.call("debug_traceCall", map[string]any{"to": self, "gas": "0x400000"}, "latest", config)
+		return w.call("debug_traceCall", map[string]any{"to": self, "gas": "0x240000"}, "latest", config)
 	}
 	megabyte := loop(vm.PUSH0, vm.PUSH0, 1<<20, vm.PUSH0, vm.PUSH0, common.Address{1}, vm.GAS, vm.CALL, vm.POP)
 	stack := append(bytes.Repeat(code(vm.PUSH0), 1000), code(vm.JUMPDEST, 1000, vm.JUMP)...)
