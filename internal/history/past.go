@@ -37,7 +37,7 @@ type Past struct {
 	dir     string
 	opts    PastOptions
 	names   [][]byte // by table: what a term of it begins with, nil for a constant one
-	behind  bool     // the last block was not kept; Observe's own
+	quiet   uint64   // the height from which a lost window is worth a line in the log; Observe's own
 	renewal sync.WaitGroup
 
 	mu     sync.Mutex
@@ -117,9 +117,7 @@ func (p *Past) Observe(height uint64, images []kv.BeforeImage) {
 		return
 	}
 	if ok && height > last+1 {
-		if !p.behind {
-			p.opts.Log.Warn("images of blocks are missing: old state is kept anew", "from", height, "missing", height-last-1)
-		}
+		p.lost(height, fmt.Errorf("images of %d blocks are missing", height-last-1))
 		x.Forget()
 	}
 	entries := p.entries(images)
@@ -130,13 +128,23 @@ func (p *Past) Observe(height uint64, images []kv.BeforeImage) {
 			err = x.Add(height, entries)
 		}
 	}
-	if err != nil && !p.behind {
-		p.opts.Log.Warn("a block's images cannot be kept: old state is kept anew behind it", "height", height, "err", err)
-	}
-	p.behind = err != nil
-	if err != nil && !errors.Is(err, ErrBehind) && !errors.Is(err, ErrClosed) {
+	switch {
+	case err == nil || errors.Is(err, ErrClosed):
+	case errors.Is(err, ErrBehind):
+		p.lost(height, err)
+	default:
 		p.renew(x, err)
 	}
+}
+
+// lost logs that the window begins anew, once in a thousand blocks: a slow disk
+// may lose one after the other.
+func (p *Past) lost(height uint64, err error) {
+	if height < p.quiet {
+		return
+	}
+	p.quiet = height + 1000
+	p.opts.Log.Warn("old state is kept anew", "height", height, "err", err)
 }
 
 // entries turns images into entries: of a key that was there at position 1, of
