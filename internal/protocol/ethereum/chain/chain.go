@@ -202,11 +202,12 @@ func (c *Chain) Transaction(ctx context.Context, hash common.Hash) (*ethereum.Bl
 	return nil, 0, ErrUnknown
 }
 
-// Hash is the hash of the block at a committed height, also of one that this
-// chain has not been told of yet.
+// Hash is the hash of the block at a height that the caller knows to be
+// committed, also of one that this chain has not been told of yet. What lies above
+// the head is not remembered: the ledger may still put another block there.
 func (c *Chain) Hash(height uint64) (common.Hash, error) {
 	c.mu.RLock()
-	b := c.tail.at(height)
+	b, head := c.tail.at(height), c.tail.head().Number()
 	c.mu.RUnlock()
 	if b != nil {
 		return b.Hash, nil
@@ -214,23 +215,32 @@ func (c *Chain) Hash(height uint64) (common.Hash, error) {
 	if hash, ok := c.hashes.Get(height); ok {
 		return hash, nil
 	}
-	b, err := c.read(context.Background(), height)
+	read := c.read
+	if height > head {
+		read = c.load
+	}
+	b, err := read(context.Background(), height)
 	if err != nil {
 		return common.Hash{}, err
 	}
 	return b.Hash, nil
 }
 
-// read reads a block from the ledger, unless it was read a moment ago.
-func (c *Chain) read(ctx context.Context, number uint64) (*ethereum.Block, error) {
-	if b, ok := c.old.Get(number); ok {
-		return b, nil
-	}
+// load reads a block from the ledger.
+func (c *Chain) load(ctx context.Context, number uint64) (*ethereum.Block, error) {
 	opened, err := c.blocks.Block(ctx, number)
 	if err != nil {
 		return nil, err
 	}
-	b, err := ethereum.Decode(opened)
+	return ethereum.Decode(opened)
+}
+
+// read reads a block that is not above the head, unless it was read a moment ago.
+func (c *Chain) read(ctx context.Context, number uint64) (*ethereum.Block, error) {
+	if b, ok := c.old.Get(number); ok {
+		return b, nil
+	}
+	b, err := c.load(ctx, number)
 	if err != nil {
 		return nil, err
 	}

@@ -396,3 +396,22 @@ func TestContext(t *testing.T) {
 }
 
 var _ Blocks = (*ethereumtest.Ledger)(nil)
+
+// What lies above the head may still be replaced: a call does not see its hash,
+// and the executor, who knows what it asks for, leaves no trace of it.
+func TestAboveTheHead(t *testing.T) {
+	w := newWorld(t)
+	w.commit(t, 1)
+	told := w.chain.Head()
+	w.Commit(t, w.transaction(t)) // in the ledger; the chain is not told
+	if hash := w.chain.At(w.Machine, told).Hash(2); hash != (common.Hash{}) {
+		t.Errorf("a call sees the hash %v of a block above the head", hash)
+	}
+	hash, err := w.chain.Hash(2)
+	if err != nil || hash == (common.Hash{}) {
+		t.Errorf("the executor is told %v, %v", hash, err)
+	}
+	if w.chain.hashes.Contains(2) || w.chain.old.Contains(2) {
+		t.Error("a block above the head is remembered")
+	}
+}

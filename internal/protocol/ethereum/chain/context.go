@@ -29,8 +29,12 @@ func (c *Chain) Pending(m *evm.Machine, now uint64) *evm.Block {
 	return b
 }
 
-// blockHash answers BLOCKHASH in calls: zero when the block cannot be read.
+// blockHash answers BLOCKHASH in calls: zero above the head, whatever number the
+// call gives its block, and when the block cannot be read.
 func (c *Chain) blockHash(number uint64) common.Hash {
+	if number > c.Head().Number() {
+		return common.Hash{}
+	}
 	hash, err := c.Hash(number)
 	if err != nil {
 		return common.Hash{}
