@@ -181,11 +181,10 @@ func (d *Dispatcher) prepareOne(ctx context.Context, c *caller.Caller, it *item)
 // answer makes one call and appends its response, which may not grow dst past
 // limit.
 func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, w *work, it *item, dst []byte, limit int) []byte {
-	start := len(dst)
 	if it.bad != nil {
 		return appendFailure(dst, it.id, it.bad)
 	}
-	if start >= limit {
+	if len(dst) >= limit {
 		return d.fail(it, dst, errTooLarge)
 	}
 	result, err := d.call(ctx, c, it)
@@ -193,18 +192,25 @@ func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, w *work, it *
 		return dst
 	}
 	if err == nil {
-		dst, err = appendSuccess(dst, it.id, result)
+		var full []byte
+		full, err = d.encode(it, dst, result)
 		switch {
 		case err != nil:
-		case len(dst) > limit:
+		case len(full) > limit:
 			err = errTooLarge
-		case !w.room.Grow(w.request + len(dst)):
+		case !w.room.Grow(w.request + len(full)):
 			err = errCrowded
 		default:
-			return dst
+			return full
 		}
 	}
-	return d.fail(it, dst[:start], err)
+	return d.fail(it, dst, err)
+}
+
+// encode appends the response with a result, which may be a method's own code.
+func (d *Dispatcher) encode(it *item, dst []byte, result any) (full []byte, err error) {
+	defer d.contain(it.method.name, &err)
+	return appendSuccess(dst, it.id, result)
 }
 
 var errTooLarge = &Error{Code: CodeTooLarge, Message: "response too large"}

@@ -49,12 +49,18 @@ func testDispatcher(limits Limits, guard Guard) (*Dispatcher, *bytes.Buffer) {
 		return nil, fmt.Errorf("the secret is %d", 42)
 	})
 	Handle(d, "crash", func(context.Context, *caller.Caller, *none) (any, error) { panic("the secret is 42") })
+	Handle(d, "crashing result", func(context.Context, *caller.Caller, *none) (any, error) { return crashing{}, nil })
 	Handle(d, "wait", func(ctx context.Context, _ *caller.Caller, _ *none) (any, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}, Within(time.Millisecond))
 	return d, &log
 }
+
+// crashing is a result that cannot be encoded.
+type crashing struct{}
+
+func (crashing) AppendJSON([]byte) []byte { panic("the secret is 42") }
 
 func serve(d *Dispatcher, request string) string {
 	return string(d.Serve(context.Background(), []byte(request), nil))
@@ -89,6 +95,8 @@ func TestServe(t *testing.T) {
 		{"problem", `{"jsonrpc":"2.0","id":1,"method":"problem"}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"the queue is full","data":{"code":"BUSY","next":"retry in a second"}}}`},
 		{"fault", `{"jsonrpc":"2.0","id":1,"method":"fault"}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error"}}`},
 		{"crash", `{"jsonrpc":"2.0","id":1,"method":"crash"}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"method handler crashed"}}`},
+		{"crash while a result is encoded", `[{"jsonrpc":"2.0","id":1,"method":"crashing result"},{"jsonrpc":"2.0","id":2,"method":"null"}]`,
+			`[{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"method handler crashed"}},{"jsonrpc":"2.0","id":2,"result":null}]`},
 		{"timeout", `{"jsonrpc":"2.0","id":1,"method":"wait"}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32002,"message":"request timed out"}}`},
 		{"no JSON", `{"jsonrpc":"2.0",}`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"invalid character '}' at byte 17"}}`},
 		{"cut off", `{"jsonrpc":"2.0"`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"unexpected end of JSON input"}}`},
