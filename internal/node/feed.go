@@ -28,6 +28,7 @@ type parcel struct {
 	entries [][]history.Entry
 	bytes   int // in the ledger
 	records uint64
+	last    uint64 // seqno of the last of them
 	err     error
 }
 
@@ -72,7 +73,6 @@ func (x *indexer) feed(ctx context.Context, index *history.Index, from, to uint6
 	parcels := make(chan chan parcel, parcelQueue)
 	readers.Go(func() { x.read(ctx, from, to, parcels, &readers) })
 	for coming := range parcels {
-		began := time.Now()
 		var got parcel
 		select {
 		case got = <-coming:
@@ -91,22 +91,10 @@ func (x *indexer) feed(ctx context.Context, index *history.Index, from, to uint6
 		if x.index.Load() != index {
 			return errRetired
 		}
-		head := x.committed()
-		p.progress(got.first+uint64(len(got.entries)), head, &got)
-		if head > to { // blocks were committed meanwhile
-			to = head
-			yield(ctx, time.Since(began))
-		}
+		p.progress(&got, x.committed(), x.pace.last.Load())
+		x.pace.reach(got.last)
 	}
 	return ctx.Err()
-}
-
-// yield leaves the processors to those who commit for as long as a parcel took.
-func yield(ctx context.Context, took time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(min(took, 100*time.Millisecond)):
-	}
 }
 
 func (x *indexer) committed() uint64 {
@@ -161,9 +149,7 @@ func (x *indexer) read(ctx context.Context, from, to uint64, parcels chan<- chan
 func (x *indexer) decode(ctx context.Context, first uint64, blocks []format.Entry) parcel {
 	p := parcel{first: first, entries: make([][]history.Entry, len(blocks))}
 	for i := range blocks {
-		if p.err = ctx.Err(); p.err != nil {
-			return p
-		}
+		began := time.Now()
 		b, err := x.archive.open(&blocks[i])
 		if err == nil {
 			p.entries[i], err = x.terms(&sequencer.Committed{Block: b})
@@ -174,6 +160,10 @@ func (x *indexer) decode(ctx context.Context, first uint64, blocks []format.Entr
 		}
 		p.bytes += len(blocks[i].Body)
 		p.records += b.Header.Count
+		p.last = b.Header.LastSeqno()
+		if p.err = x.pace.yield(ctx, time.Since(began)); p.err != nil {
+			return p
+		}
 	}
 	return p
 }
@@ -221,9 +211,9 @@ const (
 
 func newFeeding(l *slog.Logger) *feeding { return &feeding{logger: l, began: time.Now()} }
 
-// progress notes that the index has all below a height, of a ledger that ends at
-// head.
-func (f *feeding) progress(next, head uint64, p *parcel) {
+// progress notes that the index has a parcel, of a ledger that ends with a block
+// and a seqno. Blocks differ in size, so time is reckoned by records.
+func (f *feeding) progress(p *parcel, head, last uint64) {
 	f.blocks, f.records, f.bytes = f.blocks+uint64(len(p.entries)), f.records+p.records, f.bytes+uint64(p.bytes)
 	now := time.Now()
 	if now.Sub(f.began) < silence || now.Sub(f.told) < interval {
@@ -231,9 +221,10 @@ func (f *feeding) progress(next, head uint64, p *parcel) {
 	}
 	f.told = now
 	seconds := now.Sub(f.began).Seconds()
-	remaining := time.Duration(float64(head+1-min(next, head+1)) / float64(f.blocks) * seconds * float64(time.Second))
+	last = max(last, p.last, 1)
+	remaining := time.Duration(float64(last-p.last) / float64(f.records) * seconds * float64(time.Second))
 	f.logger.Warn("the history index is being made from the ledger; the node serves meanwhile",
-		"block", next, "of", head+1, "percent", next*100/(head+1), "transactions/s", int(float64(f.records)/seconds),
+		"block", p.first+uint64(len(p.entries)), "of", head+1, "percent", p.last*100/last, "transactions/s", int(float64(f.records)/seconds),
 		"MB/s", fmt.Sprintf("%.1f", float64(f.bytes)/seconds/1e6), "remaining", remaining.Round(time.Second))
 }
 

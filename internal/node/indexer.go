@@ -29,6 +29,7 @@ type indexer struct {
 	logger  *slog.Logger
 	moved   func() // is told when the index has come further, or is gone
 	parcel  int    // see parcelBytes
+	pace    pace
 
 	index   atomic.Pointer[history.Index] // nil while there is none
 	retired chan retired
@@ -68,6 +69,7 @@ const tailBytes = 16 << 20
 func openIndexer(ctx context.Context, c Config, ring *keys.Ring, a *archive, of terms, head uint64) *indexer {
 	x := &indexer{dir: c.Index, options: indexOptions(c, ring, "index"), terms: of, archive: a, logger: c.Logger, moved: func() {}, parcel: parcelBytes,
 		retired: make(chan retired, 1), lag: make(chan struct{}, 1), behind: true, head: head}
+	x.pace.patience.Store(mostPatience)
 	x.options.TailBytes = tailBytes
 	if err := x.open(ctx); err != nil {
 		x.logger.Debug("the history index cannot be used as it is", "err", err)
@@ -172,6 +174,7 @@ func (x *indexer) Committed(c *sequencer.Committed) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.head = c.Header.Height
+	x.pace.commit(c.Header.LastSeqno())
 	index := x.index.Load()
 	if x.behind || index == nil {
 		x.behind = true

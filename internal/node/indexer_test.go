@@ -352,22 +352,54 @@ func TestIndexThatCannotBeOpened(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var said strings.Builder
 	logger := slog.New(slog.NewTextHandler(&said, nil))
-	p := &parcel{entries: make([][]history.Entry, 10), records: 20, bytes: 1000}
+	p := &parcel{entries: make([][]history.Entry, 10), records: 20, bytes: 1000, last: 20}
 	quick := newFeeding(logger)
 	quick.began = time.Now().Add(time.Hour)
-	quick.progress(10, 99, p)
+	quick.progress(p, 99, 200)
 	quick.end()
 	if said.Len() != 0 {
 		t.Errorf("of a quick feeding is said %s", said.String())
 	}
 	long := newFeeding(logger)
 	long.began = time.Now().Add(-10 * time.Second)
-	long.progress(10, 99, p)
-	long.progress(20, 99, p)
+	long.progress(p, 99, 200)
+	long.progress(p, 99, 200)
 	long.end()
 	for _, part := range []string{"block=10 of=100 percent=10 transactions/s=", "remaining=1m30s", "complete\" blocks=20"} {
 		if strings.Count(said.String(), part) != 1 {
 			t.Errorf("%q is not said once in\n%s", part, said.String())
 		}
+	}
+}
+
+// TestPace: who works yields while blocks are committed, the less the further it
+// falls behind.
+func TestPace(t *testing.T) {
+	var p pace
+	p.patience.Store(mostPatience)
+	for second := range 10 {
+		p.commit(uint64(1000 * (second + 1)))
+		p.checked = p.checked.Add(-2 * time.Second)
+		p.reach(uint64(100 * second)) // ever further behind
+	}
+	if patience := p.patience.Load(); patience != 0 {
+		t.Errorf("after falling behind for long, the patience is %d", patience)
+	}
+	for range 50 {
+		p.checked = p.checked.Add(-2 * time.Second)
+		p.reach(9000)
+	}
+	if patience := p.patience.Load(); patience != mostPatience {
+		t.Errorf("without falling behind, the patience is %d", patience)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.commit(1)
+	if err := p.yield(ended, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("a pause that is ended: %v", err)
+	}
+	p.committed.Store(0)
+	if err := p.yield(t.Context(), time.Hour); err != nil {
+		t.Errorf("a pause that nobody needs: %v", err)
 	}
 }
