@@ -273,7 +273,9 @@ func (n none) Find([]byte, uint64, uint64, int, bool) ([]history.Found, error) {
 // nothing is a service that proves nothing.
 type nothing struct{}
 
-func (nothing) Receipt(context.Context, sequencer.TxID, ...uint64) (*proof.Receipt, error) { return nil, errBare }
-func (nothing) Status(sequencer.TxID) sequencer.Status                          { return sequencer.StatusUnknown }
-func (nothing) Checkpoint(context.Context) ([]byte, error)                      { return nil, errBare }
-func (nothing) Identity() api.Identity                                          { return api.Identity{Mode: "bare"} }
+func (nothing) Receipt(context.Context, sequencer.TxID, ...uint64) (*proof.Receipt, error) {
+	return nil, errBare
+}
+func (nothing) Status(sequencer.TxID) sequencer.Status     { return sequencer.StatusUnknown }
+func (nothing) Checkpoint(context.Context) ([]byte, error) { return nil, errBare }
+func (nothing) Identity() api.Identity                     { return api.Identity{Mode: "bare"} }
