@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -191,8 +192,8 @@ func TestFilterLife(t *testing.T) {
 	if r.get(jsonrpc.ID(kept), "a", now) == nil {
 		t.Error("a poll does not keep it")
 	}
-	if r.get(jsonrpc.ID(left), "a", now) != nil || r.remove(jsonrpc.ID(left), "a", now) || len(r.byID) != 1 || r.own["a"] != 1 || r.terms != 1 {
-		t.Errorf("it lives on: %+v", r.own)
+	if r.get(jsonrpc.ID(left), "a", now) != nil || r.remove(jsonrpc.ID(left), "a", now) || len(r.byID) != 1 || r.taken["a"] != (share{1, 1}) || r.terms != 1 {
+		t.Errorf("it lives on: %+v", r.taken)
 	}
 }
 
@@ -225,12 +226,31 @@ func TestFilterLimits(t *testing.T) {
 	if err := add("another", 0); err != nil || len(r.byID) != 1 {
 		t.Errorf("expired filters leave no room: %v, %d", err, len(r.byID))
 	}
-	for r.terms+1001 <= maxFilterTerms {
+	for r.taken["another"].terms+1001 <= maxOwnTerms {
 		if err := add("another", 1000); err != nil {
 			t.Fatal(err)
 		}
 	}
-	refused("another", 1000, "too many filters with too many addresses")
+	refused("another", 1000, "too many addresses and topics: end those")
+	refuses := func(owner string, terms int) {
+		t.Helper()
+		if r.hold(owner, terms, now) == nil {
+			t.Errorf("%s holds %d terms more", owner, terms)
+		}
+	}
+	// Subscriptions take from the same.
+	refuses("another", 1000)
+	rest := maxFilterTerms - r.terms
+	if err := errors.Join(r.hold("third", rest-maxOwnTerms, now), r.hold("fourth", maxOwnTerms, now)); err != nil {
+		t.Fatal(err)
+	}
+	refuses("fifth", 1)
+	refused("fifth", 0, "too many addresses and topics on this node")
+	r.release("third", rest-maxOwnTerms)
+	r.release("fourth", maxOwnTerms)
+	if _, left := r.taken["fourth"]; left || r.terms != maxFilterTerms-rest {
+		t.Errorf("%d terms are left, %+v", r.terms, r.taken["fourth"])
+	}
 }
 
 // While a poll is at work another one answers with nothing rather than the same.

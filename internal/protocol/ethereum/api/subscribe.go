@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -22,7 +21,13 @@ const subscriptionQueue = 512
 // name; geth's limit.
 const maxReceiptHashes = 200
 
-func (a *API) subscribe(ctx context.Context, _ *caller.Caller, p *struct {
+// wish is what a subscriber wants to be told of each block.
+type wish struct {
+	tell  func(*jsonrpc.Notifier, *chain.News) error
+	terms int // that it keeps
+}
+
+func (a *API) subscribe(ctx context.Context, c *caller.Caller, p *struct {
 	Kind   json.RawMessage
 	Filter json.RawMessage `rpc:"optional"`
 }) (any, error) {
@@ -30,22 +35,15 @@ func (a *API) subscribe(ctx context.Context, _ *caller.Caller, p *struct {
 	if json.Unmarshal(p.Kind, &kind) != nil {
 		return nil, jsonrpc.InvalidParams("expected subscription name as first argument")
 	}
-	var tell func(*jsonrpc.Notifier, *chain.News) error
+	var w wish
+	var err error
 	switch kind {
 	case "newHeads":
-		tell = func(n *jsonrpc.Notifier, b *chain.News) error { return n.Notify(encodingsOf(b).head()) }
+		w.tell = func(n *jsonrpc.Notifier, b *chain.News) error { return n.Notify(encodingsOf(b).head()) }
 	case "logs":
-		filter, err := a.logsAhead(p.Filter)
-		if err != nil {
-			return nil, err
-		}
-		tell = func(n *jsonrpc.Notifier, b *chain.News) error { return tellLogs(n, b, filter) }
+		w, err = a.logsAhead(p.Filter)
 	case "transactionReceipts":
-		hashes, err := receiptHashes(p.Filter)
-		if err != nil {
-			return nil, err
-		}
-		tell = func(n *jsonrpc.Notifier, b *chain.News) error { return tellReceipts(n, b.Block, hashes) }
+		w, err = receiptsOf(p.Filter)
 	case "syncing":
 		return opened(jsonrpc.Subscribe(ctx, a.tellSyncing))
 	case "newPendingTransactions": // never anything: transactions are told of when they are committed
@@ -54,17 +52,32 @@ func (a *API) subscribe(ctx context.Context, _ *caller.Caller, p *struct {
 			return nil
 		}))
 	default:
-		return nil, &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: fmt.Sprintf("no %.100q subscription in eth namespace", kind)}
+		err = &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: fmt.Sprintf("no %.100q subscription in eth namespace", kind)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.follow(ctx, c.String(), w)
+}
+
+// follow opens a subscription to blocks.
+func (a *API) follow(ctx context.Context, owner string, w wish) (any, error) {
+	if err := a.filters.hold(owner, w.terms, a.Now()); err != nil {
+		return nil, err
 	}
 	// From here on, so that no block is missed between the answer and the first
-	// notification. The run below always comes and closes it.
+	// notification. The run below always comes and ends it.
 	blocks := a.Chain.Subscribe(subscriptionQueue)
+	end := func() {
+		blocks.Close()
+		a.filters.release(owner, w.terms)
+	}
 	id, err := jsonrpc.Subscribe(ctx, func(ctx context.Context, n *jsonrpc.Notifier) error {
-		defer blocks.Close()
-		return follow(ctx, blocks, func(b *chain.News) error { return tell(n, b) })
+		defer end()
+		return follow(ctx, blocks, func(b *chain.News) error { return w.tell(n, b) })
 	})
 	if err != nil {
-		blocks.Close()
+		end()
 	}
 	return opened(id, err)
 }
@@ -93,25 +106,28 @@ func follow(ctx context.Context, blocks *chain.Subscription, tell func(*chain.Ne
 	}
 }
 
-// logsAhead is a subscriber's filter, for the blocks yet to come.
-func (a *API) logsAhead(text json.RawMessage) (*chain.Filter, error) {
+// logsAhead tells of the logs of blocks yet to come.
+func (a *API) logsAhead(text json.RawMessage) (wish, error) {
 	var f logFilter
 	if text != nil {
 		if err := jsonrpc.DecodeArgument(1, text, &f); err != nil {
-			return nil, err
+			return wish{}, err
 		}
 	}
 	from, to, err := f.future(a.Chain.Head().Number())
-	return &chain.Filter{From: from, To: to, Addresses: f.addresses, Topics: f.topics}, err
+	match := (&chain.Filter{Addresses: f.addresses, Topics: f.topics}).Matcher()
+	return wish{terms: f.terms(), tell: func(n *jsonrpc.Notifier, b *chain.News) error {
+		if number := b.Number(); number < from || number > to {
+			return nil
+		}
+		return tellLogs(n, b, match)
+	}}, err
 }
 
-func tellLogs(n *jsonrpc.Notifier, b *chain.News, f *chain.Filter) error {
-	if number := b.Number(); number < f.From || number > f.To {
-		return nil
-	}
+func tellLogs(n *jsonrpc.Notifier, b *chain.News, match *chain.Matcher) error {
 	for i, r := range b.Receipts {
 		for j, l := range r.Logs {
-			if !f.Matches(l) {
+			if !match.Matches(l) {
 				continue
 			}
 			if err := n.Notify(encodingsOf(b).log(i, j)); err != nil {
@@ -122,25 +138,29 @@ func tellLogs(n *jsonrpc.Notifier, b *chain.News, f *chain.Filter) error {
 	return nil
 }
 
-// receiptHashes are the transactions whose receipts are wanted, none for all.
-func receiptHashes(text json.RawMessage) ([]common.Hash, error) {
+// receiptsOf tells of the receipts of transactions, those of a block in one list:
+// of those that the client names, or of all when it names none.
+func receiptsOf(text json.RawMessage) (wish, error) {
 	var p struct{ TransactionHashes []common.Hash }
 	if text != nil {
 		if err := jsonrpc.DecodeArgument(1, text, &p); err != nil {
-			return nil, err
+			return wish{}, err
 		}
 	}
 	if len(p.TransactionHashes) > maxReceiptHashes {
-		return nil, jsonrpc.Errorf("exceed max number of transaction hashes allowed per transactionReceipts subscription")
+		return wish{}, jsonrpc.Errorf("exceed max number of transaction hashes allowed per transactionReceipts subscription")
 	}
-	return p.TransactionHashes, nil
+	hashes := make(map[common.Hash]bool)
+	for _, h := range p.TransactionHashes {
+		hashes[h] = true
+	}
+	return wish{terms: 1 + len(hashes), tell: func(n *jsonrpc.Notifier, b *chain.News) error { return tellReceipts(n, b.Block, hashes) }}, nil
 }
 
-// tellReceipts sends the receipts of a block that are wanted in one list.
-func tellReceipts(n *jsonrpc.Notifier, b *ethereum.Block, hashes []common.Hash) error {
+func tellReceipts(n *jsonrpc.Notifier, b *ethereum.Block, hashes map[common.Hash]bool) error {
 	var wanted []int
 	for i, r := range b.Receipts {
-		if len(hashes) == 0 || slices.Contains(hashes, r.TxHash) {
+		if len(hashes) == 0 || hashes[r.TxHash] {
 			wanted = append(wanted, i)
 		}
 	}

@@ -90,6 +90,57 @@ func TestSubscriptionRefusals(t *testing.T) {
 	}
 }
 
+// What subscriptions name counts for as long as they last.
+func TestSubscriptionTerms(t *testing.T) {
+	w := newWorld(t)
+	client, err := rpc.Dial("ws://" + w.serve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	r := &w.api.filters
+	terms := func() int {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.terms
+	}
+	subscribe := func(params ...any) (*rpc.ClientSubscription, error) {
+		return client.EthSubscribe(t.Context(), make(chan any, 1), params...)
+	}
+	var open []*rpc.ClientSubscription
+	for _, c := range []struct {
+		name   string
+		filter any
+		want   int
+	}{
+		{"logs", map[string]any{"address": make([]common.Address, 3), "topics": []any{nil, make([]common.Hash, 2)}}, 6},
+		{"transactionReceipts", map[string]any{"transactionHashes": []common.Hash{{1}, {2}}}, 9},
+	} {
+		s, err := subscribe(c.name, c.filter)
+		if err != nil || terms() != c.want {
+			t.Fatalf("after %s: %d terms, %v", c.name, terms(), err)
+		}
+		open = append(open, s)
+	}
+	if err := r.hold("another", maxOwnTerms, w.api.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.hold("one more", maxFilterTerms-maxOwnTerms-9, w.api.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"logs", "transactionReceipts"} {
+		if _, err := subscribe(name); err == nil || !strings.Contains(err.Error(), "too many addresses and topics") {
+			t.Errorf("one subscription to %s more: %v", name, err)
+		}
+	}
+	for _, s := range open {
+		s.Unsubscribe()
+	}
+	for terms() != maxFilterTerms-9 {
+		runtime.Gosched() // until they have ended
+	}
+}
+
 // Receipts come in one list for each block; of pending transactions nobody hears.
 func TestReceiptSubscriptions(t *testing.T) {
 	w := newWorld(t)

@@ -43,6 +43,7 @@ type world struct {
 	chain      *chain.Chain
 	pool       *pool.Pool
 	dispatcher *jsonrpc.Dispatcher
+	api        *API
 	t          testing.TB
 
 	mu      sync.Mutex
@@ -97,10 +98,11 @@ func newWorldWithin(t testing.TB, blocks uint64) *world {
 		Submit: w.submit,
 	})
 	w.dispatcher = jsonrpc.New(jsonrpc.Limits{}, nil, slog.New(slog.DiscardHandler))
-	New(Config{
+	w.api = New(Config{
 		ChainID: ethereum.DevelopmentChainID, Version: "coco/test", Chain: w.chain, Store: w.Store, Past: past, Machine: w.Machine,
 		Pool: w.pool, Service: w, Now: func() time.Time { return time.Unix(1_700_000_100, 0) },
-	}).Register(w.dispatcher)
+	})
+	w.api.Register(w.dispatcher)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { w.run(ctx) })

@@ -62,19 +62,6 @@ type Filter struct {
 	Topics    [][]common.Hash
 }
 
-// Matches reports whether a log passes, whatever its block.
-func (f *Filter) Matches(l *types.Log) bool {
-	if len(f.Addresses) > 0 && !slices.Contains(f.Addresses, l.Address) || len(f.Topics) > len(l.Topics) {
-		return false
-	}
-	for i, topics := range f.Topics {
-		if len(topics) > 0 && !slices.Contains(topics, l.Topics[i]) {
-			return false
-		}
-	}
-	return true
-}
-
 // narrow reports whether the filter names anything that the index knows.
 func (f *Filter) narrow() bool {
 	return len(f.Addresses) > 0 || slices.ContainsFunc(f.Topics, func(topics []common.Hash) bool { return len(topics) > 0 })
@@ -176,6 +163,7 @@ func (c *Chain) addOlder(a *answer, height uint64) error {
 type answer struct {
 	ctx    context.Context
 	f      *Filter
+	match  *Matcher
 	limits limits
 	logs   []*types.Log
 	bytes  int
@@ -185,7 +173,7 @@ type answer struct {
 }
 
 func newAnswer(ctx context.Context, f *Filter, l limits) *answer {
-	a := &answer{ctx: ctx, f: f, limits: l, at: f.From, atHalf: f.From}
+	a := &answer{ctx: ctx, f: f, match: f.Matcher(), limits: l, at: f.From, atHalf: f.From}
 	if deadline, ok := ctx.Deadline(); ok {
 		now := time.Now()
 		a.half = now.Add(deadline.Sub(now) / 2)
@@ -208,7 +196,7 @@ func (a *answer) add(b *ethereum.Block) error {
 	before := len(a.logs)
 	for _, r := range b.Receipts {
 		for _, l := range r.Logs {
-			if a.f.Matches(l) {
+			if a.match.Matches(l) {
 				a.logs = append(a.logs, l)
 				a.bytes += 600 + 70*len(l.Topics) + 2*len(l.Data)
 			}
