@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+	"errors"
 	"maps"
 	"math/big"
 	"slices"
@@ -40,8 +42,22 @@ type blockOverrides struct {
 	PrevRandao    *common.Hash
 	BaseFeePerGas *hexutil.Big
 	BlobBaseFee   *hexutil.Big
-	BeaconRoot    *common.Hash       // eth_simulateV1 only
-	Withdrawals   *types.Withdrawals // eth_simulateV1 only
+	BeaconRoot    *common.Hash // eth_simulateV1 only
+	Withdrawals   *withdrawals // eth_simulateV1 only
+}
+
+// withdrawals are those of a block, none of them nil.
+type withdrawals types.Withdrawals
+
+// UnmarshalJSON reads a list of withdrawals.
+func (w *withdrawals) UnmarshalJSON(text []byte) error {
+	if err := json.Unmarshal(text, (*types.Withdrawals)(w)); err != nil {
+		return err
+	}
+	if slices.Contains(*w, nil) {
+		return errors.New("a withdrawal is null")
+	}
+	return nil
 }
 
 // assume gives the state and the block of a moment under what is assumed of them.

@@ -23,8 +23,8 @@ func (a *API) registerSimulation(d *jsonrpc.Dispatcher) {
 	jsonrpc.Handle(d, "eth_simulateV1", a.simulate, heavy, time)
 }
 
-// Limits of eth_simulateV1. All its calls share callGas, which bounds what they
-// write; what they return and log is kept until the answer and has its own bound.
+// Limits of eth_simulateV1. All its calls, and those that begin and end its blocks,
+// share callGas, which bounds what they write; what they return and log is kept until the answer and has its own bound.
 const (
 	simulatedBlocks = 256 // gaps included
 	simulatedCalls  = 1000

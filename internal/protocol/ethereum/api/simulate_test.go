@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/coco-consortium/coco/test/contracts"
 )
@@ -207,6 +208,7 @@ func TestSimulateErrors(t *testing.T) {
 		{"endless time", append(over(record{"time": "0xffffffffffffffff"}), record{}), nil, `{"code":-38021`},
 		{"difficulty", over(record{"difficulty": "0x1"}), nil, `{"code":-32602,"message":"block 2: difficulty override is not allowed after the merge"}`},
 		{"unknown override", over(record{"foo": 1}), nil, `{"code":-32602,"message":"invalid argument 0: unknown field \"foo\" in block override"}`},
+		{"no withdrawal", over(record{"withdrawals": []any{nil}}), nil, `{"code":-32602,"message":"invalid argument 0: a withdrawal is null"}`},
 		{"same override", over(record{"time": "0x1", "Time": "0x2"}), nil, `keys \"Time\" and \"time\" in block override name the same field`},
 		{"unknown account override", []any{record{"stateOverrides": record{poor.Hex(): record{"foo": 1}}}}, nil, `unknown field \"foo\" in state override for ` + poor.Hex()},
 		{"nonce too low", call(record{"nonce": "0x0"}), valid, `{"code":-38010,"message":"err: nonce too low: `},
@@ -251,4 +253,29 @@ func TestSimulateBounds(t *testing.T) {
 	contains(t, got, `{"code":-32003,"message":"response too large"}`)
 	got = w.call("eth_simulateV1", simulationOf([]any{record{"stateOverrides": state, "calls": calls[:100]}}))
 	contains(t, got, fmt.Sprintf(`"returnData":"0x%s"`, strings.Repeat("00", 100_000)))
+}
+
+// What Ethereum calls around every block is under an assumption too, so it takes
+// its gas, and with it its room in memory, from that of all calls.
+func TestSimulateSystemCalls(t *testing.T) {
+	w := newWorld(t)
+	loop := "0x5b5f56"
+	for name, system := range map[string]common.Address{
+		"beacon roots": params.BeaconRootsAddress, "history": params.HistoryStorageAddress, "consolidations": params.ConsolidationQueueAddress,
+	} {
+		state := record{system.Hex(): record{"code": loop}}
+		if name == "consolidations" { // spends its gas on memory, then succeeds
+			state = record{params.WithdrawalQueueAddress.Hex(): record{"code": "0x00"}, system.Hex(): record{"code": "0x6237900051500000"}}
+		}
+		blocks := []any{record{"stateOverrides": state}, record{"blockOverrides": record{"number": "0x100"}}}
+		contains(t, w.call("eth_simulateV1", simulationOf(blocks)), `{"code":-38026,"message":"the calls that begin and end blocks use too much gas: `)
+	}
+	// A slot in each block, as the real contracts take, is well within.
+	state := record{params.HistoryStorageAddress.Hex(): record{"code": "0x60014355"}} // SSTORE(NUMBER, 1)
+	list := w.simulate([]any{record{"stateOverrides": state}, record{"blockOverrides": record{"number": "0x100"}, "calls": []any{
+		record{"to": params.HistoryStorageAddress},
+	}}})
+	if n := len(list); n != 256 || len(list[n-1].Calls) != 1 {
+		t.Errorf("%d blocks", n)
+	}
 }

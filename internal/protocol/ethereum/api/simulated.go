@@ -135,7 +135,7 @@ func (w *work) end(ctx context.Context, st *step) error {
 	if config.IsShanghai(h.Number, h.Time) {
 		body.Withdrawals = types.Withdrawals{}
 		if list := st.BlockOverrides.Withdrawals; list != nil {
-			body.Withdrawals = *list
+			body.Withdrawals = types.Withdrawals(*list)
 		}
 	}
 	requests, err := w.requests(ctx, body.Withdrawals)
@@ -159,6 +159,21 @@ func (w *work) end(ctx context.Context, st *step) error {
 	return nil
 }
 
+// system runs the calls with which a block begins or ends. The code that they meet
+// may be assumed, so what they use counts like that of other calls.
+func (w *work) system(ctx context.Context, run func(*vm.EVM) error) error {
+	before := w.logs.gas
+	if err := w.x.System(ctx, w.state, run); err != nil {
+		return err
+	}
+	used := w.logs.gas - before
+	if used > w.gas {
+		return simulationError(codeLimitExceeded, "the calls that begin and end blocks use too much gas: %d > %d", used, w.gas)
+	}
+	w.gas -= used
+	return nil
+}
+
 // requests pays withdrawals and collects the block's requests (EIP-7685). The
 // contracts that give them are asked where they are; on this ledger they are not.
 func (w *work) requests(ctx context.Context, withdrawals types.Withdrawals) (requests [][]byte, err error) {
@@ -167,7 +182,7 @@ func (w *work) requests(ctx context.Context, withdrawals types.Withdrawals) (req
 		logs = append(logs, w.calls[i].logs...)
 	}
 	h, there := w.header, w.state.Account(params.WithdrawalQueueAddress).CodeHash != types.EmptyCodeHash
-	err = w.x.System(w.state, func(e *vm.EVM) error {
+	err = w.system(ctx, func(e *vm.EVM) error {
 		if !there {
 			core.ProcessWithdrawals(withdrawals, e, 0, nil)
 			return nil

@@ -22,7 +22,7 @@ type simulator struct {
 	*moment
 	api   *API
 	state *evm.Overlay
-	gas   uint64 // left for all calls
+	gas   uint64 // left for all calls, those of the rules included
 	room  int    // bytes left for what calls return and log
 	made  []madeBlock
 }
@@ -193,7 +193,7 @@ func (s *simulator) make(ctx context.Context, st *step) error {
 	w := &work{simulator: s, header: h, logs: &logTracer{transfers: s.TraceTransfers, number: h.Number.Uint64(), time: h.Time}}
 	w.x = s.api.Machine.Simulator(b, w.logs.hooks(), checks)
 	defer w.x.Close()
-	err := w.x.System(s.state, func(e *vm.EVM) error {
+	err := w.system(ctx, func(e *vm.EVM) error {
 		core.PreExecution(ctx, h.ParentBeaconRoot, parent, rules.Config, e, h.Number, h.Time)
 		return nil
 	})

@@ -18,7 +18,8 @@ var (
 )
 
 // logTracer collects the logs of a simulated block's calls and, when asked, a log
-// for every transfer of ether. What a reverted frame did is forgotten.
+// for every transfer of ether. What a reverted frame did is forgotten, but for the
+// gas it took.
 type logTracer struct {
 	transfers    bool
 	number, time uint64 // of the block
@@ -27,6 +28,7 @@ type logTracer struct {
 	before       uint         // logs of the transactions before
 	logs         []*types.Log // of this transaction
 	open         []int        // how many logs there were when each open frame began
+	gas          uint64       // that was used so far, refunds not taken off
 }
 
 func (t *logTracer) hooks() *tracing.Hooks {
@@ -50,7 +52,10 @@ func (t *logTracer) enter(_ int, kind byte, from, to common.Address, _ []byte, _
 	t.add(etherAddress, []common.Hash{transferEvent, common.BytesToHash(from[:]), common.BytesToHash(to[:])}, amount[:])
 }
 
-func (t *logTracer) exit(_ int, _ []byte, _ uint64, _ error, reverted bool) {
+func (t *logTracer) exit(depth int, _ []byte, gas uint64, _ error, reverted bool) {
+	if depth == 0 {
+		t.gas += gas
+	}
 	n := len(t.open) - 1
 	if reverted {
 		t.logs = t.logs[:t.open[n]]

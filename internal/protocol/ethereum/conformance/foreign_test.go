@@ -95,7 +95,9 @@ func newForeign(genesis *core.Genesis) (*foreign, *ethereum.Block, error) {
 	x := machine.Executor(machine.Block(first.Header(), f.hash), nil)
 	defer x.Close()
 	tx := block.Tx()
-	if err := f.write(tx, func() error { return x.System(tx, func(e *vm.EVM) error { return allocate(e.StateDB, genesis.Alloc) }) }); err != nil {
+	if err := f.write(tx, func() error {
+		return x.System(context.Background(), tx, func(e *vm.EVM) error { return allocate(e.StateDB, genesis.Alloc) })
+	}); err != nil {
 		return nil, nil, err
 	}
 	if root := f.root(tx); root != first.Root() {
@@ -140,7 +142,7 @@ func (f *foreign) execute(b *types.Block) (*ethereum.Block, error) {
 	defer x.Close()
 	tx := block.Tx()
 	system := func(run func(*vm.EVM) error) error {
-		return f.write(tx, func() error { return x.System(tx, run) })
+		return f.write(tx, func() error { return x.System(context.Background(), tx, run) })
 	}
 	ctx := context.Background()
 	if err := system(func(e *vm.EVM) error {

@@ -1,6 +1,7 @@
 package evm
 
 import (
+	"context"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -129,20 +130,21 @@ func (x *Executor) Apply(tx Sink, m *Message) (*Result, error) {
 }
 
 // System runs what is no transaction, such as the calls with which some rules
-// begin and end a block, and writes what it changed through tx.
-func (x *Executor) System(tx Sink, run func(*vm.EVM) error) error {
-	machine := x.evm
-	x.evm = nil
-	if machine == nil {
-		machine = x.interpreter()
-	}
-	x.state.begin(tx)
-	if err := run(machine); err != nil {
-		return err
-	}
-	x.evm = machine
-	x.state.Finalise(x.rules())
-	return x.state.flush(tx)
+// begin and end a block, and writes what it changed through tx. It ends with
+// ErrCallTimeout when ctx ends; then nothing was written.
+func (x *Executor) System(ctx context.Context, tx Sink, run func(*vm.EVM) error) error {
+	_, err := x.within(ctx, func() (*Result, error) {
+		machine := x.evm
+		x.evm = nil
+		x.state.begin(tx)
+		if err := run(machine); err != nil || machine.Cancelled() {
+			return nil, err
+		}
+		x.evm = machine
+		x.state.Finalise(x.rules())
+		return nil, x.state.flush(tx)
+	})
+	return err
 }
 
 // Close gives memory back.

@@ -1,8 +1,10 @@
 package evm
 
 import (
+	"context"
 	"errors"
 	"math/big"
+	"runtime"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -35,7 +37,7 @@ func ruled(t *testing.T, rules Rules, b *Block) (*Executor, *kv.Tx, View) {
 	x := m.Executor(b, nil)
 	t.Cleanup(x.Close)
 	tx := block.Tx()
-	if err := x.System(tx, func(e *vm.EVM) error {
+	if err := x.System(context.Background(), tx, func(e *vm.EVM) error {
 		e.StateDB.AddBalance(payer, uint256.NewInt(funds), tracing.BalanceChangeUnspecified)
 		return nil
 	}); err != nil {
@@ -122,7 +124,7 @@ func TestBlockOfHeader(t *testing.T) {
 		y := x.machine.Executor(x.machine.Block(h, nil), nil)
 		defer y.Close()
 		code := []byte{byte(op), byte(vm.PUSH1), 0, byte(vm.MSTORE), byte(vm.PUSH1), 32, byte(vm.PUSH1), 0, byte(vm.RETURN)}
-		if err := y.System(tx, func(e *vm.EVM) error {
+		if err := y.System(context.Background(), tx, func(e *vm.EVM) error {
 			e.StateDB.SetCode(payee, code, tracing.CodeChangeUnspecified)
 			return nil
 		}); err != nil {
@@ -156,7 +158,7 @@ func TestBlockOfHeader(t *testing.T) {
 func TestSystemThatFails(t *testing.T) {
 	x, tx, view := ruled(t, Rules{Config: osaka(chainID)}, testBlock())
 	broken := errors.New("broken")
-	err := x.System(tx, func(e *vm.EVM) error {
+	err := x.System(context.Background(), tx, func(e *vm.EVM) error {
 		e.StateDB.AddBalance(payee, uint256.NewInt(1), tracing.BalanceChangeUnspecified)
 		return broken
 	})
@@ -181,5 +183,27 @@ func TestPrice(t *testing.T) {
 		if got := test.fees.Price(test.baseFee); !got.Eq(test.want) {
 			t.Errorf("%+v on %v: %v, want %v", test.fees, test.baseFee, got, test.want)
 		}
+	}
+}
+
+// What is no transaction ends with its context, and nothing of it is written.
+func TestSystemTimeout(t *testing.T) {
+	x, tx, view := ruled(t, Rules{Config: osaka(1)}, testBlock())
+	ctx, cancel := context.WithCancel(t.Context())
+	pay := func(e *vm.EVM) error {
+		e.StateDB.AddBalance(payee, uint256.NewInt(1), tracing.BalanceChangeUnspecified)
+		cancel()
+		for !e.Cancelled() {
+			runtime.Gosched()
+		}
+		return nil
+	}
+	for range 2 { // the second does not begin
+		if err := x.System(ctx, tx, pay); !errors.Is(err, ErrCallTimeout) || view.balance(payee) != 0 {
+			t.Errorf("%v, and %d were paid", err, view.balance(payee))
+		}
+	}
+	if err := x.System(t.Context(), tx, func(*vm.EVM) error { return nil }); err != nil {
+		t.Errorf("the next: %v", err)
 	}
 }
