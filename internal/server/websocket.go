@@ -135,10 +135,24 @@ func (s *socket) Read(room *jsonrpc.Room) ([]byte, error) {
 	}
 }
 
-func (s *socket) Write(message []byte) error {
+// Write sends a message, each of several parts in a frame of its own (RFC 6455
+// section 5.4).
+func (s *socket) Write(parts ...[]byte) error {
 	s.late.Reset(writeTime) // a context for each message would be eleven allocations
 	defer s.late.Stop()
-	return s.c.Write(context.Background(), websocket.MessageText, message)
+	if len(parts) == 1 {
+		return s.c.Write(context.Background(), websocket.MessageText, parts[0])
+	}
+	w, err := s.c.Writer(context.Background(), websocket.MessageText)
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return w.Close()
 }
 
 // Close sends a close frame (RFC 6455 section 7.4) and waits a moment for the

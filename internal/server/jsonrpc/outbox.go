@@ -5,45 +5,64 @@ import (
 	"sync"
 )
 
-// outbox holds what waits to be written on one session, bounded in items and
-// bytes. Notifications share their payload with other sessions.
+// outbox holds what waits to be written on one session. Answers and notifications
+// are bounded in items and bytes each, so that a large answer to a client does not
+// end its subscriptions.
 type outbox struct {
-	mu       sync.Mutex
-	items    []parcel
-	bytes    int
-	maxItems int
-	maxBytes int
-	added    chan struct{} // holds one token when something was added
-	taken    chan struct{} // holds one token when something was taken
+	mu      sync.Mutex
+	items   []parcel
+	answers load
+	news    load
+	most    load
+	added   chan struct{} // holds one token when something was added
+	gone    chan struct{} // holds one token when something was written
 }
 
-// parcel is one message in up to three parts, or, with passed, none: a mark
-// that is closed when the writer comes to it.
+// load is what is in the outbox or with the writer.
+type load struct{ items, bytes int }
+
+// parcel is one message in parts, or, with passed, none: a mark that is closed
+// when the writer comes to it. Notifications share parts with other sessions.
 type parcel struct {
-	head, body, tail []byte
-	passed           chan struct{}
-	room             *Room // freed when the parcel is written or given up
+	parts  [][]byte
+	news   bool // a notification
+	passed chan struct{}
+	room   *Room // freed when the parcel is written or given up
 }
 
-func (p parcel) len() int { return len(p.head) + len(p.body) + len(p.tail) }
+func (p parcel) len() (n int) {
+	for _, part := range p.parts {
+		n += len(part)
+	}
+	return n
+}
 
 func newOutbox(l Limits) *outbox {
 	return &outbox{
-		maxItems: l.QueueItems, maxBytes: l.QueueBytes,
-		added: make(chan struct{}, 1), taken: make(chan struct{}, 1),
+		most:  load{l.QueueItems, l.QueueBytes},
+		added: make(chan struct{}, 1), gone: make(chan struct{}, 1),
 	}
 }
 
-// offer adds p and reports false when there is no room. Into an empty box
-// everything fits.
+func (o *outbox) load(p parcel) *load {
+	if p.news {
+		return &o.news
+	}
+	return &o.answers
+}
+
+// offer adds p and reports false when there is no room. Where there is nothing of
+// its kind everything fits.
 func (o *outbox) offer(p parcel) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.items) > 0 && (len(o.items) >= o.maxItems || o.bytes+p.len() > o.maxBytes) {
+	l, n := o.load(p), p.len()
+	if l.items > 0 && (l.items >= o.most.items || l.bytes+n > o.most.bytes) {
 		return false
 	}
 	o.items = append(o.items, p)
-	o.bytes += p.len()
+	l.items++
+	l.bytes += n
 	signal(o.added)
 	return true
 }
@@ -52,25 +71,25 @@ func (o *outbox) offer(p parcel) bool {
 func (o *outbox) put(ctx context.Context, p parcel) error {
 	for !o.offer(p) {
 		select {
-		case <-o.taken:
+		case <-o.gone:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	signal(o.taken) // another one may fit too
+	signal(o.gone) // another one may fit too
 	return nil
 }
 
-// take gives everything that waits, as soon as there is something.
+// take gives everything that waits, as soon as there is something. It counts until
+// it is written.
 func (o *outbox) take(ctx context.Context, into []parcel) ([]parcel, error) {
 	for {
 		o.mu.Lock()
 		into = append(into, o.items...)
 		clear(o.items)
-		o.items, o.bytes = o.items[:0], 0
+		o.items = o.items[:0]
 		o.mu.Unlock()
 		if len(into) > 0 {
-			signal(o.taken)
 			return into, nil
 		}
 		select {
@@ -79,6 +98,17 @@ func (o *outbox) take(ctx context.Context, into []parcel) ([]parcel, error) {
 			return into, ctx.Err()
 		}
 	}
+}
+
+// written notes that the writer is done with p.
+func (o *outbox) written(p parcel) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l := o.load(p)
+	l.items--
+	l.bytes -= p.len()
+	p.room.Free()
+	signal(o.gone)
 }
 
 // drop gives up what waits.

@@ -11,9 +11,9 @@ type Transport interface {
 	// Read gives the next message, whose memory it takes from the room, or an
 	// error once the connection is closed. It is called by one goroutine.
 	Read(*Room) ([]byte, error)
-	// Write sends one message; it may not block for ever. It is called by one
-	// goroutine.
-	Write(message []byte) error
+	// Write sends one message, which is in parts that it may not keep or change; it
+	// may not block for ever. It is called by one goroutine.
+	Write(parts ...[]byte) error
 	// Close closes the connection, tells the client why where it still can, and
 	// ends Read and Write. It may not block for ever.
 	Close(reason error)
@@ -97,7 +97,7 @@ func (s *Session) read() error {
 func (s *Session) serve(message []byte, room *Room) {
 	v := &visit{session: s}
 	response := s.d.Serve(WithRoom(context.WithValue(s.ctx, visitKey{}, v), room), message, nil)
-	if len(response) == 0 || s.out.put(s.ctx, parcel{body: response, room: room}) != nil { // the session has ended
+	if len(response) == 0 || s.out.put(s.ctx, parcel{parts: [][]byte{response}, room: room}) != nil { // the session has ended
 		room.Free()
 	}
 	for _, sub := range v.opened {
@@ -116,17 +116,8 @@ func (s *Session) write() error {
 		}
 		for i, p := range parcels {
 			parcels[i] = parcel{}
-			if p.passed != nil {
-				close(p.passed)
-				continue
-			}
-			message := p.body
-			if len(p.head) > 0 {
-				buffer = append(append(append(buffer[:0], p.head...), p.body...), p.tail...)
-				message = buffer
-			}
-			err := s.t.Write(message)
-			p.room.Free()
+			buffer, err = s.send(p, buffer[:0])
+			s.out.written(p)
 			if err != nil {
 				for _, p := range parcels[i+1:] {
 					p.room.Free()
@@ -135,6 +126,22 @@ func (s *Session) write() error {
 			}
 		}
 	}
+}
+
+// send sends one parcel. It puts the parts of a small message together in the
+// buffer; a copy of a large one for each session would fill the memory.
+func (s *Session) send(p parcel, buffer []byte) ([]byte, error) {
+	switch {
+	case p.passed != nil:
+		close(p.passed)
+		return buffer, nil
+	case len(p.parts) > 1 && p.len() <= smallMessage:
+		for _, part := range p.parts {
+			buffer = append(buffer, part...)
+		}
+		return buffer, s.t.Write(buffer)
+	}
+	return buffer, s.t.Write(p.parts...)
 }
 
 // Drain begins nothing new, lets the calls at work finish and their answers be

@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,9 +40,9 @@ func (p *pipe) Read(*Room) ([]byte, error) {
 	}
 }
 
-func (p *pipe) Write(m []byte) error {
+func (p *pipe) Write(parts ...[]byte) error {
 	select {
-	case p.out <- append([]byte(nil), m...):
+	case p.out <- bytes.Join(parts, nil):
 		return nil
 	case <-p.closed:
 		return io.ErrClosedPipe
@@ -246,7 +247,8 @@ func TestOutboxIsBounded(t *testing.T) {
 		"bytes": {QueueItems: 1000, QueueBytes: 20},
 	} {
 		o := newOutbox(limits)
-		ten := parcel{head: make([]byte, 3), body: make([]byte, 5), tail: make([]byte, 2)}
+		ten := parcel{parts: [][]byte{make([]byte, 3), make([]byte, 5), make([]byte, 2)}, news: true}
+		large := parcel{parts: [][]byte{make([]byte, 100)}, news: true}
 		fits := 0
 		for o.offer(ten) {
 			fits++
@@ -255,11 +257,58 @@ func TestOutboxIsBounded(t *testing.T) {
 			t.Errorf("%s: %d parcels of ten bytes fit, not 2", name, fits)
 		}
 		taken, err := o.take(t.Context(), nil)
-		if err != nil || len(taken) != 2 || !o.offer(parcel{body: make([]byte, 100)}) {
-			t.Errorf("%s: %d taken, %v; a large parcel must fit alone", name, len(taken), err)
+		if err != nil || len(taken) != 2 || o.offer(ten) {
+			t.Errorf("%s: %d taken, %v; what the writer holds must count", name, len(taken), err)
+		}
+		answer := parcel{parts: large.parts}
+		if !o.offer(answer) {
+			t.Errorf("%s: notifications leave no room for an answer", name)
+		}
+		for _, p := range taken {
+			o.written(p)
+		}
+		if !o.offer(large) {
+			t.Errorf("%s: a large parcel must fit alone, with an answer before it", name)
 		}
 		if o.offer(ten) && name == "bytes" {
 			t.Error("something fits behind a parcel larger than the bound")
+		}
+	}
+}
+
+// parts is a transport that keeps what was written as it came.
+type parts struct {
+	*pipe
+	last [][]byte
+}
+
+func (p *parts) Write(message ...[]byte) error {
+	p.last = message
+	return p.pipe.Write(message...)
+}
+
+// A large notification is not copied for each session.
+func TestNotificationIsShared(t *testing.T) {
+	for size, shared := range map[int]bool{10: false, 2 * smallMessage: true} {
+		text := bytes.Repeat([]byte("1"), size)
+		d := New(Limits{}, nil, slog.New(slog.DiscardHandler))
+		Handle(d, "eth_subscribe", func(ctx context.Context, _ *caller.Caller, _ *struct{}) (any, error) {
+			id, err := Subscribe(ctx, func(_ context.Context, n *Notifier) error { return n.Notify(text[:5], text[5:]) })
+			return string(id), err
+		})
+		p := &parts{pipe: newPipe()}
+		s := d.NewSession(context.Background(), p)
+		ended := make(chan error)
+		go func() { ended <- s.Run() }()
+		id := p.call(t, `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe"}`)
+		want := `{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"` + id + `","result":` + string(text) + `}}`
+		if got := string(<-p.out); got != want {
+			t.Errorf("got %s", got)
+		}
+		close(p.in)
+		<-ended
+		if got := len(p.last) == 4 && &p.last[1][0] == &text[0]; got != shared {
+			t.Errorf("%d bytes in %d parts are shared: %v", size, len(p.last), got)
 		}
 	}
 }

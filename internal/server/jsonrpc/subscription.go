@@ -105,16 +105,18 @@ type Notifier struct {
 
 var notificationTail = []byte("}}")
 
-// Notify queues one notification. result is JSON and may be shared between
-// sessions; it must not change any more. Where the client does not keep up the
-// error is ErrSlow, which the subscription should return.
-func (n *Notifier) Notify(result []byte) error {
+// Notify queues one notification. The parts of result are JSON together. They are
+// not copied and should be shared between sessions; they must not change any more.
+// Where the client does not keep up the error is ErrSlow, which the subscription
+// should return.
+func (n *Notifier) Notify(result ...[]byte) error {
 	n.session.mu.Lock()
 	defer n.session.mu.Unlock()
 	if err := n.sub.ctx.Err(); err != nil { // not after the answer to eth_unsubscribe
 		return err
 	}
-	if !n.session.out.offer(parcel{head: n.head, body: result, tail: notificationTail}) {
+	parts := append(append(append(make([][]byte, 0, len(result)+2), n.head), result...), notificationTail)
+	if !n.session.out.offer(parcel{parts: parts, news: true}) {
 		return ErrSlow
 	}
 	return nil

@@ -7,12 +7,14 @@ import (
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 )
 
-// encodings is a block's head and logs in JSON, each made when the first
+// encodings is a block's head, logs and receipts in JSON, each made when the first
 // subscriber needs it and shared by all.
 type encodings struct {
-	block    *ethereum.Block
-	headText once
-	logTexts [][]once // as in the receipts
+	block        *ethereum.Block
+	headText     once
+	logTexts     [][]once // as in the receipts
+	receiptTexts []once
+	receiptsText once // all in one list
 }
 
 // once is a text that is made once.
@@ -29,7 +31,7 @@ func (o *once) get(make func() []byte) []byte {
 func encodingsOf(b *chain.News) *encodings { return b.Shared(newEncodings).(*encodings) }
 
 func newEncodings(b *ethereum.Block) any {
-	e := &encodings{block: b}
+	e := &encodings{block: b, receiptTexts: make([]once, len(b.Receipts))}
 	e.logTexts = make([][]once, len(b.Receipts))
 	for i, r := range b.Receipts {
 		e.logTexts[i] = make([]once, len(r.Logs))
@@ -44,4 +46,16 @@ func (e *encodings) head() []byte {
 // log is a log of the receipt at an index.
 func (e *encodings) log(receipt, log int) []byte {
 	return e.logTexts[receipt][log].get(func() []byte { return appendLog(nil, e.block.Receipts[receipt].Logs[log]) })
+}
+
+// receipt is the receipt at an index.
+func (e *encodings) receipt(i int) []byte {
+	return e.receiptTexts[i].get(func() []byte { return receiptShape{e.block, i}.AppendJSON(nil) })
+}
+
+// receipts is the list of all receipts.
+func (e *encodings) receipts() []byte {
+	return e.receiptsText.get(func() []byte {
+		return appendList(nil, len(e.receiptTexts), func(dst []byte, i int) []byte { return receiptShape{e.block, i}.AppendJSON(dst) })
+	})
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/server/caller"
 	"github.com/coco-consortium/coco/internal/server/jsonrpc"
@@ -154,20 +153,29 @@ func receiptsOf(text json.RawMessage) (wish, error) {
 	for _, h := range p.TransactionHashes {
 		hashes[h] = true
 	}
-	return wish{terms: 1 + len(hashes), tell: func(n *jsonrpc.Notifier, b *chain.News) error { return tellReceipts(n, b.Block, hashes) }}, nil
+	return wish{terms: 1 + len(hashes), tell: func(n *jsonrpc.Notifier, b *chain.News) error { return tellReceipts(n, b, hashes) }}, nil
 }
 
-func tellReceipts(n *jsonrpc.Notifier, b *ethereum.Block, hashes map[common.Hash]bool) error {
-	var wanted []int
+// What a list consists of besides its elements.
+var listStart, listNext, listEnd = []byte("["), []byte(","), []byte("]")
+
+func tellReceipts(n *jsonrpc.Notifier, b *chain.News, hashes map[common.Hash]bool) error {
+	texts := encodingsOf(b)
+	if len(hashes) == 0 && len(b.Receipts) > 0 {
+		return n.Notify(texts.receipts())
+	}
+	var list [][]byte
+	before := listStart
 	for i, r := range b.Receipts {
-		if len(hashes) == 0 || hashes[r.TxHash] {
-			wanted = append(wanted, i)
+		if hashes[r.TxHash] {
+			list = append(list, before, texts.receipt(i))
+			before = listNext
 		}
 	}
-	if len(wanted) == 0 {
+	if list == nil {
 		return nil
 	}
-	return n.Notify(appendList(nil, len(wanted), func(dst []byte, i int) []byte { return receiptShape{b, wanted[i]}.AppendJSON(dst) }))
+	return n.Notify(append(list, listEnd)...)
 }
 
 func (a *API) unsubscribe(ctx context.Context, _ *caller.Caller, p *struct{ ID string }) (any, error) {

@@ -37,7 +37,7 @@ func (r *reader) Read(*jsonrpc.Room) ([]byte, error) {
 	}
 }
 
-func (r *reader) Write([]byte) error {
+func (r *reader) Write(...[]byte) error {
 	if !r.first {
 		r.first = true
 		close(r.answered)

@@ -182,6 +182,54 @@ func TestReceiptSubscriptions(t *testing.T) {
 	}
 }
 
+// Receipts that many subscribers want are encoded once, and a list that is much
+// longer than a frame arrives whole.
+func TestReceiptsAreShared(t *testing.T) {
+	w := newWorld(t)
+	client, err := rpc.Dial("ws://" + w.serve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var raw [][]byte
+	var odd []common.Hash
+	for i := range uint64(60) {
+		tx, hash := w.sign(0, i, &common.Address{1}, 1, nil)
+		if raw = append(raw, tx); i%2 == 1 {
+			odd = append(odd, hash)
+		}
+	}
+	all, some := make(chan []*types.Receipt, 1), make(chan []*types.Receipt, 1)
+	if _, err := client.EthSubscribe(t.Context(), all, "transactionReceipts"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.EthSubscribe(t.Context(), some, "transactionReceipts", map[string]any{"transactionHashes": odd}); err != nil {
+		t.Fatal(err)
+	}
+	news := w.chain.Subscribe(1)
+	defer news.Close()
+	w.chain.Committed(w.Commit(t, raw...))
+	if got := <-all; len(got) != 60 {
+		t.Errorf("%d receipts of 60", len(got))
+	}
+	got := <-some
+	for i, r := range got {
+		if len(got) != len(odd) || r.TxHash != odd[i] {
+			t.Fatalf("receipt %d of %d: %v", i, len(got), r.TxHash)
+		}
+	}
+	texts := encodingsOf(<-news.Blocks())
+	made := 0
+	for i := range texts.receiptTexts {
+		if texts.receiptTexts[i].text != nil {
+			made++
+		}
+	}
+	if made != len(odd) || texts.receiptsText.text == nil {
+		t.Errorf("%d receipts and %d bytes of all are shared", made, len(texts.receiptsText.text))
+	}
+}
+
 // A client whose connection is lost again and again misses no log and works on
 // none twice, when it goes on as docs/reference/json-rpc.md says.
 func TestResume(t *testing.T) {
