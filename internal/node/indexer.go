@@ -62,7 +62,7 @@ func indexOptions(c Config, ring *keys.Ring, label string) history.Options {
 
 // tailBytes bounds what waits to be written. Blocks beyond it are fed from the
 // ledger.
-const tailBytes = 16 << 20
+const tailBytes = 32 << 20
 
 // openIndexer opens the index below the data directory if it is good, for a
 // ledger that ends at head. All else is left to run.
