@@ -96,11 +96,9 @@ func (a *API) newLogs(ctx context.Context, f *filter, most int) (logsShape, erro
 		return logsShape{}, nil
 	}
 	logs, err := a.Chain.Logs(ctx, q)
-	for wide := (*chain.TooWide)(nil); errors.As(err, &wide) && wide.To < q.To; {
-		q.To = wide.To
-		logs, err = a.Chain.Logs(ctx, q)
-	}
-	if err != nil {
+	if wide := (*chain.TooWide)(nil); errors.As(err, &wide) {
+		q.To = wide.To // the next poll goes on there
+	} else if err != nil {
 		return nil, err // with nothing lost: the filter stays where it is
 	}
 	for len(logs) > 0 && logs[0].BlockNumber == f.next && logs[0].Index < f.index {

@@ -172,6 +172,49 @@ func TestFilterPages(t *testing.T) {
 	}
 }
 
+// slow is a time limit that is over after so many looks at it.
+type slow struct {
+	context.Context
+	looks int
+}
+
+func (s *slow) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+
+func (s *slow) Err() error {
+	if s.looks--; s.looks < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// A filter for which one poll has too little time gets on with every poll.
+func TestFilterTime(t *testing.T) {
+	w := newWorld(t)
+	const n = 1100 // more than are kept in memory
+	code := []byte{byte(vm.PUSH0), byte(vm.PUSH0), byte(vm.LOG0)}
+	for i := range uint64(n) {
+		if i%50 > 0 {
+			w.chain.Committed(w.Commit(t))
+			continue
+		}
+		tx, _ := w.sign(0, i/50, nil, 0, code)
+		w.chain.Committed(w.Commit(t, tx))
+	}
+	a := &API{Config: Config{Chain: w.chain}}
+	f := &filter{next: 1, to: forever}
+	polls, logs := 0, 0
+	for ; f.next <= n && polls < n; polls++ {
+		got, err := a.newLogs(&slow{t.Context(), 10}, f, pollBytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logs += len(got)
+	}
+	if logs != n/50 || polls < 2 || f.next != n+1 {
+		t.Errorf("%d logs in %d polls, then at %d", logs, polls, f.next)
+	}
+}
+
 // A filter that nobody polls is gone; polling keeps it.
 func TestFilterLife(t *testing.T) {
 	var r filters

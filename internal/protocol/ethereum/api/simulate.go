@@ -23,8 +23,8 @@ func (a *API) registerSimulation(d *jsonrpc.Dispatcher) {
 	jsonrpc.Handle(d, "eth_simulateV1", a.simulate, heavy, time)
 }
 
-// Limits of eth_simulateV1. All its calls, and those that begin and end its blocks,
-// share callGas, which bounds what they write; what they return and log is kept until the answer and has its own bound.
+// Limits of eth_simulateV1. All its calls share callGas, and so do those that begin
+// and end its blocks, which bounds what they write; what they return and log is kept until the answer and has its own bound.
 const (
 	simulatedBlocks = 256 // gaps included
 	simulatedCalls  = 1000
@@ -164,7 +164,7 @@ func (a *API) simulate(ctx context.Context, _ *caller.Caller, p *struct {
 	}
 	defer m.Release()
 	s := &simulator{
-		simulation: &p.Simulation, api: a, moment: m, state: a.Machine.Overlay(m), gas: callGas, room: simulatedBytes,
+		simulation: &p.Simulation, api: a, moment: m, state: a.Machine.Overlay(m), gas: callGas, around: callGas, room: simulatedBytes,
 	}
 	err = s.run(ctx)
 	if err = cmp.Or(m.Err(), err); err != nil {

@@ -255,8 +255,8 @@ func TestSimulateBounds(t *testing.T) {
 	contains(t, got, fmt.Sprintf(`"returnData":"0x%s"`, strings.Repeat("00", 100_000)))
 }
 
-// What Ethereum calls around every block is under an assumption too, so it takes
-// its gas, and with it its room in memory, from that of all calls.
+// What Ethereum calls around every block is under an assumption too, so its
+// gas is bounded, and with it its time and its room in memory.
 func TestSimulateSystemCalls(t *testing.T) {
 	w := newWorld(t)
 	loop := "0x5b5f56"

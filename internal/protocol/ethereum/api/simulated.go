@@ -160,17 +160,18 @@ func (w *work) end(ctx context.Context, st *step) error {
 }
 
 // system runs the calls with which a block begins or ends. The code that they meet
-// may be assumed, so what they use counts like that of other calls.
+// may be assumed, so their gas is bounded: apart from that of the client's calls,
+// which as with geth is not less for them.
 func (w *work) system(ctx context.Context, run func(*vm.EVM) error) error {
 	before := w.logs.gas
 	if err := w.x.System(ctx, w.state, run); err != nil {
 		return err
 	}
 	used := w.logs.gas - before
-	if used > w.gas {
-		return simulationError(codeLimitExceeded, "the calls that begin and end blocks use too much gas: %d > %d", used, w.gas)
+	if used > w.around {
+		return simulationError(codeLimitExceeded, "the calls that begin and end blocks use too much gas: %d > %d", used, w.around)
 	}
-	w.gas -= used
+	w.around -= used
 	return nil
 }
 

@@ -20,11 +20,12 @@ import (
 type simulator struct {
 	*simulation
 	*moment
-	api   *API
-	state *evm.Overlay
-	gas   uint64 // left for all calls, those of the rules included
-	room  int    // bytes left for what calls return and log
-	made  []madeBlock
+	api    *API
+	state  *evm.Overlay
+	gas    uint64 // left for all calls
+	around uint64 // gas left for what begins and ends blocks
+	room   int    // bytes left for what calls return and log
+	made   []madeBlock
 }
 
 // madeBlock is a block that was simulated, and what became of its calls.

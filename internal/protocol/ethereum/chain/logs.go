@@ -68,9 +68,10 @@ func (f *Filter) narrow() bool {
 }
 
 // Logs gives the logs that pass a filter, in their order: all of them, or an
-// error. A range beyond the head ends at the head. The errors are *TooWide,
-// ErrTooWide, ErrIndexing, or of reading. A deadline of ctx that comes too soon is
-// a *TooWide as long as something was found out.
+// error. A range beyond the head ends at the head. The errors are *TooWide, with
+// which come all the logs up to its block To, ErrTooWide, ErrIndexing, or of
+// reading. A deadline of ctx that comes too soon is a *TooWide as long as
+// something was found out.
 func (c *Chain) Logs(ctx context.Context, f Filter) ([]*types.Log, error) {
 	if len(f.Topics) > 4 {
 		return nil, nil
@@ -93,8 +94,11 @@ func (c *Chain) Logs(ctx context.Context, f Filter) ([]*types.Log, error) {
 			err = a.add(b)
 		}
 	}
-	if err != nil {
-		return nil, a.explain(err)
+	err = a.explain(err)
+	if wide := (*TooWide)(nil); errors.As(err, &wide) {
+		return a.until(wide.To), err
+	} else if err != nil {
+		return nil, err
 	}
 	return a.logs, nil
 }
@@ -215,6 +219,16 @@ func (a *answer) add(b *ethereum.Block) error {
 		return nil
 	}
 	return e
+}
+
+// until is the logs up to a block.
+func (a *answer) until(block uint64) []*types.Log {
+	for i, l := range a.logs {
+		if l.BlockNumber > block {
+			return a.logs[:i:i]
+		}
+	}
+	return a.logs
 }
 
 // explain turns an end by time into a *TooWide. It proposes what was answered in
