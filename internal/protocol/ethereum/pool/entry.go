@@ -62,6 +62,9 @@ func (e *Entry) Wait(ctx context.Context) error {
 	}
 }
 
+// done says that what became of a transaction that was handed over is known.
+func (e *Entry) done() bool { return e.ticket != nil && closed(e.ticket.Done()) }
+
 // refused says that the sequencer executed the transaction and found that it
 // cannot be one.
 func (e *Entry) refused() bool {

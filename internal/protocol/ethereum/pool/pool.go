@@ -94,7 +94,7 @@ func (p *Pool) Admit(caller []byte, t *Transaction) (*Entry, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.settle()
-	if p.entries[t.hash] != nil {
+	if p.entry(t.hash) != nil {
 		return nil, ErrAlreadyKnown
 	}
 	nonce, balance := p.Account(t.From)
@@ -126,11 +126,9 @@ func (p *Pool) Next(from common.Address) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	nonce, _ := p.Account(from)
-	if s := p.senders[from]; s != nil {
-		s.executed(nonce)
-		return s.next(nonce)
-	}
-	return nonce
+	s := p.sender(from, nonce)
+	defer p.leave(from, s)
+	return s.next(nonce)
 }
 
 // Find gives the admitted transaction of a hash, as long as it is neither
@@ -139,8 +137,18 @@ func (p *Pool) Find(hash common.Hash) (*Entry, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.settle()
-	e := p.entries[hash]
+	e := p.entry(hash)
 	return e, e != nil
+}
+
+// entry gives what is on its way under a hash, nil if nothing is.
+func (p *Pool) entry(hash common.Hash) *Entry {
+	e := p.entries[hash]
+	if e == nil || !e.done() {
+		return e
+	}
+	p.end(e)
+	return nil
 }
 
 // Settle waits for a transaction that is on its way: until it is committed,
@@ -157,7 +165,8 @@ func (p *Pool) Settle(ctx context.Context, e *Entry, patience time.Duration) boo
 	return e.Wait(ctx) == nil
 }
 
-// sender gives what is known of an account, up to date with its nonce.
+// sender gives what is known of an account, up to date with its nonce and without
+// the flying transactions at either end that are done.
 func (p *Pool) sender(from common.Address, nonce uint64) *sender {
 	s := p.senders[from]
 	if s == nil {
@@ -165,6 +174,12 @@ func (p *Pool) sender(from common.Address, nonce uint64) *sender {
 		p.senders[from] = s
 	}
 	s.executed(nonce)
+	for len(s.flying) > 0 && s.flying[0].done() {
+		p.end(s.flying[0])
+	}
+	for last := len(s.flying) - 1; last >= 0 && s.flying[last].done(); last-- {
+		p.end(s.flying[last])
+	}
 	return s
 }
 
@@ -197,20 +212,38 @@ func (p *Pool) submit(s *sender, e *Entry) error {
 // settle takes note of what became of the oldest flights.
 func (p *Pool) settle() {
 	n := 0
-	for n < len(p.flights) && closed(p.flights[n].ticket.Done()) {
-		e := p.flights[n]
+	for n < len(p.flights) && p.landed(p.flights[n]) {
 		p.flights[n] = nil
 		n++
-		if err := e.ticket.Err(); err != nil && !errors.Is(err, sequencer.ErrOutcomeUnknown) {
-			p.refusals.add(e.tx.hash, err, p.Now())
-		}
-		delete(p.entries, e.tx.hash)
-		if s := p.senders[e.tx.From]; s != nil {
-			s.land(e)
-			p.leave(e.tx.From, s)
-		}
 	}
 	p.flights = p.flights[n:]
+}
+
+// landed reports whether a flight is done, and takes note of what became of it.
+func (p *Pool) landed(e *Entry) bool {
+	if !e.done() {
+		return false
+	}
+	p.end(e)
+	if s := p.senders[e.tx.From]; s != nil {
+		p.leave(e.tx.From, s)
+	}
+	return true
+}
+
+// end takes note of what became of one that is done. That may be before its turn
+// among the flights has come, in which case there is nothing to be done then.
+func (p *Pool) end(e *Entry) {
+	if s := p.senders[e.tx.From]; s != nil {
+		s.land(e)
+	}
+	if p.entries[e.tx.hash] != e {
+		return
+	}
+	delete(p.entries, e.tx.hash)
+	if err := e.ticket.Err(); err != nil && !errors.Is(err, sequencer.ErrOutcomeUnknown) {
+		p.refusals.add(e.tx.hash, err, p.Now())
+	}
 }
 
 // broke is the refusal of a transaction whose value cannot be paid, with geth's

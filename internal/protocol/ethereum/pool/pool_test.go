@@ -378,6 +378,35 @@ func TestWaitingRoomIsBounded(t *testing.T) {
 	}
 }
 
+// A replacement takes the place of what it replaces, and nothing is given up for
+// one that has no room.
+func TestReplacementInAFullRoom(t *testing.T) {
+	l, a := newLedger(), newAccount(t)
+	old := transfer(t, a, 1, 0, 100)
+	p := l.pool(Limits{Waiting: 1, WaitingBytes: len(old.Raw) + 8})
+	if _, err := p.Admit(nil, old); err != nil {
+		t.Fatal(err)
+	}
+	large, err := NewChecker(chainID).Check(sign(t, a, chainID, &types.DynamicFeeTx{
+		ChainID: big.NewInt(chainID), Nonce: 1, Gas: 100_000, To: &common.Address{1}, Data: make([]byte, 99), GasFeeCap: big.NewInt(200), GasTipCap: big.NewInt(200),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Admit(nil, large)
+	wantRefusal(t, err, "txpool is full")
+	if s := p.Status(old.Hash()); !s.Pending {
+		t.Errorf("what it would have replaced: %+v", s)
+	}
+	replacement := transfer(t, a, 1, 0, 110)
+	if _, err := p.Admit(nil, replacement); err != nil {
+		t.Errorf("one that fits: %v", err)
+	}
+	if p.places != 1 || p.bytes != len(replacement.Raw) {
+		t.Errorf("%d wait with %d bytes", p.places, p.bytes)
+	}
+}
+
 func TestRefusalsAreBounded(t *testing.T) {
 	l, a := newLedger(), newAccount(t)
 	p := l.pool(Limits{Refusals: 3, Wait: 1})
@@ -460,6 +489,58 @@ func TestRefusedByExecution(t *testing.T) {
 	}
 	if len(p.entries) != 1 || len(p.flights) != 1 {
 		t.Errorf("%d entries, %d flights", len(p.entries), len(p.flights))
+	}
+}
+
+// A refused transaction is known as refused before an older one of somebody else
+// is committed, and its sender may send again.
+func TestRefusedBehindAnother(t *testing.T) {
+	for _, ask := range []string{"status", "find", "again", "tick"} {
+		l, a, b := newLedger(), newAccount(t), newAccount(t)
+		l.balance[a.address] = 5
+		p := l.pool(Limits{})
+		if _, err := p.Admit(nil, transfer(t, b, 0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		tx := transfer(t, a, 0, 5)
+		for _, tx := range []*Transaction{tx, transfer(t, a, 1, 0)} {
+			if _, err := p.Admit(nil, tx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.balance[a.address] = 4
+		l.execute(3) // one is executed and not committed, two are refused
+		l.balance[a.address] = 5
+		switch ask {
+		case "tick":
+			if p.Tick(); len(p.flights) != 1 {
+				t.Errorf("%d flights, one of which is not done", len(p.flights))
+			}
+		case "status":
+			if s := p.Status(tx.Hash()); s.Pending || s.Refused == nil {
+				t.Errorf("status %+v", s)
+			}
+		case "find":
+			if _, found := p.Find(tx.Hash()); found {
+				t.Error("it is found among those on their way")
+			}
+		}
+		if _, err := p.Admit(nil, tx); err != nil {
+			t.Errorf("%s: sent again: %v", ask, err)
+		}
+		if s := p.Status(tx.Hash()); !s.Pending {
+			t.Errorf("%s: sent again: %+v", ask, s)
+		}
+		l.commit() // the older one: the refused are settled once more
+		if s := p.Status(tx.Hash()); !s.Pending || p.Next(a.address) != 1 {
+			t.Errorf("%s: after the commit: %+v, next nonce %d", ask, s, p.Next(a.address))
+		}
+		l.execute(1)
+		l.commit()
+		p.Tick()
+		if len(p.entries)+len(p.senders)+len(p.flights) != 0 {
+			t.Errorf("%s: left in the pool: %+v", ask, p)
+		}
 	}
 }
 

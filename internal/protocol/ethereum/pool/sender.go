@@ -52,8 +52,14 @@ func (s *sender) fly(e *Entry) {
 
 // land forgets a flying transaction, if it has not been forgotten before.
 func (s *sender) land(e *Entry) {
-	at, found := slices.BinarySearchFunc(s.flying, e.tx.Nonce(), compareNonce)
-	if !found || s.flying[at] != e {
+	at, _ := slices.BinarySearchFunc(s.flying, e.tx.Nonce(), compareNonce)
+	for at < len(s.flying) && s.flying[at] != e {
+		if s.flying[at].tx.Nonce() != e.tx.Nonce() {
+			return
+		}
+		at++ // behind the one that came after it was refused
+	}
+	if at == len(s.flying) {
 		return
 	}
 	s.sum.Sub(&s.sum, &e.tx.value)

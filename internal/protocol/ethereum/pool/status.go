@@ -22,7 +22,7 @@ func (p *Pool) Status(hash common.Hash) Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.settle()
-	if e := p.entries[hash]; e != nil {
+	if e := p.entry(hash); e != nil {
 		s := Status{Pending: true}
 		if e.ticket != nil {
 			if id, ok := e.ticket.TxID(); ok {

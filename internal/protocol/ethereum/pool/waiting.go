@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -15,16 +16,20 @@ import (
 // seat lets a transaction wait for its turn, in place of one with its nonce if
 // it offers enough more for that by geth's rule.
 func (p *Pool) seat(s *sender, e *Entry) error {
+	places, bytes := p.places+1, p.bytes+len(e.tx.Raw)
 	old := s.waiting[e.tx.Nonce()]
 	if old != nil {
 		if !outbids(e.tx, old.tx) {
 			return ErrUnderpriced
 		}
+		places, bytes = places-1, bytes-len(old.tx.Raw)
+	}
+	if places > p.Limits.Waiting || bytes > p.Limits.WaitingBytes {
+		return ErrRoomFull
+	}
+	if old != nil {
 		p.giveUp(s, old, problem.Newf("REPLACED", "nothing: the other transaction has its nonce",
 			"replaced by transaction %v", e.tx.hash))
-	}
-	if p.places >= p.Limits.Waiting || p.bytes+len(e.tx.Raw) > p.Limits.WaitingBytes {
-		return ErrRoomFull
 	}
 	e.arrived, e.placed = p.Now(), make(chan struct{})
 	if s.waiting == nil {
@@ -92,7 +97,7 @@ func (p *Pool) promote(s *sender, next uint64, balance *uint256.Int) {
 func (p *Pool) Tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.settle()
+	p.flights = slices.DeleteFunc(p.flights, p.landed) // refused ones do not pile up behind one that takes long
 	now := p.Now()
 	p.refusals.expire(now)
 	tried := make(map[common.Address]bool)
