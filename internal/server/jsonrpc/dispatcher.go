@@ -188,11 +188,8 @@ func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, w *work, it *
 		return d.fail(it, dst, errTooLarge)
 	}
 	result, err := d.call(ctx, c, it)
-	if it.id == nil {
-		return dst
-	}
-	if err == nil {
-		var full []byte
+	full := dst
+	if err == nil && it.id != nil {
 		full, err = d.encode(it, dst, result)
 		switch {
 		case err != nil:
@@ -200,11 +197,15 @@ func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, w *work, it *
 			err = errTooLarge
 		case !w.room.Grow(w.request + len(full)):
 			err = errCrowded
-		default:
-			return full
 		}
 	}
-	return d.fail(it, dst, err)
+	if s, ok := result.(Settler); ok {
+		s.Settle(err == nil && it.id != nil)
+	}
+	if err != nil {
+		return d.fail(it, dst, err)
+	}
+	return full
 }
 
 // encode appends the response with a result, which may be a method's own code.

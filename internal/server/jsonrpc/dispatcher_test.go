@@ -126,6 +126,56 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// settled is a result that notes what became of it.
+type settled struct {
+	Appender
+	fates *[]bool
+}
+
+func (s settled) Settle(answered bool) { *s.fates = append(*s.fates, answered) }
+
+// long is a result of so many characters.
+type long int
+
+func (n long) AppendJSON(dst []byte) []byte { return AppendString(dst, strings.Repeat("a", int(n))) }
+
+// A result learns whether it came into the answer.
+func TestSettle(t *testing.T) {
+	d, _ := testDispatcher(Limits{ResponseBytes: 500}, nil)
+	var fates []bool
+	Handle(d, "long", func(_ context.Context, _ *caller.Caller, p *struct{ Length int }) (any, error) {
+		if p.Length < 0 {
+			return settled{crashing{}, &fates}, nil
+		}
+		return settled{long(p.Length), &fates}, nil
+	})
+	for _, c := range []struct {
+		request string
+		want    []bool
+	}{
+		{`{"jsonrpc":"2.0","id":1,"method":"long","params":[3]}`, []bool{true}},
+		{`{"jsonrpc":"2.0","method":"long","params":[3]}`, []bool{false}},
+		{`{"jsonrpc":"2.0","id":1,"method":"long","params":[500]}`, []bool{false}},
+		{`{"jsonrpc":"2.0","id":1,"method":"long","params":[-1]}`, []bool{false}},
+		{`[{"jsonrpc":"2.0","id":1,"method":"long","params":[300]},{"jsonrpc":"2.0","id":1,"method":"long","params":[300]}]`, []bool{true, false}},
+	} {
+		fates = nil
+		if serve(d, c.request); fmt.Sprint(fates) != fmt.Sprint(c.want) {
+			t.Errorf("%s: %v, want %v", c.request, fates, c.want)
+		}
+	}
+	// Nor did it come into the answer when there is no memory for that.
+	d, _ = testDispatcher(Limits{Memory: smallMessage}, nil)
+	Handle(d, "long", func(context.Context, *caller.Caller, *struct{}) (any, error) {
+		return settled{long(smallMessage), &fates}, nil
+	})
+	fates = nil
+	ctx := WithRoom(t.Context(), d.Room())
+	if got := string(d.Serve(ctx, []byte(`{"jsonrpc":"2.0","id":1,"method":"long"}`), nil)); !strings.Contains(got, "try again in a moment") || fmt.Sprint(fates) != "[false]" {
+		t.Errorf("without memory: %v, %.100s", fates, got)
+	}
+}
+
 func TestGuardSeesEveryCall(t *testing.T) {
 	var seen []string
 	guard := func(_ context.Context, c *caller.Caller, method string, prepared any) error {

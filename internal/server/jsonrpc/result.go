@@ -7,6 +7,13 @@ type Appender interface {
 	AppendJSON(dst []byte) []byte
 }
 
+// Settler is a result that is told, once, whether it came into the answer: not when
+// it is too large for it, or when none is due. What a call takes away for good, it
+// takes then.
+type Settler interface {
+	Settle(answered bool)
+}
+
 // AppendResult appends a result in JSON.
 func AppendResult(dst []byte, result any) ([]byte, error) {
 	switch r := result.(type) {

@@ -38,11 +38,11 @@ func (a *API) newFilter(_ context.Context, c *caller.Caller, p *struct{ Filter l
 	if err != nil {
 		return nil, err
 	}
-	return a.filters.add(&filter{owner: c.String(), kind: logFilters, logs: p.Filter, next: from, to: to}, a.Now())
+	return a.filters.add(&filter{owner: c.String(), kind: logFilters, logs: p.Filter, place: place{next: from}, to: to}, a.Now())
 }
 
 func (a *API) newBlockFilter(_ context.Context, c *caller.Caller, _ *none) (any, error) {
-	return a.filters.add(&filter{owner: c.String(), kind: blockFilters, next: a.Chain.Head().Number() + 1, to: forever}, a.Now())
+	return a.filters.add(&filter{owner: c.String(), kind: blockFilters, place: place{next: a.Chain.Head().Number() + 1}, to: forever}, a.Now())
 }
 
 // newPendingFilter makes a filter that never has anything: transactions are told
@@ -55,29 +55,54 @@ func (a *API) newPendingFilter(_ context.Context, c *caller.Caller, _ *struct {
 
 var errNoFilter = jsonrpc.Errorf("filter not found")
 
+// polled is the answer to a poll. Once it is answered the filter goes on after it;
+// until then no other poll does.
+type polled struct {
+	jsonrpc.Appender
+	filter *filter
+	place  place // after it
+}
+
+// Settle implements jsonrpc.Settler.
+func (p *polled) Settle(answered bool) {
+	if answered {
+		p.filter.place = p.place
+	}
+	p.filter.mu.Unlock()
+}
+
 func (a *API) filterChanges(ctx context.Context, c *caller.Caller, p *struct{ ID jsonrpc.ID }) (any, error) {
 	f := a.filters.get(p.ID, c.String(), a.Now())
 	if f == nil {
 		return nil, errNoFilter
 	}
-	if !f.mu.TryLock() { // another poll is at work and answers with what there is
+	if f.kind == pendingFilters || !f.mu.TryLock() { // another poll is at work and answers with what there is
 		return logsShape{}, nil
 	}
-	defer f.mu.Unlock()
-	switch f.kind {
-	case blockFilters:
-		return a.newBlocks(ctx, f)
-	case logFilters:
-		return a.newLogs(ctx, f, pollBytes)
+	answer, kept := &polled{filter: f, place: f.place}, false
+	defer func() {
+		if !kept {
+			f.mu.Unlock() // with nothing lost: the filter stays where it is
+		}
+	}()
+	var err error
+	if f.kind == blockFilters {
+		answer.Appender, err = a.newBlocks(ctx, &answer.place)
+	} else {
+		answer.Appender, err = a.newLogs(ctx, f, &answer.place, pollBytes)
 	}
-	return logsShape{}, nil
+	if err != nil {
+		return nil, err
+	}
+	kept = true // until it is settled
+	return answer, nil
 }
 
-// newBlocks are the hashes of the blocks from the filter's place on.
-func (a *API) newBlocks(ctx context.Context, f *filter) (any, error) {
+// newBlocks are the hashes of the blocks from a place on, which it moves.
+func (a *API) newBlocks(ctx context.Context, p *place) (hashesShape, error) {
 	hashes := []common.Hash{}
-	for head := a.Chain.Head().Number(); f.next <= head && len(hashes) < pollHashes && ctx.Err() == nil; f.next++ {
-		hash, err := a.Chain.Hash(f.next)
+	for head := a.Chain.Head().Number(); p.next <= head && len(hashes) < pollHashes && ctx.Err() == nil; p.next++ {
+		hash, err := a.Chain.Hash(p.next)
 		if err != nil && len(hashes) == 0 {
 			return nil, err
 		} else if err != nil {
@@ -85,13 +110,13 @@ func (a *API) newBlocks(ctx context.Context, f *filter) (any, error) {
 		}
 		hashes = append(hashes, hash)
 	}
-	return hashesShape(hashes), nil
+	return hashes, nil
 }
 
-// newLogs are the logs from the filter's place on: all, or as many as fit into
-// about so many bytes.
-func (a *API) newLogs(ctx context.Context, f *filter, most int) (logsShape, error) {
-	q := chain.Filter{From: f.next, To: min(f.to, a.Chain.Head().Number()), Addresses: f.logs.addresses, Topics: f.logs.topics}
+// newLogs are a filter's logs from a place on, which it moves: all, or as many as
+// fit into about so many bytes.
+func (a *API) newLogs(ctx context.Context, f *filter, p *place, most int) (logsShape, error) {
+	q := chain.Filter{From: p.next, To: min(f.to, a.Chain.Head().Number()), Addresses: f.logs.addresses, Topics: f.logs.topics}
 	if q.From > q.To {
 		return logsShape{}, nil
 	}
@@ -99,16 +124,16 @@ func (a *API) newLogs(ctx context.Context, f *filter, most int) (logsShape, erro
 	if wide := (*chain.TooWide)(nil); errors.As(err, &wide) {
 		q.To = wide.To // the next poll goes on there
 	} else if err != nil {
-		return nil, err // with nothing lost: the filter stays where it is
+		return nil, err
 	}
-	for len(logs) > 0 && logs[0].BlockNumber == f.next && logs[0].Index < f.index {
+	for len(logs) > 0 && logs[0].BlockNumber == p.next && logs[0].Index < p.index {
 		logs = logs[1:]
 	}
-	f.next, f.index = q.To+1, 0
+	*p = place{next: q.To + 1}
 	bytes := 0
 	for i, l := range logs {
 		if bytes += logBytes(l); bytes > most && i > 0 {
-			f.next, f.index = l.BlockNumber, l.Index
+			*p = place{l.BlockNumber, l.Index}
 			return logsShape(logs[:i]), nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"strings"
 	"testing"
@@ -139,7 +140,7 @@ func TestFilterBelongsToItsCaller(t *testing.T) {
 func TestFilterPages(t *testing.T) {
 	w := newWorld(t)
 	a := &API{Config: Config{Chain: w.chain}}
-	f := &filter{next: 1, to: forever}
+	f := &filter{place: place{next: 1}, to: forever}
 	code := []byte{byte(vm.PUSH0), byte(vm.PUSH0), byte(vm.LOG0)} // a contract whose making logs nothing
 	const n = 25
 	var raw [][]byte
@@ -151,7 +152,7 @@ func TestFilterPages(t *testing.T) {
 	w.chain.Committed(w.Commit(t, raw[20:]...))
 	var seen []common.Hash
 	for _, want := range []int{8, 8, 8, 1, 0} {
-		logs, err := a.newLogs(t.Context(), f, 8*500)
+		logs, err := a.newLogs(t.Context(), f, &f.place, 8*500)
 		if err != nil || len(logs) != want {
 			t.Fatalf("%d logs, want %d: %v", len(logs), want, err)
 		}
@@ -167,7 +168,7 @@ func TestFilterPages(t *testing.T) {
 	// One that is too large by itself is answered alone.
 	tx, _ := w.sign(0, n, nil, 0, code)
 	w.chain.Committed(w.Commit(t, tx))
-	if logs, err := a.newLogs(t.Context(), f, 1); err != nil || len(logs) != 1 {
+	if logs, err := a.newLogs(t.Context(), f, &f.place, 1); err != nil || len(logs) != 1 {
 		t.Errorf("%d logs, %v", len(logs), err)
 	}
 }
@@ -201,10 +202,10 @@ func TestFilterTime(t *testing.T) {
 		w.chain.Committed(w.Commit(t, tx))
 	}
 	a := &API{Config: Config{Chain: w.chain}}
-	f := &filter{next: 1, to: forever}
+	f := &filter{place: place{next: 1}, to: forever}
 	polls, logs := 0, 0
 	for ; f.next <= n && polls < n; polls++ {
-		got, err := a.newLogs(&slow{t.Context(), 10}, f, pollBytes)
+		got, err := a.newLogs(&slow{t.Context(), 10}, f, &f.place, pollBytes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,6 +316,9 @@ func TestFilterPolledTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if s, ok := result.(jsonrpc.Settler); ok {
+			s.Settle(true)
+		}
 		return string(text)
 	}
 	f.mu.Lock()
@@ -325,6 +329,44 @@ func TestFilterPolledTwice(t *testing.T) {
 	if got := poll(); got != `["`+w.chain.Head().Hash.Hex()+`"]` {
 		t.Errorf("afterwards: %s", got)
 	}
+}
+
+// What could not be answered comes with the next poll.
+func TestFilterKeepsWhatIsNotAnswered(t *testing.T) {
+	w := newWorld(t)
+	a := &API{Config: Config{Chain: w.chain, Now: time.Now}}
+	d := jsonrpc.New(jsonrpc.Limits{ResponseBytes: 1000}, nil, slog.New(slog.DiscardHandler))
+	a.registerFilters(d)
+	one, other := w.filterOf(d), w.filterOf(d)
+	for range 10 {
+		w.chain.Committed(w.Commit(t))
+	}
+	poll := func(id string) string {
+		return `{"jsonrpc":"2.0","id":1,"method":"eth_getFilterChanges","params":["` + id + `"]}`
+	}
+	serve := func(request string) string { return string(d.Serve(t.Context(), []byte(request), nil)) }
+	if got := serve(strings.Replace(poll(one), `"id":1,`, "", 1)); got != "" {
+		t.Errorf("a notification is answered by %s", got)
+	}
+	if got := serve("[" + poll(one) + "," + poll(other) + "]"); strings.Count(got, "0x") != 10 || !strings.Contains(got, "response too large") {
+		t.Errorf("two polls: %s", got)
+	}
+	if got := serve(poll(other)); strings.Count(got, "0x") != 10 {
+		t.Errorf("the one that had no room: %s", got)
+	}
+	if got := serve(poll(one)); !strings.Contains(got, `"result":[]`) {
+		t.Errorf("the one that had: %s", got)
+	}
+}
+
+// filterOf makes a filter for blocks elsewhere than in the world's API.
+func (w *world) filterOf(d *jsonrpc.Dispatcher) string {
+	w.t.Helper()
+	var r struct{ Result string }
+	if err := json.Unmarshal(d.Serve(w.t.Context(), []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_newBlockFilter"}`), nil), &r); err != nil {
+		w.t.Fatal(err)
+	}
+	return r.Result
 }
 
 // FuzzLogFilter decodes filters: what is accepted keeps its limits.

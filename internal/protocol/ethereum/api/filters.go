@@ -33,9 +33,14 @@ type filter struct {
 	to     uint64    // the last block that it is for
 	polled time.Time // last; guarded by the registry
 
-	mu    sync.Mutex // held by the poll at work
-	next  uint64     // the first block that was not answered whole
-	index uint       // the first log of it that was not answered
+	mu sync.Mutex // held by the poll at work
+	place
+}
+
+// place is where a filter is in the chain.
+type place struct {
+	next  uint64 // the first block that was not answered whole
+	index uint   // the first log of it that was not answered
 }
 
 func (f *filter) terms() int { return f.logs.terms() }
