@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"runtime"
@@ -310,6 +311,16 @@ func TestTraceSize(t *testing.T) {
 		if !strings.Contains(got, "TRACE_TOO_LARGE") {
 			t.Errorf("%s: %.1000s", name, got)
 		}
+	}
+	// Where nothing is left there is no trace, with any limit; a limit below zero is none.
+	for _, room := range []int{0, -1} {
+		_, err := (&API{}).trace(t.Context(), &traceConfig{Limit: 10}, room, nil)
+		if !errors.Is(err, ErrTraceSize) {
+			t.Errorf("room for %d bytes: %v", room, err)
+		}
+	}
+	if got := run(stack, map[string]any{"limit": -1}); !strings.Contains(got, "TRACE_TOO_LARGE") {
+		t.Errorf("a limit below zero: %.1000s", got)
 	}
 	// What no tracer keeps does not count.
 	for name, got := range map[string]string{

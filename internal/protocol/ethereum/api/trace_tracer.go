@@ -45,7 +45,7 @@ func (a *API) tracer(c *traceConfig, b *tracer.Budget) (*tracer.Tracer, error) {
 		return tracer.New(*c.Tracer, c.TracerConfig, a.Machine.Rules().Config, b)
 	}
 	limit := c.Limit
-	if limit == 0 || limit > b.Left {
+	if limit <= 0 || limit > b.Left {
 		limit = b.Left
 	}
 	l := logger.NewStructLogger(&logger.Config{
@@ -58,6 +58,9 @@ func (a *API) tracer(c *traceConfig, b *tracer.Budget) (*tracer.Tracer, error) {
 // trace runs a transaction under a tracer and gives the trace, of at most room
 // bytes. run must end with its context.
 func (a *API) trace(ctx context.Context, c *traceConfig, room int, run func(context.Context, *tracing.Hooks) error) (json.RawMessage, error) {
+	if room <= 0 { // a limit of nothing would be none
+		return nil, ErrTraceSize
+	}
 	b := &tracer.Budget{Left: room}
 	t, err := a.tracer(c, b)
 	if err != nil {
