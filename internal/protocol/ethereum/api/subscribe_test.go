@@ -372,6 +372,21 @@ func TestSendSyncFailures(t *testing.T) {
 	contains(t, w.call("eth_sendRawTransactionSync", raw, "0x1"), `{"code":6,"message":"nonce gap: the transaction waits for one with nonce 1 and was not processed in 1ms","data":"0x1"}`)
 	contains(t, w.call("eth_sendRawTransactionSync", raw, "soon"), `invalid hex or decimal integer`)
 	w.hold(false)
+	// Of one whose outcome is not known nobody says that it was refused.
+	for w.waiting() > 0 {
+		runtime.Gosched() // until what was sent above is committed
+	}
+	w.hold(true)
+	raw, hash = w.sign(2, 0, &common.Address{1}, 1, nil)
+	lost := make(chan string)
+	go func() { lost <- w.call("eth_sendRawTransactionSync", raw) }()
+	for w.waiting() == 0 {
+		runtime.Gosched() // until it waits
+	}
+	w.lose()
+	contains(t, <-lost, fmt.Sprintf(`{"code":4,"message":"the transaction was added to the transaction pool and then: the node cannot tell whether the transaction was committed","data":"%v"}`, hash))
+	contains(t, w.call("coco_getTransactionStatus", hash), `{"status":"Unknown"`)
+	w.hold(false)
 	// One that is replaced while it waits is refused.
 	replaced := make(chan string)
 	raw, hash = w.sign(1, 1, &common.Address{1}, 1, nil)

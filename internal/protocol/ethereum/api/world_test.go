@@ -58,11 +58,12 @@ type ticket struct {
 	raw            []byte
 	executed, done chan struct{}
 	id             sequencer.TxID
+	err            error
 }
 
 func (t *ticket) Executed() <-chan struct{}    { return t.executed }
 func (t *ticket) Done() <-chan struct{}        { return t.done }
-func (t *ticket) Err() error                   { return nil }
+func (t *ticket) Err() error                   { return t.err }
 func (t *ticket) TxID() (sequencer.TxID, bool) { return t.id, t.id.Seqno != 0 }
 
 func newWorld(t testing.TB) *world { return newWorldWithin(t, 0) }
@@ -138,6 +139,25 @@ func (w *world) hold(held bool) {
 	w.held = held
 	w.mu.Unlock()
 	w.wake()
+}
+
+// waiting is how many submissions are held.
+func (w *world) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
+}
+
+// lose ends what is held with an outcome that is not known.
+func (w *world) lose() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range w.queue {
+		k.err = sequencer.ErrOutcomeUnknown
+		close(k.executed)
+		close(k.done)
+	}
+	w.queue = nil
 }
 
 func (w *world) run(ctx context.Context) {
