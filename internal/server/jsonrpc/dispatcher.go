@@ -121,12 +121,18 @@ func (d *Dispatcher) batch(ctx context.Context, c *caller.Caller, w *work, dst [
 	start := len(dst)
 	limit := start + d.limits.ResponseBytes
 	dst = append(dst, '[')
+	put := new(later)
+	ctx = context.WithValue(ctx, laterKey{}, put)
 	for i := range items {
+		if i > 0 && items[i].method != items[i-1].method {
+			d.wait(ctx, put)
+		}
 		before := len(dst)
 		if dst = d.answer(ctx, c, w, &items[i], dst, limit); len(dst) > before {
 			dst = append(dst, ',')
 		}
 	}
+	d.wait(ctx, put)
 	if len(dst) == start+1 {
 		return dst[:start]
 	}

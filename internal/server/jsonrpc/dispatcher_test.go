@@ -197,6 +197,41 @@ func TestGuardSeesEveryCall(t *testing.T) {
 	}
 }
 
+// What calls of a batch put off is waited for before a call of another method and
+// before the answer; outside of a batch at once. It may crash.
+func TestLater(t *testing.T) {
+	var order []string
+	d := New(Limits{}, nil, slog.New(slog.DiscardHandler))
+	Handle(d, "send", func(ctx context.Context, _ *caller.Caller, p *struct{ Name string }) (any, error) {
+		order = append(order, p.Name)
+		Later(ctx, func(context.Context) {
+			order = append(order, "wait "+p.Name)
+			if p.Name == "d" {
+				panic("wait")
+			}
+		})
+		return p.Name, nil
+	})
+	Handle(d, "read", func(context.Context, *caller.Caller, *struct{}) (any, error) {
+		order = append(order, "read")
+		return nil, nil
+	})
+	send := func(name string) string {
+		return `{"jsonrpc":"2.0","id":1,"method":"send","params":["` + name + `"]}`
+	}
+	const read = `{"jsonrpc":"2.0","id":1,"method":"read"}`
+	for request, want := range map[string]string{
+		send("a"): "[a wait a]",
+		"[" + send("a") + "," + send("b") + "," + read + "," + send("c") + "]": "[a b wait a wait b read c wait c]",
+		"[" + read + "," + send("d") + "]":                                     "[read d wait d]",
+	} {
+		order = nil
+		if got := serve(d, request); strings.Contains(got, "error") || fmt.Sprint(order) != want {
+			t.Errorf("%s: %v, want %s", got, order, want)
+		}
+	}
+}
+
 // A batch prepares its calls at the same time and makes them in order.
 func TestBatchPreparesInParallelAndHandlesInOrder(t *testing.T) {
 	d := New(Limits{}, nil, slog.New(slog.DiscardHandler))

@@ -30,7 +30,8 @@ func Heavy(m *method) { m.heavy = true }
 // calls.
 func In(places Places) Option { return func(m *method) { m.places = places } }
 
-// Prompt marks a method that never waits, so that no deadline is set up for it.
+// Prompt marks a method that does not wait, or bounds that itself, so that no
+// deadline is set up for it.
 func Prompt(m *method) { m.time = -1 }
 
 // Within gives a method its own wall time.

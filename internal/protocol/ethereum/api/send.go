@@ -30,7 +30,7 @@ func (a *API) send(ctx context.Context, c *caller.Caller, t *pool.Transaction) (
 		return nil, err
 	}
 	if jsonrpc.Wish(ctx, "send") == "committed" {
-		a.Pool.Settle(ctx, e, patience)
+		jsonrpc.Later(ctx, func(ctx context.Context) { a.Pool.Settle(ctx, e, patience) })
 	}
 	hash := e.Hash()
 	return data(hash[:]), nil

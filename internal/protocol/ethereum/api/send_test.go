@@ -1,6 +1,7 @@
 package api
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -59,5 +60,43 @@ func TestSendCommitted(t *testing.T) {
 				t.Fatalf("after %d transactions the balance is %d, %v", nonce+1, balance, err)
 			}
 		}
+	}
+}
+
+// The transactions of a batch that is to be committed are admitted before any of
+// them is waited for, and read after that.
+func TestSendCommittedBatch(t *testing.T) {
+	w := newWorld(t)
+	client, err := rpc.DialContext(t.Context(), "http://"+w.serve()+"/?send=committed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	const n = 40 // a patience for each would be more than a batch has
+	to := common.Address{1}
+	batch := make([]rpc.BatchElem, n, n+1)
+	for i := range batch {
+		raw, _ := w.sign(0, uint64(i), &to, 1, nil)
+		batch[i] = rpc.BatchElem{Method: "eth_sendRawTransaction", Args: []any{raw}, Result: new(common.Hash)}
+	}
+	var balance hexutil.Uint64
+	batch = append(batch, rpc.BatchElem{Method: "eth_getBalance", Args: []any{to, "latest"}, Result: &balance})
+	w.hold(true)
+	go func() {
+		for w.waiting() < n {
+			runtime.Gosched() // until all are admitted, though none is committed
+		}
+		w.hold(false)
+	}()
+	if err := client.BatchCallContext(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range batch {
+		if b.Error != nil {
+			t.Fatalf("%d: %v", i, b.Error)
+		}
+	}
+	if balance != n || w.chain.Head().Number() != 1 {
+		t.Errorf("the balance is %d after %d blocks", balance, w.chain.Head().Number())
 	}
 }
