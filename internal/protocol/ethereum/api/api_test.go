@@ -78,6 +78,7 @@ func TestConstants(t *testing.T) {
 		{"eth_getBalance", []any{address(0)}, `"0x21e19e0c9bab2400000"`},
 		{"eth_getBalance", []any{common.Address{9}, "pending"}, `"0x0"`},
 		{"eth_getCode", []any{address(0), "0x0"}, `"0x"`},
+		{"eth_getCode", []any{address(0), "0X0"}, `"0x"`},
 		{"eth_getTransactionCount", []any{address(0), "finalized"}, `"0x0"`},
 		{"eth_getStorageAt", []any{address(0), "0x0", "safe"}, `"0x` + strings.Repeat("0", 64) + `"`},
 		{"eth_getStorageAt", []any{address(0), "0x" + strings.Repeat("f", 64), "latest"}, `"0x` + strings.Repeat("0", 64) + `"`},

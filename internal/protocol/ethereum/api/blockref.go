@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -48,12 +49,13 @@ func (n *blockNumber) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// parseQuantity reads a hexadecimal quantity.
+// parseQuantity reads a hexadecimal quantity, with either prefix, as geth.
 func parseQuantity(s string) (uint64, error) {
-	digits, ok := strings.CutPrefix(s, "0x")
-	switch {
-	case !ok:
+	if !strings.HasPrefix(s, "0x") && !strings.HasPrefix(s, "0X") {
 		return 0, errors.New("hex string without 0x prefix")
+	}
+	digits := s[2:]
+	switch {
 	case digits == "":
 		return 0, errors.New("hex string \"0x\"")
 	case len(digits) > 1 && digits[0] == '0':
@@ -156,6 +158,9 @@ func (a *API) at(ctx context.Context, r blockRef) (*moment, error) {
 	if r.pending {
 		return &moment{Reader: a.Store.Speculative(), base: a.Chain.Head(), block: a.Chain.Pending(a.Machine, uint64(a.Now().Unix())), release: func() {}}, nil
 	}
+	if !r.exact && r.hash == nil {
+		return a.latest(ctx)
+	}
 	b, err := a.blockOf(ctx, r)
 	switch {
 	case err != nil:
@@ -164,11 +169,31 @@ func (a *API) at(ctx context.Context, r blockRef) (*moment, error) {
 		return nil, jsonrpc.Errorf("header for hash not found")
 	case b == nil:
 		return nil, jsonrpc.Errorf("header not found")
-	case r.exact || r.hash != nil:
-		return a.after(b)
 	}
-	view := a.Store.Pin() // not older than the head, which is told of a block after the state is published
-	return &moment{Reader: view, base: b, block: a.Chain.At(a.Machine, b), release: view.Release}, nil
+	return a.after(b)
+}
+
+// latest gives the state after the last committed block. The chain is told of a
+// block a moment after its state is published; where the state before is not kept,
+// that moment is waited for.
+func (a *API) latest(ctx context.Context) (*moment, error) {
+	for {
+		view := a.Store.Pin()
+		b := a.Chain.Head()
+		if b.Number() == view.Height() {
+			return &moment{Reader: view, base: b, block: a.Chain.At(a.Machine, b), release: view.Release}, nil
+		}
+		view.Release()
+		m, err := a.after(b)
+		if err == nil {
+			return m, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // after gives the state after a committed block.

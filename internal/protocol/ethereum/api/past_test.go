@@ -1,14 +1,19 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"math/big"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/coco-consortium/coco/internal/history"
+	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/test/contracts"
 )
 
@@ -65,6 +70,60 @@ func TestOldState(t *testing.T) {
 		t.Errorf("the diary's code at its first block: %.80s", code)
 	}
 }
+
+// A block and the state after it belong together while the chain is not yet told of
+// a block whose state is published.
+func TestLatestIsOneBlock(t *testing.T) {
+	w := newWorld(t)
+	watcher := record{"0x00000000000000000000000000000000000000ee": record{"code": "0x73" + payee(0x77) + "3160a01b431760005260206000f3"}}
+	ask := func() string { // the balance of the payee, shifted, and the block's number
+		return w.call("eth_call", record{"to": "0x00000000000000000000000000000000000000ee"}, "latest", watcher)
+	}
+	want := func(balance, number int64) string {
+		n := new(big.Int).Lsh(big.NewInt(balance), 0xa0)
+		return `"` + common.BigToHash(n.Add(n, big.NewInt(number))).Hex() + `"`
+	}
+	to := common.HexToAddress(payee(0x77))
+	raw, _ := w.sign(0, 0, &to, 5, nil)
+	committed := w.Commit(t, raw)
+	if got := ask(); got != want(0, 0) {
+		t.Errorf("before the chain is told: %s", got)
+	}
+	w.chain.Committed(committed)
+	if got := ask(); got != want(5, 1) {
+		t.Errorf("afterwards: %s", got)
+	}
+}
+
+// Where old state is not kept, the state waits for its block.
+func TestLatestWaits(t *testing.T) {
+	w := newWorld(t)
+	past, err := history.OpenPast("past", w.Store, history.PastOptions{Options: history.Options{FS: vfs.NewMem(), Key: func(uint64) [32]byte { return [32]byte{1} }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &API{Config: Config{Chain: w.chain, Store: w.Store, Machine: w.Machine, Past: past}}
+	committed := w.Commit(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.latest(ctx); problem.CodeOf(err) != "STATE_UNAVAILABLE" {
+		t.Errorf("without its block: %v", err)
+	}
+	var telling sync.WaitGroup
+	telling.Go(func() { w.chain.Committed(committed) })
+	m, err := a.latest(t.Context())
+	if err != nil || m.base.Number() != 1 || m.block.Number != 1 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	m.Release()
+	telling.Wait()
+	if err := past.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// payee is the hexadecimal digits of an address.
+func payee(n byte) string { return fmt.Sprintf("%040x", n) }
 
 // hashOf is the hash of a block.
 func (w *world) hashOf(number int) (hash common.Hash) {

@@ -2,8 +2,10 @@ package evm
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/eth/tracers/logger"
@@ -16,6 +18,9 @@ import (
 // begins with the list that the message has. Sender, recipient, precompiled
 // contracts and those who authorize are left out, for they are warm anyway.
 func (m *Machine) AccessList(ctx context.Context, reader kv.Reader, b *Block, msg *Message) (*Result, error) {
+	if err := m.affords(b, msg); err != nil {
+		return nil, err
+	}
 	to := crypto.CreateAddress(msg.From, msg.Nonce)
 	if msg.To != nil {
 		to = *msg.To
@@ -25,6 +30,9 @@ func (m *Machine) AccessList(ctx context.Context, reader kv.Reader, b *Block, ms
 		warm[address] = struct{}{}
 	}
 	for i := range msg.Authorizations {
+		if ctx.Err() != nil {
+			return nil, ErrCallTimeout.From(context.Cause(ctx))
+		}
 		a := &msg.Authorizations[i]
 		if !a.ChainID.IsZero() && a.ChainID.CmpBig(m.rules.Config.ChainID) != 0 || a.Nonce+1 == 0 {
 			continue
@@ -45,4 +53,17 @@ func (m *Machine) AccessList(ctx context.Context, reader kv.Reader, b *Block, ms
 		}
 		known = touched
 	}
+}
+
+// affords refuses a message whose gas does not pay for its parts, before they are
+// worked on: as running it would.
+func (m *Machine) affords(b *Block, msg *Message) error {
+	gas, err := core.IntrinsicGas(msg.Data, msg.AccessList, msg.Authorizations, msg.From, msg.To, &msg.Value, m.blockRules(b))
+	if err == nil && gas > msg.Gas {
+		err = fmt.Errorf("%w: have %d, want %d", core.ErrIntrinsicGas, msg.Gas, gas)
+	}
+	if err != nil {
+		return refusal(err)
+	}
+	return nil
 }

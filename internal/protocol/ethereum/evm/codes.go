@@ -28,10 +28,17 @@ func newCodeCache() *codeCache {
 }
 
 // get gives the code of the given hash, from the cache or from the state; nil
-// when the state does not have it.
+// when the state does not have it. Code that is only assumed is not cached: any
+// call may bring as much of it as it likes.
 func (c *codeCache) get(r kv.Reader, table kv.TableID, hash common.Hash) []byte {
 	if code, ok := c.codes.Get(hash); ok {
 		return code
+	}
+	for o, ok := r.(*Overlay); ok; o, ok = r.(*Overlay) {
+		if code, assumed := o.changed(table, hash[:]); assumed {
+			return code
+		}
+		r = o.below
 	}
 	return c.read(r, table, hash)
 }
@@ -42,4 +49,11 @@ func (c *codeCache) read(r kv.Reader, table kv.TableID, hash common.Hash) []byte
 		c.codes.Add(hash, code)
 	}
 	return code
+}
+
+// deployed caches code that a transaction deploys.
+func (c *codeCache) deployed(s Sink, hash common.Hash, code []byte) {
+	if _, assumed := s.(*Overlay); !assumed {
+		c.codes.Add(hash, code)
+	}
 }

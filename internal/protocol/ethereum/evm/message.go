@@ -13,14 +13,14 @@ import (
 type Message struct {
 	From           common.Address
 	To             *common.Address // nil creates a contract
-	Nonce          uint64          // not looked at by calls
+	Nonce          uint64          // calls let any pass; AccessList tells the address it creates from it
 	Gas            uint64
 	Value          uint256.Int
 	Data           []byte
 	AccessList     types.AccessList
 	Authorizations []types.SetCodeAuthorization
 	BlobHashes     []common.Hash
-	Fees           Fees // not looked at where gas is free
+	Fees           Fees // where gas is free only checked, and not those of transactions
 }
 
 // Fees are the prices that a message offers, in wei (EIP-1559, EIP-4844).

@@ -1,6 +1,7 @@
 package evm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -131,6 +132,48 @@ func compare(t *testing.T, seed uint64, what string, got, want View, addresses [
 			if a, b := got.Storage(address, slot), want.Storage(address, slot); okA && a != b {
 				t.Fatalf("seed %d, %s: slot %v of %v is %v, want %v", seed, what, slot, address, a, b)
 			}
+		}
+	}
+}
+
+// Code that is only assumed takes no place in the cache, however deep it lies; that
+// of the state does.
+func TestAssumedCodeIsNotCached(t *testing.T) {
+	committed := []byte{0x5f, 0x5f, 0xf3}
+	r := hold(t, types.GenesisAlloc{bob: {Balance: uint256.NewInt(1).ToBig(), Code: committed}})
+	below := r.Overlay(r.block.Tx())
+	o := r.Overlay(below)
+	assumed := []byte{0x60, 0x20, 0x5f, 0xf3} // returns a word
+	below.SetCode(alice, assumed)
+	for address, want := range map[common.Address]int{alice: 32, bob: 0} {
+		if got, err := r.Call(t.Context(), o, testBlock(), &Message{To: &address, Gas: 50_000}); err != nil || len(got.Output) != want {
+			t.Errorf("%v: %+v, %v", address, got, err)
+		}
+	}
+	x := r.Simulator(testBlock(), nil, Lenient)
+	defer x.Close()
+	// Creates a contract whose code is one zero byte.
+	made, err := x.Try(t.Context(), o, &Message{From: common.Address{9}, Gas: 100_000, Data: []byte{0x60, 1, 0x5f, 0xf3}})
+	if err != nil || len(r.View(o).Code(*made.Created)) != 1 {
+		t.Fatalf("%+v, %v", made, err)
+	}
+	for what, want := range map[string]bool{string(assumed): false, "\x00": false, string(committed): true} {
+		if _, got := r.codes.codes.Get(hashCode([]byte(what))); got != want {
+			t.Errorf("code %x is cached: %v", what, got)
+		}
+	}
+}
+
+// A message with more authorizations than its gas pays for is refused before any
+// of them is looked at; looking at them ends with the context.
+func TestAccessListOfManyAuthorizations(t *testing.T) {
+	r := newRig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for n, want := range map[int]problem.Code{17_000: "INTRINSIC_GAS", 1: ErrCallTimeout.Code} {
+		m := &Message{From: alice, To: &bob, Gas: 50_000_000, Authorizations: make([]types.SetCodeAuthorization, n)}
+		if _, err := r.AccessList(ctx, r.store.Speculative(), testBlock(), m); problem.CodeOf(err) != want {
+			t.Errorf("%d authorizations: %v", n, err)
 		}
 	}
 }

@@ -222,7 +222,7 @@ func (s *State) flushAccount(tx Sink, a *account) error {
 	if _, ok := tx.GetInto(s.buf[:0], s.ids.code, a.CodeHash[:]); ok {
 		return nil
 	}
-	s.codes.codes.Add(a.CodeHash, code)
+	s.codes.deployed(tx, a.CodeHash, code)
 	return tx.Put(s.ids.code, a.CodeHash[:], code)
 }
 
