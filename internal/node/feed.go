@@ -11,6 +11,7 @@ import (
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -91,8 +92,10 @@ func (x *indexer) feed(ctx context.Context, index *history.Index, from, to uint6
 		if x.index.Load() != index {
 			return errRetired
 		}
-		p.progress(&got, x.committed(), x.pace.last.Load())
-		x.pace.reach(got.last)
+		if got.records > 0 {
+			p.progress(&got, x.committed(), x.pace.last.Load())
+			x.pace.reach(got.last)
+		}
 	}
 	return ctx.Err()
 }
@@ -121,18 +124,31 @@ func (x *indexer) add(ctx context.Context, index *history.Index, height uint64, 
 }
 
 // read sends the parcels of the blocks between two heights in order, each on a
-// channel of its own.
+// channel of its own. What the ledger cannot give any more is passed over.
 func (x *indexer) read(ctx context.Context, from, to uint64, parcels chan<- chan parcel, readers *sync.WaitGroup) {
 	defer close(parcels)
+	passing := false // over damage
 	for from <= to {
 		made := make(chan parcel, 1)
 		blocks, err := x.archive.entries(from, to, x.parcel)
-		if err != nil {
-			made <- parcel{err: err}
-		} else {
-			first := from
-			readers.Go(func() { made <- x.decode(ctx, first, blocks) })
+		if errors.Is(err, ledger.ErrDamaged) {
+			blocks, err = x.archive.entries(from, from, 0) // the damage may lie further on
 		}
+		first, damaged := from, errors.Is(err, ledger.ErrDamaged)
+		switch {
+		case damaged:
+			if !passing {
+				x.logger.Error("a part of the ledger is damaged and is not in the history index", "block", from, "err", err)
+			}
+			made <- parcel{first: first, entries: [][]history.Entry{chain.Unread()}}
+			from, err = from+1, nil
+		case err != nil:
+			made <- parcel{err: err}
+		default:
+			readers.Go(func() { made <- x.decode(ctx, first, blocks) })
+			from += uint64(len(blocks))
+		}
+		passing = damaged
 		select {
 		case parcels <- made:
 		case <-ctx.Done():
@@ -141,7 +157,6 @@ func (x *indexer) read(ctx context.Context, from, to uint64, parcels chan<- chan
 		if err != nil {
 			return
 		}
-		from += uint64(len(blocks))
 	}
 }
 
@@ -171,13 +186,12 @@ func (x *indexer) decode(ctx context.Context, first uint64, blocks []format.Entr
 // entries gives some block entries from a height on, up to another one: at least
 // one, and as many as fit in so many bytes.
 func (a *archive) entries(from, to uint64, bytes int) ([]format.Entry, error) {
-	lo, ok := a.log.IndexOf(from)
-	hi, also := a.log.IndexOf(to)
-	if !ok || !also {
-		return nil, ledger.ErrAbsent.From(fmt.Errorf("blocks %d to %d", from, to))
+	lo, err := a.index(from)
+	if err != nil {
+		return nil, err
 	}
-	for lo <= hi {
-		entries, err := a.log.Entries(lo, hi+1, bytes)
+	for end := a.log.Head().LastIndex + 1; lo < end; {
+		entries, err := a.log.Entries(lo, end, bytes)
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +203,7 @@ func (a *archive) entries(from, to uint64, bytes int) ([]format.Entry, error) {
 			}
 		}
 		if len(blocks) > 0 {
-			return blocks, nil
+			return blocks[:min(uint64(len(blocks)), to-from+1)], nil
 		}
 	}
 	return nil, ledger.ErrAbsent.From(fmt.Errorf("block %d", from))

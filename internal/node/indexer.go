@@ -10,7 +10,9 @@ import (
 
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -93,7 +95,8 @@ func (x *indexer) open(ctx context.Context) error {
 
 // follows makes sure that the index is of this ledger: it must not know more
 // blocks, and it must know the last one that it has. Otherwise the ledger is an
-// older copy than the index.
+// older copy than the index. Nor may it lack what was damaged in the ledger and is
+// whole again.
 func (x *indexer) follows(ctx context.Context, index *history.Index) error {
 	height, ok := index.Height()
 	if !ok {
@@ -106,7 +109,9 @@ func (x *indexer) follows(ctx context.Context, index *history.Index) error {
 		return history.ErrForeign.From(errors.New("it knows more blocks than the ledger"))
 	}
 	b, err := x.archive.Block(ctx, height)
-	if err != nil {
+	if errors.Is(err, ledger.ErrDamaged) {
+		return nil // nothing speaks against it
+	} else if err != nil {
 		return err
 	}
 	entries, err := x.terms(&sequencer.Committed{Block: b})
@@ -121,6 +126,13 @@ func (x *indexer) follows(ctx context.Context, index *history.Index) error {
 		if len(found) == 0 {
 			return history.ErrForeign.From(errors.New("its last block is not the ledger's"))
 		}
+	}
+	unread, err := index.Find(chain.Unread()[0].Term, 0, height, 1, false)
+	if err != nil || len(unread) == 0 {
+		return err
+	}
+	if _, err := x.archive.Block(ctx, unread[0].Height); err == nil {
+		return history.ErrDamaged.From(errors.New("it lacks blocks that the ledger has again"))
 	}
 	return nil
 }

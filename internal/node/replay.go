@@ -92,15 +92,26 @@ func (a *archive) Block(ctx context.Context, height uint64) (*envelope.Block, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	index, ok := a.log.IndexOf(height)
-	if !ok {
-		return nil, ledger.ErrAbsent.From(fmt.Errorf("block %d", height))
+	index, err := a.index(height)
+	if err != nil {
+		return nil, err
 	}
 	e, err := a.log.Entry(index)
 	if err != nil {
 		return nil, err
 	}
 	return a.open(e)
+}
+
+// index is the index of the block of a height.
+func (a *archive) index(height uint64) (uint64, error) {
+	index, ok := a.log.IndexOf(height)
+	if head := a.log.Head(); ok {
+		return index, nil
+	} else if head.HasBlock && height <= head.Height {
+		return 0, ledger.ErrDamaged.From(fmt.Errorf("block %d", height))
+	}
+	return 0, ledger.ErrAbsent.From(fmt.Errorf("block %d", height))
 }
 
 // heightOf finds the block that holds a seqno, among those up to a height.
@@ -122,9 +133,9 @@ func (a *archive) heightOf(seqno, upTo uint64) (uint64, error) {
 }
 
 func (a *archive) header(height uint64) (*format.Header, error) {
-	index, ok := a.log.IndexOf(height)
-	if !ok {
-		return nil, ledger.ErrAbsent.From(fmt.Errorf("block %d", height))
+	index, err := a.index(height)
+	if err != nil {
+		return nil, err
 	}
 	e, err := a.log.Entry(index)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -253,7 +254,7 @@ func (c *Chain) read(ctx context.Context, number uint64) (*ethereum.Block, error
 }
 
 // find looks for a term below the tail, which starts at first: in the index, then
-// with match in the blocks that the index does not hold.
+// with match in the blocks that the index does not hold, or holds unread.
 func (c *Chain) find(ctx context.Context, term []byte, first uint64, match func(*ethereum.Block) (uint32, bool)) (uint64, uint32, error) {
 	next := min(c.next(), first)
 	if next > 0 {
@@ -265,11 +266,21 @@ func (c *Chain) find(ctx context.Context, term []byte, first uint64, match func(
 			return found[0].Height, found[0].Position, nil
 		}
 	}
-	for number, bytes := first, uint64(0); number > next; {
-		if first-next > c.limits.behind || bytes > maxBehindBytes {
+	if first-next > c.limits.behind {
+		return 0, 0, c.behind()
+	}
+	unread, err := c.unread(next)
+	if err != nil {
+		return 0, 0, err
+	}
+	for number := next; number < first; number++ {
+		unread = append(unread, number)
+	}
+	bytes := uint64(0)
+	for i, number := range slices.Backward(unread) {
+		if uint64(len(unread)-i) > c.limits.behind+1 || bytes > maxBehindBytes {
 			return 0, 0, c.behind()
 		}
-		number--
 		b, err := c.read(ctx, number)
 		if err != nil {
 			return 0, 0, err
@@ -280,6 +291,18 @@ func (c *Chain) find(ctx context.Context, term []byte, first uint64, match func(
 		bytes += b.Size
 	}
 	return 0, 0, ErrUnknown
+}
+
+// unread gives the newest blocks below next that the index holds unread, in order.
+func (c *Chain) unread(next uint64) (numbers []uint64, err error) {
+	if next == 0 {
+		return nil, nil
+	}
+	found, err := c.occurrences(unreadTerm(), 0, next-1, int(c.limits.behind)+1, true)
+	for _, f := range slices.Backward(found) {
+		numbers = append(numbers, f.Height)
+	}
+	return numbers, err
 }
 
 // occurrences asks the index.

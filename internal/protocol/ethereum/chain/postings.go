@@ -128,7 +128,7 @@ func meet(groups []group, s spot, passed func(height uint64) error) (at spot, ok
 }
 
 // groups opens the terms of a filter in the index up to a height. A log has one
-// term of each group.
+// term of each group; a block that was not readable has a place in all of them.
 func (c *Chain) groups(f *Filter, to uint64) (groups []group) {
 	lists := f.terms()
 	terms := 0
@@ -137,7 +137,7 @@ func (c *Chain) groups(f *Filter, to uint64) (groups []group) {
 	}
 	for _, list := range lists {
 		var g group
-		for _, term := range list {
+		for _, term := range append(list, unreadTerm()) {
 			read := func(from uint64, limit int) ([]history.Found, error) {
 				if from > to {
 					return nil, nil

@@ -15,6 +15,7 @@ const (
 	kindTransaction = 't'
 	kindAddress     = 'a'
 	kindTopic       = '0' // to '3', the topic's place
+	kindUnread      = 'u'
 )
 
 // Terms says where a block is to be found: by its hash (position 0), by the
@@ -39,6 +40,13 @@ func TermsOf(c *sequencer.Committed) ([]history.Entry, error) {
 	}
 	return Terms(b), nil
 }
+
+// Unread stands for the entries of a block that the ledger cannot give: it may
+// hold anything. Questions that it could answer read it again, and end with the
+// ledger's error when it is still not to be had.
+func Unread() []history.Entry { return []history.Entry{{Term: unreadTerm()}} }
+
+func unreadTerm() []byte { return []byte{kindUnread} }
 
 func logTerms(l *types.Log) []history.Entry {
 	position := uint32(l.Index)
