@@ -33,14 +33,14 @@ type indexer struct {
 	parcel  int    // see parcelBytes
 	pace    pace
 
-	index   atomic.Pointer[history.Index] // nil while there is none
-	retired chan retired
-	lag     chan struct{}
-	remove  bool // the files are of no use; for run alone
+	index  atomic.Pointer[history.Index] // nil while there is none
+	lag    chan struct{}
+	remove bool // the files are of no use; for run alone
 
-	mu     sync.Mutex // nobody waits for a disk who holds it
-	behind bool       // blocks are fed from the ledger, by run, until it has caught up
-	head   uint64     // last committed height
+	mu      sync.Mutex // nobody waits for a disk who holds it
+	retired *retired   // what run closes before it opens another; index is nil then
+	behind  bool       // blocks are fed from the ledger, by run, until it has caught up
+	head    uint64     // last committed height
 }
 
 // retired is an index that is out of service, not closed yet, and why.
@@ -70,7 +70,7 @@ const tailBytes = 32 << 20
 // ledger that ends at head. All else is left to run.
 func openIndexer(ctx context.Context, c Config, ring *keys.Ring, a *archive, of terms, head uint64) *indexer {
 	x := &indexer{dir: c.Index, options: indexOptions(c, ring, "index"), terms: of, archive: a, logger: c.Logger, moved: func() {}, parcel: parcelBytes,
-		retired: make(chan retired, 1), lag: make(chan struct{}, 1), behind: true, head: head}
+		lag: make(chan struct{}, 1), behind: true, head: head}
 	x.pace.patience.Store(mostPatience)
 	x.options.TailBytes = tailBytes
 	if err := x.open(ctx); err != nil {
@@ -168,10 +168,22 @@ func (x *indexer) Find(term []byte, from, to uint64, limit int, reverse bool) ([
 
 // retire takes an index out of service that cannot be read or written any more.
 func (x *indexer) retire(index *history.Index, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.index.CompareAndSwap(index, nil) {
-		x.retired <- retired{index, err} // run takes it before it opens another
+		x.retired = &retired{index, err}
 		x.signal()
 	}
+}
+
+// current gives the index in service, or one that was retired, which is the
+// caller's to close.
+func (x *indexer) current() (*history.Index, *retired) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	old := x.retired
+	x.retired = nil
+	return x.index.Load(), old
 }
 
 func (x *indexer) signal() {
@@ -236,18 +248,17 @@ func (x *indexer) run(ctx context.Context) {
 // ready gives the index to feed. It closes one that was retired, and begins an
 // empty one when the files are of no use: it is only a copy.
 func (x *indexer) ready(ctx context.Context) (*history.Index, error) {
-	select {
-	case old := <-x.retired:
+	index, old := x.current()
+	if index != nil {
+		return index, nil
+	}
+	if old != nil {
 		x.moved()
 		x.remove = useless(old.err)
 		x.logger.Warn("the history index is out of service", "err", old.err)
 		if err := old.Close(); err != nil {
 			x.logger.Debug("the history index was closed before it was on disk", "err", err)
 		}
-	default:
-	}
-	if index := x.index.Load(); index != nil {
-		return index, nil
 	}
 	x.mu.Lock()
 	x.behind = true
@@ -283,11 +294,9 @@ func (x *indexer) Flush(ctx context.Context) error {
 // close flushes and closes the index, after run has ended. What it could not
 // write it takes from the ledger at the next start.
 func (x *indexer) close(ctx context.Context) error {
-	index := x.index.Load()
-	select {
-	case old := <-x.retired:
+	index, old := x.current()
+	if old != nil {
 		index = old.Index
-	default:
 	}
 	if index == nil {
 		return nil

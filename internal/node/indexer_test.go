@@ -347,6 +347,33 @@ func TestIndexThatCannotBeOpened(t *testing.T) {
 	}
 }
 
+// TestRetire: an index that is retired at any moment is closed before another one
+// is opened in its place.
+func TestRetire(t *testing.T) {
+	n := startNode(t, t.TempDir())
+	defer stop(t, n)
+	c := n.config
+	c.Index, c.IndexFS = "index", vfs.NewMem()
+	x := openIndexer(t.Context(), c, n.bundle.Ring(), n.archive, chain.TermsOf, n.sequencer.Head().Height)
+	defer func() {
+		if err := x.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for round := range 100 {
+		index := x.index.Load()
+		var readers sync.WaitGroup
+		readers.Go(func() { x.retire(index, history.ErrUnavailable) })
+		for again := index; again == index; {
+			var err error
+			if again, err = x.ready(t.Context()); err != nil || x.remove {
+				t.Fatalf("round %d: %v", round, err)
+			}
+		}
+		readers.Wait()
+	}
+}
+
 // TestProgress: nothing is said of a feeding that is quick, and of a long one how
 // far it is and when it is done.
 func TestProgress(t *testing.T) {
