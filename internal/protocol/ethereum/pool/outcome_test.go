@@ -3,6 +3,9 @@ package pool
 import (
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 )
 
 // When the sequencer refuses one, those behind it are refused with it and the
@@ -120,6 +123,33 @@ func TestSettle(t *testing.T) {
 	l.now = l.now.Add(time.Minute)
 	if p.Settle(t.Context(), third, time.Minute) {
 		t.Error("settled without a commit")
+	}
+	l.execute(1)
+	l.commit()
+}
+
+// A transaction may be executed and committed while the next one is admitted,
+// between any two looks at it: the next one's turn has come all the same.
+func TestDoneWhileTheStateIsRead(t *testing.T) {
+	l, a := newLedger(), newAccount(t)
+	p := l.pool(Limits{})
+	if _, err := p.Admit(nil, transfer(t, a, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	account := p.Account
+	p.Account = func(address common.Address) (uint64, uint256.Int) {
+		nonce, balance := account(address)
+		p.Account = account
+		l.execute(1)
+		l.commit()
+		return nonce, balance
+	}
+	e, err := p.Admit(nil, transfer(t, a, 1, 0))
+	if err != nil || e.Waiting() {
+		t.Errorf("the next transaction: %v, or it waits for one that is committed", err)
+	}
+	if next := p.Next(a.address); next != 2 {
+		t.Errorf("next nonce %d", next)
 	}
 	l.execute(1)
 	l.commit()

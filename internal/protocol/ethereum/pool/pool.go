@@ -97,8 +97,7 @@ func (p *Pool) Admit(caller []byte, t *Transaction) (*Entry, error) {
 	if p.entry(t.hash) != nil {
 		return nil, ErrAlreadyKnown
 	}
-	nonce, balance := p.Account(t.From)
-	s := p.sender(t.From, nonce)
+	s, nonce, balance := p.sender(t.From)
 	defer p.leave(t.From, s)
 	next := s.next(nonce)
 	switch {
@@ -125,8 +124,7 @@ func (p *Pool) Admit(caller []byte, t *Transaction) (*Entry, error) {
 func (p *Pool) Next(from common.Address) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	nonce, _ := p.Account(from)
-	s := p.sender(from, nonce)
+	s, nonce, _ := p.sender(from)
 	defer p.leave(from, s)
 	return s.next(nonce)
 }
@@ -165,22 +163,23 @@ func (p *Pool) Settle(ctx context.Context, e *Entry, patience time.Duration) boo
 	return e.Wait(ctx) == nil
 }
 
-// sender gives what is known of an account, up to date with its nonce and without
-// the flying transactions at either end that are done.
-func (p *Pool) sender(from common.Address, nonce uint64) *sender {
-	s := p.senders[from]
-	if s == nil {
+// sender gives what is known of an account, with its nonce and balance, and
+// without the flying transactions at either end that are done. The state is read
+// last: a transaction that was done before has left its mark there.
+func (p *Pool) sender(from common.Address) (s *sender, nonce uint64, balance uint256.Int) {
+	if s = p.senders[from]; s == nil {
 		s = new(sender)
 		p.senders[from] = s
 	}
-	s.executed(nonce)
 	for len(s.flying) > 0 && s.flying[0].done() {
 		p.end(s.flying[0])
 	}
 	for last := len(s.flying) - 1; last >= 0 && s.flying[last].done(); last-- {
 		p.end(s.flying[last])
 	}
-	return s
+	nonce, balance = p.Account(from)
+	s.executed(nonce)
+	return s, nonce, balance
 }
 
 // leave forgets a sender that has nothing in the pool.

@@ -126,8 +126,7 @@ func (p *Pool) Tick() {
 
 // catchUp brings a sender's waiting transactions up to date with the state.
 func (p *Pool) catchUp(from common.Address) {
-	nonce, balance := p.Account(from)
-	s := p.sender(from, nonce)
+	s, nonce, balance := p.sender(from)
 	next := s.next(nonce)
 	for _, e := range s.waiting {
 		if e.tx.Nonce() < next {
