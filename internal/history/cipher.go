@@ -27,7 +27,7 @@ func sealedBytes(value []byte) int { return nonceBytes + len(value) + tagBytes }
 // secrets turns terms into keys and seals and opens values. It stands at one
 // epoch (use) and one height (at); it is for one goroutine.
 type secrets struct {
-	source func(epoch uint64) [32]byte
+	source Key
 	epoch  uint64
 	prf    hash.Hash // keyed by the epoch's index key, nil before the first use
 	prk    []byte    // HKDF's extract of the index key
@@ -37,15 +37,30 @@ type secrets struct {
 	nonces []byte // random and not used yet
 }
 
+// held is the index key of an epoch, which is ErrForeign when it is not held: who
+// wrote of it did not have the ledger secret.
+func held(source Key, epoch uint64) ([32]byte, error) {
+	key, err := source(epoch)
+	if err != nil {
+		return [32]byte{}, ErrForeign.From(err)
+	}
+	return key, nil
+}
+
 // use goes to an epoch.
-func (s *secrets) use(epoch uint64) (err error) {
+func (s *secrets) use(epoch uint64) error {
 	if s.prf != nil && s.epoch == epoch {
 		return nil
 	}
-	index := s.source(epoch)
+	index, err := held(s.source, epoch)
+	if err != nil {
+		return err
+	}
+	if s.prk, err = hkdf.Extract(sha256.New, index[:], nil); err != nil {
+		return ErrUnavailable.From(err)
+	}
 	s.epoch, s.prf, s.aead = epoch, hmac.New(sha256.New, index[:]), nil
-	s.prk, err = hkdf.Extract(sha256.New, index[:], nil)
-	return err
+	return nil
 }
 
 // at goes to a height of the epoch.

@@ -44,13 +44,16 @@ var (
 		"it is rebuilt from the ledger; check that the directory was not put together from two networks")
 	ErrUnavailable = problem.New("INDEX_UNAVAILABLE", "the history index cannot be read or written",
 		"check the permissions and the free space of the data directory")
-	ErrBehind = problem.New("INDEX_BEHIND", "the history index cannot be written as fast as blocks commit",
-		"it catches up from the ledger by itself; if this lasts, check the disk")
+	ErrBehind = problem.New("INDEX_BEHIND", "the history index does not hold these blocks yet",
+		"it catches up from the ledger by itself; ask again in a moment, eth_syncing tells how far it has come")
 	ErrOrder = problem.New("INDEX_ORDER", "the history index was given a block out of order",
 		"feed it from the height after its own")
 	ErrClosed = problem.New("INDEX_CLOSED", "the history index is closed",
 		"the node is stopping; ask again after its restart")
 )
+
+// errFull is the ErrBehind of a block that is not added.
+var errFull = ErrBehind.From(errors.New("its disk takes blocks more slowly than they come"))
 
 // Entry is one occurrence of a term in a block. Its position orders the
 // occurrences of one term within the block; of two at the same position the
@@ -68,10 +71,13 @@ type Found struct {
 	Value    []byte
 }
 
+// Key gives the index key of an epoch. The error says that the epoch is not held.
+type Key = func(epoch uint64) ([32]byte, error)
+
 // Options are how an index is opened. Key is required.
 type Options struct {
 	// Key is the index key of an epoch, derived from the ledger secret.
-	Key func(epoch uint64) [32]byte
+	Key Key
 	// Epoch is the epoch whose key indexes a height, never less than the one
 	// before it; nil means always 0.
 	Epoch func(height uint64) uint64
@@ -134,7 +140,7 @@ func Open(dir string, opts Options) (*Index, error) {
 		return nil, err
 	}
 	x := &Index{opts: opts, disk: disk, db: db, tail: newTail(0), room: make(chan struct{})}
-	if x.state, err = readState(db, opts.Key); err != nil {
+	if x.state, err = readState(db, opts.Key, opts.Epoch); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -213,7 +219,7 @@ func (x *Index) Add(height uint64, entries []Entry) error {
 		return ErrOrder
 	}
 	if waiting := x.waiting(); waiting > 0 && waiting+sizeOf(entries) > x.opts.TailBytes {
-		return ErrBehind
+		return errFull
 	}
 	x.state = x.state.next(height, x.opts.Epoch(height), entries, x.opts.Window)
 	x.tail.add(x.state, entries)

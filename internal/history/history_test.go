@@ -17,12 +17,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testKey is the index key of one network.
-func testKey(network byte) func(uint64) [32]byte {
-	return func(epoch uint64) [32]byte {
+func testKey(network byte) Key {
+	return func(epoch uint64) ([32]byte, error) {
 		var key [32]byte
 		key[0] = network
 		binary.BigEndian.PutUint64(key[1:], epoch)
-		return key
+		return key, nil
 	}
 }
 

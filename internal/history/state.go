@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -104,17 +105,23 @@ func (w Window) exceeds(s state) bool {
 
 // seal encodes the state under a MAC by the index key of its last epoch: only
 // the network that the index belongs to can tell it apart from noise.
-func (s state) seal(key func(epoch uint64) [32]byte) ([]byte, error) {
+func (s state) seal(key Key) ([]byte, error) {
 	body := format.Encode(s)
 	mac, err := stateMAC(key, s, body)
-	return append(mac, body...), err
-}
-
-func stateMAC(key func(epoch uint64) [32]byte, s state, body []byte) ([]byte, error) {
-	index := key(s.last().Epoch)
-	k, err := hkdf.Key(sha256.New, index[:], nil, "coco/index-state", 32)
 	if err != nil {
 		return nil, err
+	}
+	return append(mac, body...), nil
+}
+
+func stateMAC(key Key, s state, body []byte) ([]byte, error) {
+	index, err := held(key, s.last().Epoch)
+	if err != nil {
+		return nil, err
+	}
+	k, err := hkdf.Key(sha256.New, index[:], nil, "coco/index-state", 32)
+	if err != nil {
+		return nil, ErrUnavailable.From(err)
 	}
 	h := hmac.New(sha256.New, k)
 	h.Write(body)
@@ -122,7 +129,7 @@ func stateMAC(key func(epoch uint64) [32]byte, s state, body []byte) ([]byte, er
 }
 
 // openState is the inverse of seal.
-func openState(data []byte, key func(epoch uint64) [32]byte) (state, error) {
+func openState(data []byte, key Key) (state, error) {
 	var s state
 	if len(data) < sha256.Size {
 		return state{}, ErrDamaged.From(errors.New("the state is cut short"))
@@ -134,12 +141,12 @@ func openState(data []byte, key func(epoch uint64) [32]byte) (state, error) {
 	if s.Format != stateFormat {
 		return state{}, ErrDamaged.From(errors.New("the index was written in another format"))
 	}
-	if s.empty() || s.Height < s.last().First || !slices.IsSortedFunc(s.Segments, bySegment) {
+	if s.empty() || s.Height < s.last().First || !s.ordered() {
 		return state{}, ErrDamaged.From(errors.New("the state contradicts itself"))
 	}
 	want, err := stateMAC(key, s, body)
 	if err != nil {
-		return state{}, ErrUnavailable.From(err)
+		return state{}, err
 	}
 	if !hmac.Equal(mac, want) {
 		return state{}, ErrForeign
@@ -147,15 +154,19 @@ func openState(data []byte, key func(epoch uint64) [32]byte) (state, error) {
 	return s, nil
 }
 
-// bySegment orders segments; equal heights are out of order too.
-func bySegment(a, b segment) int {
-	if a.First < b.First && a.Epoch <= b.Epoch {
-		return -1
+// ordered reports that each segment begins above the one before it and is of no
+// older epoch.
+func (s state) ordered() bool {
+	for i := 1; i < len(s.Segments); i++ {
+		a, b := s.Segments[i-1], s.Segments[i]
+		if b.First <= a.First || b.Epoch < a.Epoch {
+			return false
+		}
 	}
-	return 1
+	return true
 }
 
-func readState(db *pebble.DB, key func(epoch uint64) [32]byte) (state, error) {
+func readState(db *pebble.DB, key Key, epoch func(height uint64) uint64) (state, error) {
 	segment, ok, err := lastSegment(db)
 	if err != nil || !ok {
 		return state{}, err
@@ -166,10 +177,15 @@ func readState(db *pebble.DB, key func(epoch uint64) [32]byte) (state, error) {
 	}
 	defer closer.Close()
 	s, err := openState(data, key)
-	if err == nil && s.last().First != segment {
+	switch {
+	case err != nil:
+		return state{}, err
+	case s.last().First != segment:
 		return state{}, ErrDamaged.From(errors.New("the state is of another segment"))
+	case s.last().Epoch > epoch(s.Height):
+		return state{}, ErrForeign.From(fmt.Errorf("it is of epoch %d, block %d is not", s.last().Epoch, s.Height))
 	}
-	return s, err
+	return s, nil
 }
 
 // lastSegment finds the segment of the last key, none in an empty index.

@@ -156,7 +156,7 @@ func (s *scan) full() bool { return s.limit > 0 && len(s.found) >= s.limit }
 // segment scans the heights from to to, which are in one segment.
 func (s *scan) segment(seg segment, from, to uint64) error {
 	if err := s.use(seg.Epoch); err != nil {
-		return ErrUnavailable.From(err)
+		return err
 	}
 	var lower, upper [keyBytes + 1]byte // the upper bound is exclusive: one byte after the last key
 	s.secrets.term(lower[:], s.term)

@@ -143,10 +143,10 @@ func (w *writer) store(t *tail) error {
 
 // open readies the secrets for a block of n entries.
 func (w *writer) open(n int) error {
-	err := w.secrets.use(w.state.last().Epoch)
-	if err == nil {
-		err = w.secrets.at(w.state.Height)
+	if err := w.secrets.use(w.state.last().Epoch); err != nil {
+		return err
 	}
+	err := w.secrets.at(w.state.Height)
 	if err == nil {
 		err = w.secrets.draw(w.x.opts.Random, n)
 	}
@@ -167,7 +167,7 @@ func (w *writer) put(p *posting) error {
 func (w *writer) apply() error {
 	sealed, err := w.state.seal(w.x.opts.Key)
 	if err != nil {
-		return ErrUnavailable.From(err)
+		return err
 	}
 	if err := w.batch.Set(stateKey(w.state.last().First), sealed, nil); err != nil {
 		return damaged(err)

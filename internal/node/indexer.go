@@ -53,12 +53,8 @@ type retired struct {
 func indexOptions(c Config, ring *keys.Ring, label string) history.Options {
 	return history.Options{Log: c.Logger, FS: c.IndexFS,
 		Epoch: func(uint64) uint64 { return ring.Newest(format.ServiceDomain) },
-		Key: func(epoch uint64) [32]byte {
-			key, err := ring.Derive(keys.Epoch{Domain: format.ServiceDomain, Number: epoch}, label)
-			if err != nil {
-				return [32]byte{} // an epoch that is not held indexes nothing
-			}
-			return key
+		Key: func(epoch uint64) ([32]byte, error) {
+			return ring.Derive(keys.Epoch{Domain: format.ServiceDomain, Number: epoch}, label)
 		}}
 }
 

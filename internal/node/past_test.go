@@ -15,6 +15,8 @@ import (
 
 	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/history"
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
 // payments are the heights of payments of one wei each.
@@ -203,5 +205,19 @@ func TestNoPast(t *testing.T) {
 	stop(t, n)
 	if _, err := os.Stat(c.Past.Dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder of old state: %v", err)
+	}
+}
+
+// TestIndexKeyOfAnEpochNotHeld: it is an error, never a key that all know.
+func TestIndexKeyOfAnEpochNotHeld(t *testing.T) {
+	ring := keys.NewRing(keys.Service{}, map[keys.Epoch]keys.Secret{{Domain: format.ServiceDomain, Number: 1}: keys.NewSecret()})
+	options := indexOptions(Config{}, ring, "past")
+	for epoch, is := range map[uint64]bool{0: false, 1: true, 2: false, 999: false} {
+		if _, err := options.Key(epoch); (err == nil) != is {
+			t.Errorf("epoch %d: %v", epoch, err)
+		}
+	}
+	if newest := options.Epoch(7); newest != 1 {
+		t.Errorf("the newest epoch is %d", newest)
 	}
 }

@@ -24,7 +24,7 @@ import (
 // every answer is JSON.
 func FuzzMethods(f *testing.F) {
 	l := ethereumtest.New(f)
-	index, err := history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) [32]byte { return [32]byte{1} }})
+	index, err := history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }})
 	if err != nil {
 		f.Fatal(err)
 	}

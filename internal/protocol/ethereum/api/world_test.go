@@ -71,13 +71,13 @@ func newWorld(t testing.TB) *world { return newWorldWithin(t, 0) }
 // newWorldWithin is a world that keeps old state of so many blocks, 0 for all.
 func newWorldWithin(t testing.TB, blocks uint64) *world {
 	w := &world{Ledger: ethereumtest.New(t), t: t, arrived: make(chan struct{}, 1), txs: map[sequencer.TxID]bool{}}
-	index, err := history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) [32]byte { return [32]byte{1} }})
+	index, err := history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	past, err := history.OpenPast("past", w.Store, history.PastOptions{
 		Options: history.Options{
-			FS: vfs.NewMem(), Key: func(uint64) [32]byte { return [32]byte{2} }, Window: history.Window{Blocks: blocks},
+			FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{2}, nil }, Window: history.Window{Blocks: blocks},
 		},
 		Constant: []string{evm.TableCode},
 	})

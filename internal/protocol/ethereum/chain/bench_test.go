@@ -38,7 +38,7 @@ func word(n uint64) common.Hash {
 func million(b *testing.B) (*Chain, [2]common.Address) {
 	const blocks, transactions, logs, senders = 2000, 10, 50, 50
 	l := ethereumtest.New(b)
-	index, err := history.Open(b.TempDir(), history.Options{Key: func(uint64) [32]byte { return [32]byte{1} }})
+	index, err := history.Open(b.TempDir(), history.Options{Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }})
 	if err != nil {
 		b.Fatal(err)
 	}

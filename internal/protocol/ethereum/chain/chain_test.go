@@ -35,7 +35,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{Ledger: ethereumtest.New(t), random: rand.New(rand.NewPCG(1, 2))}
 	var err error
-	if w.index, err = history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) [32]byte { return [32]byte{1} }}); err != nil {
+	if w.index, err = history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

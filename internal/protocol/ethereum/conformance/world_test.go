@@ -82,7 +82,7 @@ func newWorld(t *testing.T, dir string) *world {
 
 // indexed is the options of an index in memory.
 func indexed() history.Options {
-	return history.Options{FS: vfs.NewMem(), Key: func(uint64) [32]byte { return [32]byte{1} }}
+	return history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}
 }
 
 // Block implements chain.Blocks; the tail of the chain holds all there are.
