@@ -84,5 +84,8 @@ func (p *Past) belongs(ctx context.Context, last, head uint64, l Ledger) error {
 			return fmt.Errorf("block %d wrote other keys", last)
 		}
 	}
-	return nil
+	if hash, err = l.Hash(ctx, last); err == nil {
+		p.Confirm(last, hash) // the next block may be the first that this process hands over
+	}
+	return err
 }
