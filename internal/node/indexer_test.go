@@ -58,7 +58,7 @@ func look(t *testing.T, n *Node, told []acknowledged) (found, refused int) {
 	for _, i := range rand.Perm(len(told)) {
 		b, at, err := n.rooms.chain.Transaction(t.Context(), told[i].hash)
 		switch {
-		case errors.Is(err, chain.ErrIndexing) || errors.Is(err, history.ErrDamaged):
+		case errors.Is(err, history.ErrBehind) || errors.Is(err, history.ErrDamaged):
 			refused++
 		case err != nil || b.TxIDs[at] != told[i].tx:
 			t.Fatalf("transaction %v of %v: %v", told[i].hash, told[i].tx, err)
@@ -129,7 +129,7 @@ func TestServesWithoutAnIndex(t *testing.T) {
 	if err != nil {
 		t.Errorf("block 5: %v", err)
 	}
-	if _, err = n.rooms.chain.ByHash(t.Context(), b.Hash); !errors.Is(err, chain.ErrIndexing) {
+	if _, err = n.rooms.chain.ByHash(t.Context(), b.Hash); !errors.Is(err, history.ErrBehind) {
 		t.Errorf("block 5 by hash: %v", err)
 	}
 	disk.kind.Store("")

@@ -17,15 +17,9 @@ import (
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
-// The problems of this package.
-var (
-	// ErrUnknown says that there is no such block or transaction.
-	ErrUnknown = problem.New("NOT_FOUND", "there is no such block or transaction",
-		"check the number or hash; a transaction is found once it is committed")
-	// ErrIndexing says that the index is too far behind to answer.
-	ErrIndexing = problem.New("INDEX_BEHIND", "the history index is still being made",
-		"ask again in a moment; eth_syncing tells how far it has come")
-)
+// ErrUnknown says that there is no such block or transaction.
+var ErrUnknown = problem.New("NOT_FOUND", "there is no such block or transaction",
+	"check the number or hash; a transaction is found once it is committed")
 
 // Blocks reads committed blocks of the ledger.
 type Blocks interface {
@@ -34,7 +28,7 @@ type Blocks interface {
 
 // Index finds where terms occur; history.Index implements it. It holds all blocks
 // up to its height. One that may be made again while it is asked refuses, with
-// ErrIndexing, to find up to a height that it does not hold any more.
+// history.ErrBehind, to find up to a height that it does not hold any more.
 type Index interface {
 	Find(term []byte, from, to uint64, limit int, reverse bool) ([]history.Found, error)
 	// Height is the last height that the index holds; ok is false if it holds none.
@@ -92,7 +86,7 @@ func open(blocks Blocks, index Index) *Chain {
 	return &Chain{
 		blocks: blocks, index: index, tail: newTail(),
 		old: lru.NewCache[uint64, *ethereum.Block](decodedBlocks), hashes: lru.NewCache[uint64, common.Hash](512),
-		limits: limits{MaxLogs, MaxLogBytes, MaxScan, maxBehind}, indexing: indexing{changed: make(chan struct{})},
+		limits: limits{MaxLogs, MaxLogBytes, MaxScan, maxBehind, maxBehindBytes}, indexing: indexing{changed: make(chan struct{})},
 	}
 }
 
@@ -278,7 +272,7 @@ func (c *Chain) find(ctx context.Context, term []byte, first uint64, match func(
 	}
 	bytes := uint64(0)
 	for i, number := range slices.Backward(unread) {
-		if uint64(len(unread)-i) > c.limits.behind+1 || bytes > maxBehindBytes {
+		if uint64(len(unread)-i) > c.limits.behind+1 || bytes > c.limits.behindBytes {
 			return 0, 0, c.behind()
 		}
 		b, err := c.read(ctx, number)
@@ -308,7 +302,7 @@ func (c *Chain) unread(next uint64) (numbers []uint64, err error) {
 // occurrences asks the index.
 func (c *Chain) occurrences(term []byte, from, to uint64, limit int, reverse bool) ([]history.Found, error) {
 	found, err := c.index.Find(term, from, to, limit, reverse)
-	if errors.Is(err, ErrIndexing) {
+	if errors.Is(err, history.ErrBehind) {
 		err = c.behind()
 	}
 	return found, err

@@ -271,7 +271,7 @@ func TestLimits(t *testing.T) {
 	}
 	long.tail = newTail()
 	long.tail.push(far)
-	if _, _, err := long.Transaction(ctx, common.Hash{1}); !errors.Is(err, ErrIndexing) {
+	if _, _, err := long.Transaction(ctx, common.Hash{1}); !errors.Is(err, history.ErrBehind) {
 		t.Errorf("an index far behind: %v", err)
 	}
 	long.index, long.limits.scan = lagging{w.index, 4999}, 3

@@ -7,7 +7,7 @@
 //     the history index and the ledger; which it was cannot be told from the
 //     answer. Some heights that the index has not reached yet are read from the
 //     ledger; if they are too many, whatever may lie there is refused as
-//     ErrIndexing, and is never said not to exist.
+//     history.ErrBehind, and is never said not to exist.
 //   - Where the ledger is damaged, whatever may lie there is refused with the
 //     ledger's problem. Everything else is answered.
 //   - An answer has a bound: too wide a question is refused, not cut short, and the

@@ -33,6 +33,7 @@ const (
 type limits struct {
 	logs, bytes  int
 	scan, behind uint64
+	behindBytes  uint64
 }
 
 // ErrTooWide says that a question for logs has too large an answer.
@@ -69,7 +70,7 @@ func (f *Filter) narrow() bool {
 
 // Logs gives the logs that pass a filter, in their order: all of them, or an
 // error. A range beyond the head ends at the head. The errors are *TooWide, with
-// which come all the logs up to its block To, ErrTooWide, ErrIndexing, or of
+// which come all the logs up to its block To, ErrTooWide, history.ErrBehind, or of
 // reading. A deadline of ctx that comes too soon is a *TooWide as long as
 // something was found out.
 func (c *Chain) Logs(ctx context.Context, f Filter) ([]*types.Log, error) {

@@ -27,7 +27,7 @@ func (w *world) somewhere(t *testing.T) (c *Chain, indexed, first uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.limits = limits{logs: 1 + w.random.IntN(60), bytes: 700 + w.random.IntN(60_000), scan: 1 + w.random.Uint64N(20), behind: w.random.Uint64N(40)}
+	c.limits = limits{logs: 1 + w.random.IntN(60), bytes: 700 + w.random.IntN(60_000), scan: 1 + w.random.Uint64N(20), behind: w.random.Uint64N(40), behindBytes: maxBehindBytes}
 	for _, b := range w.blocks[first+1:] {
 		c.tail.push(b)
 	}
@@ -82,7 +82,7 @@ func TestPages(t *testing.T) {
 		}
 		logs, n, err := pages(t, c, f)
 		if gap > c.limits.behind {
-			if !errors.Is(err, ErrIndexing) {
+			if !errors.Is(err, history.ErrBehind) {
 				t.Fatalf("%d blocks are missing, at most %d are read, and the answer is %v", gap, c.limits.behind, err)
 			}
 			refused++
@@ -119,12 +119,12 @@ func TestNothingIsDenied(t *testing.T) {
 			number := b.Number()
 			hidden := missing && number >= indexed && number < first
 			got, err := c.ByHash(ctx, b.Hash)
-			if hidden != errors.Is(err, ErrIndexing) || !hidden && (err != nil || got.Number() != number) {
+			if hidden != errors.Is(err, history.ErrBehind) || !hidden && (err != nil || got.Number() != number) {
 				t.Fatalf("index %d, tail %d, %+v: block %d: %v", indexed, first, c.limits, number, err)
 			}
 			for i, r := range b.Receipts {
 				got, at, err := c.Transaction(ctx, r.TxHash)
-				if hidden != errors.Is(err, ErrIndexing) || !hidden && (err != nil || got.Number() != number || at != i) {
+				if hidden != errors.Is(err, history.ErrBehind) || !hidden && (err != nil || got.Number() != number || at != i) {
 					t.Fatalf("index %d, tail %d, %+v: transaction of %d: %v", indexed, first, c.limits, number, err)
 				}
 				if hidden {
@@ -137,7 +137,7 @@ func TestNothingIsDenied(t *testing.T) {
 				t.Fatalf("block %d: %v", number, err)
 			}
 		}
-		if _, _, err := c.Transaction(ctx, common.Hash{9}); missing != errors.Is(err, ErrIndexing) || !missing && !errors.Is(err, ErrUnknown) {
+		if _, _, err := c.Transaction(ctx, common.Hash{9}); missing != errors.Is(err, history.ErrBehind) || !missing && !errors.Is(err, ErrUnknown) {
 			t.Fatalf("index %d, tail %d, %+v: nothing is %v", indexed, first, c.limits, err)
 		}
 	}
@@ -232,7 +232,7 @@ func TestIndexMadeAgain(t *testing.T) {
 	_, _, byHash := c.Transaction(t.Context(), w.blocks[2].Receipts[0].TxHash)
 	_, byFilter := c.Logs(t.Context(), Filter{To: 5, Addresses: []common.Address{{1}}})
 	for _, err := range []error{byHash, byFilter} {
-		if !errors.Is(err, ErrIndexing) || !strings.Contains(err.Error(), "of 6 blocks are indexed, about") {
+		if !errors.Is(err, history.ErrBehind) || !strings.Contains(err.Error(), "of 6 blocks are indexed, about") {
 			t.Errorf("the answer is %v", err)
 		}
 	}
@@ -271,5 +271,32 @@ func TestIndexing(t *testing.T) {
 			t.Errorf("at %d: told of a change: %v", s.height, told)
 		}
 		busy = now
+	}
+}
+
+// A question that is refused because the missing blocks are too large is a
+// question that waits for the index.
+func TestLargeBlocks(t *testing.T) {
+	w := newWorld(t)
+	for range 10 {
+		w.commit(t, 1)
+	}
+	c, err := Open(t.Context(), w, lagging{w.index, 4}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.limits.behindBytes = 1
+	if _, busy := c.Indexing(); busy {
+		t.Error("the index is being made before anybody misses it")
+	}
+	if _, _, err := c.Transaction(t.Context(), common.Hash{1}); !errors.Is(err, history.ErrBehind) {
+		t.Errorf("nothing is %v", err)
+	}
+	if _, busy := c.Indexing(); !busy {
+		t.Error("a question is refused and nothing is being made")
+	}
+	c.index = w.index
+	if _, busy := c.Indexing(); busy {
+		t.Error("the index is complete and being made")
 	}
 }

@@ -3,6 +3,7 @@ package chain
 import (
 	"sync"
 
+	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
@@ -17,7 +18,8 @@ type Progress struct {
 func (p Progress) Percent() int { return int(p.Indexed * 100 / (p.Head + 1)) }
 
 // indexing is whether the index is being made: from when it is so far behind that
-// some question is refused until it has reached the tail.
+// every question about what it lacks is refused, or from the first that was for
+// other reasons, until it has reached the tail.
 type indexing struct {
 	mu      sync.Mutex
 	busy    bool
@@ -26,8 +28,12 @@ type indexing struct {
 }
 
 // Indexing tells how far the index has come. It is busy while it is being made:
-// only then does an answer give ErrIndexing.
-func (c *Chain) Indexing() (p Progress, busy bool) {
+// whoever is refused with history.ErrBehind finds it busy until it has reached the
+// tail, unless it did so in between.
+func (c *Chain) Indexing() (p Progress, busy bool) { return c.progress(false) }
+
+// progress is Indexing, after a question was refused or not.
+func (c *Chain) progress(refused bool) (p Progress, busy bool) {
 	i := &c.indexing
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -37,7 +43,7 @@ func (c *Chain) Indexing() (p Progress, busy bool) {
 	indexed := min(c.next(), head+1)
 	was := i.busy
 	switch {
-	case !was && indexed+c.limits.behind < first:
+	case !was && indexed < first && (refused || indexed+c.limits.behind < first):
 		i.busy, i.start = true, indexed
 	case was && indexed >= first:
 		i.busy = false
@@ -68,9 +74,9 @@ func (c *Chain) next() uint64 {
 	return 0
 }
 
-// behind is ErrIndexing with what is known of it.
+// behind is history.ErrBehind with what is known of it.
 func (c *Chain) behind() error {
-	p, _ := c.Indexing()
-	return problem.Newf(ErrIndexing.Code, ErrIndexing.Next, "%s: %d of %d blocks are indexed, about %d percent", ErrIndexing.What,
-		p.Indexed, p.Head+1, p.Percent())
+	p, _ := c.progress(true)
+	return problem.Newf(history.ErrBehind.Code, history.ErrBehind.Next,
+		"the history index is still being made: %d of %d blocks are indexed, about %d percent", p.Indexed, p.Head+1, p.Percent())
 }
