@@ -10,8 +10,8 @@ import (
 // more of them. While blocks are committed, a piece of work is followed by a pause
 // that is longer by patience times.
 type pace struct {
-	committed atomic.Int64  // when the last block was, nanoseconds since 1970
-	last      atomic.Uint64 // its last seqno
+	committed atomic.Pointer[time.Time] // when the last block was, whatever becomes of the clock
+	last      atomic.Uint64             // its last seqno
 	patience  atomic.Int64
 
 	checked time.Time // for the one who calls reach
@@ -27,7 +27,8 @@ const (
 // commit notes that a block was committed whose last record has a seqno.
 func (p *pace) commit(last uint64) {
 	p.last.Store(last)
-	p.committed.Store(time.Now().UnixNano())
+	now := time.Now()
+	p.committed.Store(&now)
 }
 
 // reach says that the work is done up to a seqno. When what is left becomes more
@@ -50,7 +51,8 @@ func (p *pace) reach(seqno uint64) {
 // yield pauses after a piece of work that took so long. The error is ctx's.
 func (p *pace) yield(ctx context.Context, took time.Duration) error {
 	pause := min(time.Duration(p.patience.Load())*took, longestPause)
-	if pause == 0 || time.Since(time.Unix(0, p.committed.Load())) > stillness {
+	last := p.committed.Load()
+	if pause == 0 || last == nil || time.Since(*last) > stillness {
 		return ctx.Err()
 	}
 	select {
