@@ -10,6 +10,8 @@ import (
 
 // Ledger is what a Past is compared with.
 type Ledger interface {
+	// Head is the height of its last block.
+	Head() uint64
 	// Hash identifies the block of a height together with all before it.
 	Hash(ctx context.Context, height uint64) ([32]byte, error)
 	// Writes lists what the block of a height wrote.
@@ -27,47 +29,33 @@ func (p *Past) Confirm(height uint64, hash [32]byte) {
 	}
 }
 
-// Compare finds out whether the images are of the ledger that ends at head, and
-// begins the window anew when they are not: the ledger may be an older copy, or one
-// that went another way since. It is asked before the first Observe.
-func (p *Past) Compare(ctx context.Context, head uint64, l Ledger) error {
-	last, ok := p.Height()
-	if !ok {
+// compare finds out whether the images are of the ledger: that may be an older copy,
+// or one that went another way since. The problem is ErrForeign when they are not.
+//
+// They name the block before their last one, so that the state from which that was
+// executed is the ledger's; an image of that state is right whichever block it was
+// made for, so only one that is missing tells that the ledger's block is another.
+func (p *Past) compare(x *Index) error {
+	l := p.opts.Ledger
+	last, ok := x.Height()
+	if !ok || l == nil {
 		return nil
 	}
-	err := p.belongs(ctx, last, head, l)
-	if err == nil || ctx.Err() != nil {
-		return ctx.Err()
+	if head := l.Head(); last > head {
+		return foreign("it knows block %d, the ledger ends at %d", last, head)
 	}
-	p.opts.Log.Warn("old state is of another ledger and is kept anew", "err", err)
-	_ = p.index.Close() // it is removed
-	index, err := p.again()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.index = index
-	return err
-}
-
-// belongs compares the images up to the height last. They name the block before
-// it, so that the state from which the last one was executed is the ledger's; an
-// image of that state is right whichever block it was made for, so only one that
-// is missing tells that the ledger's block is another.
-func (p *Past) belongs(ctx context.Context, last, head uint64, l Ledger) error {
-	if last > head {
-		return fmt.Errorf("it knows block %d, the ledger ends at %d", last, head)
-	}
-	note := p.index.Note()
+	note := x.Note()
 	if len(note) != confirmationBytes || binary.BigEndian.Uint64(note)+1 != last {
-		return fmt.Errorf("it does not name the block before %d", last)
+		return foreign("it does not name the block before %d", last)
 	}
-	hash, err := l.Hash(ctx, last-1)
+	hash, err := l.Hash(p.ctx, last-1)
 	if err != nil {
 		return err
 	}
 	if hash != [32]byte(note[8:]) {
-		return fmt.Errorf("block %d has another hash", last-1)
+		return foreign("block %d has another hash", last-1)
 	}
-	writes, err := l.Writes(ctx, last)
+	writes, err := l.Writes(p.ctx, last)
 	if err != nil {
 		return err
 	}
@@ -76,16 +64,19 @@ func (p *Past) belongs(ctx context.Context, last, head uint64, l Ledger) error {
 		if name == nil {
 			continue
 		}
-		found, err := p.index.Find(append(name[:len(name):len(name)], w.Key...), last, last, 1, false)
+		found, err := x.Find(append(name[:len(name):len(name)], w.Key...), last, last, 1, false)
 		if err != nil {
 			return err
 		}
 		if len(found) == 0 {
-			return fmt.Errorf("block %d wrote other keys", last)
+			return foreign("block %d wrote other keys", last)
 		}
 	}
-	if hash, err = l.Hash(ctx, last); err == nil {
+	if hash, err = l.Hash(p.ctx, last); err == nil {
 		p.Confirm(last, hash) // the next block may be the first that this process hands over
 	}
 	return err
 }
+
+// foreign is the problem of images that are another ledger's.
+func foreign(format string, args ...any) error { return ErrForeign.From(fmt.Errorf(format, args...)) }

@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -41,6 +42,15 @@ func newDisk(fs vfs.FS, log *slog.Logger) *disk {
 
 // MkdirAll makes the index's directory, which the engine syncs into its parent.
 func (d *disk) MkdirAll(dir string, _ os.FileMode) error { return d.FS.MkdirAll(dir, 0o700) }
+
+// Lock names a lock that another holds for what it is: nothing is wrong with the index.
+func (d *disk) Lock(name string) (io.Closer, error) {
+	lock, err := d.FS.Lock(name)
+	if err != nil {
+		return nil, ErrUnavailable.From(err)
+	}
+	return lock, nil
+}
 
 // Create waits before the next try when the last one failed.
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {

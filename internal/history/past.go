@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/problem"
@@ -22,7 +23,14 @@ type PastOptions struct {
 	// Constant names the tables whose entries never change once they are written.
 	// They need no before-images and are read as they are now.
 	Constant []string
+	// Ledger is what the images are compared with; nil compares them with nothing.
+	Ledger Ledger
+
+	pause time.Duration // before what failed is tried again at first; 0 means a second
 }
+
+// longPause is the longest pause before what failed is tried again.
+const longPause = time.Minute
 
 // Past gives the state as it was after older blocks. For each block it keeps what
 // every key that the block wrote held before: the state after a block is what the
@@ -38,6 +46,9 @@ type Past struct {
 	opts    PastOptions
 	names   [][]byte // by table: what a term of it begins with, nil for a constant one
 	quiet   uint64   // the height from which a lost window is worth a line in the log; Observe's own
+	useless bool     // the files are to be removed; for whoever opens the index alone
+	ctx     context.Context
+	stop    context.CancelFunc
 	renewal sync.WaitGroup
 
 	mu     sync.Mutex
@@ -47,20 +58,24 @@ type Past struct {
 }
 
 // NewPast makes a Past that keeps nothing: it gives the newest state alone.
-func NewPast(store *kv.Store) *Past { return &Past{store: store} }
+func NewPast(store *kv.Store) *Past { return &Past{store: store, stop: func() {}} }
 
 // OpenPast opens the past of a store in a directory of its own, and makes it anew
-// when it is damaged or another network's. Whoever opens it hands it the images of
-// each block (Kept) before the block is published, and compares it with the ledger
-// (Compare) before the first.
-func OpenPast(dir string, store *kv.Store, opts PastOptions) (*Past, error) {
+// when it is damaged, another network's or another ledger's. Where it cannot be
+// opened now this is tried again until Close, and nothing is kept meanwhile. Whoever
+// opens it hands it the images of each block (Observe) before the block is published.
+func OpenPast(dir string, store *kv.Store, opts PastOptions) *Past {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	if opts.TailBytes == 0 {
 		opts.TailBytes = 32 << 20
 	}
+	if opts.pause == 0 {
+		opts.pause = time.Second
+	}
 	p := &Past{store: store, dir: dir, opts: opts, names: [][]byte{nil}}
+	p.ctx, p.stop = context.WithCancel(context.Background())
 	for _, t := range store.Tables() {
 		var name []byte
 		if !slices.Contains(opts.Constant, t.Name) {
@@ -68,23 +83,61 @@ func OpenPast(dir string, store *kv.Store, opts PastOptions) (*Past, error) {
 		}
 		p.names = append(p.names, name)
 	}
-	var err error
-	p.index, err = Open(dir, opts.Options)
-	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign) {
-		opts.Log.Warn("old state cannot be read; it is kept anew", "err", err)
-		p.index, err = p.again()
-	}
+	x, err := p.open()
 	if err != nil {
-		return nil, err
+		p.renewal.Go(func() { p.settle(nil, err) })
 	}
-	return p, nil
+	p.index = x
+	return p
 }
 
-func (p *Past) again() (*Index, error) {
+// open opens the index if it is good, and an empty one when its files are of no
+// use. Another error leaves them as they are.
+func (p *Past) open() (*Index, error) {
+	if !p.useless {
+		x, err := p.openKept()
+		if p.useless = useless(err); !p.useless {
+			return x, err
+		}
+		p.opts.Log.Warn("old state is of no use and is kept anew", "err", err)
+	}
 	if err := Remove(p.dir, p.opts.FS); err != nil {
 		return nil, err
 	}
+	p.useless = false
 	return Open(p.dir, p.opts.Options)
+}
+
+// openKept opens the index and compares it with the ledger.
+func (p *Past) openKept() (*Index, error) {
+	x, err := Open(p.dir, p.opts.Options)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.compare(x); err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
+}
+
+// useless reports that an index with this error has to be removed.
+func useless(err error) bool { return errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign) }
+
+// settle takes an index into service, which it opens again and again while that
+// fails. Blocks that came meanwhile are a gap to Observe.
+func (p *Past) settle(x *Index, err error) {
+	for pause := p.opts.pause; err != nil; pause = min(2*pause, longPause) {
+		p.opts.Log.Warn("old state is not kept; trying again", "in", pause, "err", err)
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		x, err = p.open()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.index = x
 }
 
 // Height is the height up to which images are kept, and false when there are none.
@@ -180,7 +233,7 @@ func (p *Past) Live() {
 	p.live = true
 }
 
-// renew makes the index anew, in the background. Until that is done nothing is kept.
+// renew opens the index again, in the background. Until that is done nothing is kept.
 func (p *Past) renew(x *Index, cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,17 +241,11 @@ func (p *Past) renew(x *Index, cause error) {
 		return
 	}
 	p.index = nil
-	p.opts.Log.Warn("old state cannot be read or written; it is kept anew", "err", cause)
+	p.opts.Log.Warn("old state cannot be read or written; it is opened again", "err", cause)
 	p.renewal.Go(func() {
-		_ = x.Close() // it is removed
-		again, err := p.again()
-		if err != nil {
-			p.opts.Log.Warn("old state is not kept until the next start", "err", err)
-			return
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.index = again
+		_ = x.Close() // what is not on disk is a gap, as is the block that failed
+		p.useless = useless(cause)
+		p.settle(p.open())
 	})
 }
 
@@ -215,6 +262,7 @@ func (p *Past) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	p.stop()
 	p.renewal.Wait()
 	if p.index == nil {
 		return nil

@@ -172,6 +172,9 @@ func readState(db *pebble.DB, key Key, epoch func(height uint64) uint64) (state,
 		return state{}, err
 	}
 	data, closer, err := db.Get(stateKey(segment))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return state{}, ErrDamaged.From(errors.New("the state is missing"))
+	}
 	if err != nil {
 		return state{}, damaged(err)
 	}

@@ -60,32 +60,28 @@ func openStore(dir string, disk *disk, windowed bool) (*pebble.DB, error) {
 		}
 	}
 	db, err := pebble.Open(dir, opts)
+	// What neither the system nor the lock refused, the engine found in the files.
+	var system syscall.Errno
 	switch {
 	case err == nil:
 		return db, nil
-	case isUnavailable(err):
-		return nil, ErrUnavailable.From(err)
-	default:
+	case isDamage(err) || !errors.As(err, &system) && !errors.Is(err, ErrUnavailable):
 		return nil, ErrDamaged.From(err)
+	default:
+		return nil, ErrUnavailable.From(err)
 	}
 }
 
-// isUnavailable tells an environment that refuses from an index that is wrong.
-func isUnavailable(err error) bool {
-	for _, e := range []error{fs.ErrPermission, syscall.ENOSPC, syscall.EROFS, syscall.EDQUOT, syscall.EMFILE, syscall.ENOTDIR, syscall.EAGAIN, syscall.EIO} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
+// isDamage tells an index that is wrong, or of which files are missing, from all
+// that an environment can refuse.
+func isDamage(err error) bool { return pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) }
 
 // damaged is the problem for an error of the engine while it is open.
 func damaged(err error) error {
-	if isUnavailable(err) {
-		return ErrUnavailable.From(err)
+	if isDamage(err) {
+		return ErrDamaged.From(err)
 	}
-	return ErrDamaged.From(err)
+	return ErrUnavailable.From(err)
 }
 
 // drop deletes the segments before a height and gives their files back. Nothing

@@ -182,9 +182,7 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 		return nil, err
 	}
 	n.index.moved = n.rooms.chain.IndexMoved
-	if err := n.openPast(ctx, ring, base.line.Head.Height); err != nil {
-		return nil, err
-	}
+	n.openPast(ring, base.line.Head.Height)
 	defer n.past.Live()
 	n.restored = base.line.Head.Height
 	n.followers = []sequencer.Follower{n.tiles, n.rooms.chain, n.index, confirmer{n.past}}

@@ -19,28 +19,26 @@ type Past struct {
 	Bytes  uint64 // of the files that they take, about
 }
 
-// openPast opens the old states and makes sure that they are of this ledger. From
-// then on they follow the state, which stands at a height of the ledger.
-func (n *Node) openPast(ctx context.Context, ring *keys.Ring, height uint64) (err error) {
+// openPast opens the old states. They follow the state, which stands at a height of
+// the ledger, from now on, or as soon as they can be opened: no trouble with them
+// keeps a node from starting.
+func (n *Node) openPast(ring *keys.Ring, height uint64) {
 	c := n.config
 	if c.Past.Blocks == 0 {
 		n.past = history.NewPast(n.state)
-		return history.Remove(c.Past.Dir, c.IndexFS)
+		if err := history.Remove(c.Past.Dir, c.IndexFS); err != nil {
+			c.Logger.Warn("old state that is not wanted any more is still there", "err", err)
+		}
+		return
 	}
-	options := history.PastOptions{Options: indexOptions(c, ring, "past"), Constant: []string{evm.TableCode}}
+	options := history.PastOptions{Options: indexOptions(c, ring, "past"), Constant: []string{evm.TableCode}, Ledger: former{n}}
 	options.Log = c.Logger.With("index", "past")
 	options.Window = history.Window{Blocks: c.Past.Blocks, Bytes: c.Past.Bytes}
-	if n.past, err = history.OpenPast(c.Past.Dir, n.state, options); err != nil {
-		return err
-	}
-	if err := n.past.Compare(ctx, n.log.Head().Height, former{n}); err != nil {
-		return err
-	}
+	n.past = history.OpenPast(c.Past.Dir, n.state, options)
 	if last, ok := n.past.Height(); height > 0 && (!ok || last < height) {
 		c.Logger.Warn("old state is not there and is kept anew", "from", height)
 	}
 	n.state.Observe(n.past.Observe)
-	return nil
 }
 
 // closePast closes the old states. Those that the disk did not take are kept anew
@@ -56,6 +54,8 @@ func (n *Node) closePast() error {
 
 // former shows the ledger to the past.
 type former struct{ node *Node }
+
+func (f former) Head() uint64 { return f.node.log.Head().Height }
 
 func (f former) Hash(ctx context.Context, height uint64) ([32]byte, error) {
 	b, err := f.node.archive.Block(ctx, height)

@@ -180,7 +180,7 @@ func TestPastOfAnotherLedger(t *testing.T) {
 	}
 	n, log := startLogged(t, Default(older))
 	other.check(t, n)
-	if text := "old state is of another ledger"; !strings.Contains(log.String(), text) {
+	if text := "old state is of no use and is kept anew"; !strings.Contains(log.String(), text) {
 		t.Errorf("the log does not say %q:\n%s", text, log)
 	}
 	stop(t, n)
@@ -219,5 +219,37 @@ func TestIndexKeyOfAnEpochNotHeld(t *testing.T) {
 	}
 	if newest := options.Epoch(7); newest != 1 {
 		t.Errorf("the newest epoch is %d", newest)
+	}
+}
+
+// TestPastThatCannotBeOpened: a file lies in its place until somebody removes it;
+// the node starts, and keeps old state from then on.
+func TestPastThatCannotBeOpened(t *testing.T) {
+	dir := t.TempDir()
+	c := Default(dir)
+	if err := os.MkdirAll(filepath.Dir(c.Past.Dir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.Past.Dir, []byte("a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, dir)
+	defer stop(t, n)
+	var paid payments
+	paid.pay(t, n, 3)
+	paid.check(t, n)
+	if oldest, head := n.past.Oldest(), n.rooms.chain.Head().Number(); oldest != head {
+		t.Errorf("state is kept from block %d, the latest is %d", oldest, head)
+	}
+	if err := os.Remove(c.Past.Dir); err != nil {
+		t.Fatal(err)
+	}
+	for ok := false; !ok; _, ok = n.past.Height() {
+		paid.pay(t, n, 1)
+	}
+	paid.pay(t, n, 3)
+	paid.check(t, n)
+	if oldest, head := n.past.Oldest(), n.rooms.chain.Head().Number(); oldest >= head {
+		t.Errorf("state is kept from block %d only, the latest is %d", oldest, head)
 	}
 }

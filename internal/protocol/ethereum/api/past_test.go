@@ -98,10 +98,7 @@ func TestLatestIsOneBlock(t *testing.T) {
 // Where old state is not kept, the state waits for its block.
 func TestLatestWaits(t *testing.T) {
 	w := newWorld(t)
-	past, err := history.OpenPast("past", w.Store, history.PastOptions{Options: history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	past := history.OpenPast("past", w.Store, history.PastOptions{Options: history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}})
 	a := &API{Config: Config{Chain: w.chain, Store: w.Store, Machine: w.Machine, Past: past}}
 	committed := w.Commit(t)
 	ctx, cancel := context.WithCancel(t.Context())

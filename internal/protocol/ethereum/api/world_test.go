@@ -75,15 +75,12 @@ func newWorldWithin(t testing.TB, blocks uint64) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	past, err := history.OpenPast("past", w.Store, history.PastOptions{
+	past := history.OpenPast("past", w.Store, history.PastOptions{
 		Options: history.Options{
 			FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{2}, nil }, Window: history.Window{Blocks: blocks},
 		},
 		Constant: []string{evm.TableCode},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.Store.Observe(past.Observe)
 	past.Live()
 	if w.chain, err = chain.Open(t.Context(), w, index, 0); err != nil {

@@ -74,10 +74,7 @@ func newForeign(genesis *core.Genesis) (*foreign, *ethereum.Block, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	past, err := history.OpenPast("past", store, history.PastOptions{Options: indexed(), Constant: []string{evm.TableCode}})
-	if err != nil {
-		return nil, nil, err
-	}
+	past := history.OpenPast("past", store, history.PastOptions{Options: indexed(), Constant: []string{evm.TableCode}})
 	store.Observe(past.Observe)
 	machine, err := evm.NewRules(store, evm.Rules{Config: genesis.Config, Paid: true})
 	if err != nil {

@@ -1,0 +1,139 @@
+package history
+
+import (
+	"errors"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// sick is a disk that answers everything with one error while it is set.
+type sick struct{ errno atomic.Uintptr }
+
+func (s *sick) MaybeError(errorfs.Op) error {
+	if n := s.errno.Load(); n != 0 {
+		return syscall.Errno(n)
+	}
+	return nil
+}
+
+func (s *sick) String() string { return "sick disk" }
+
+// opened waits until a past has an index.
+func opened(t *testing.T, p *Past) {
+	t.Helper()
+	for range 60_000 {
+		if p.current() != nil {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("old state was not opened again")
+}
+
+// grown is a chronicle of twenty blocks whose past is closed.
+func grown(t *testing.T, fs vfs.FS) *chronicle {
+	c := newChronicle(fs, Window{Blocks: 100})
+	do(t, c.start(-1))
+	for range 20 {
+		do(t, c.commit(map[string]string{"a": string(rune('a' + len(c.blocks)))}))
+	}
+	do(t, c.past.Close())
+	return c
+}
+
+// TestPastThatCannotBeOpened: a disk that refuses for whatever reason leaves the
+// files alone and a store with its newest state; when it is well the window is back.
+func TestPastThatCannotBeOpened(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC, syscall.EACCES, syscall.EINTR} {
+		disk := &sick{}
+		c := grown(t, errorfs.Wrap(vfs.NewMem(), disk))
+		disk.errno.Store(uintptr(errno))
+		do(t, c.start(19))
+		if _, err := c.past.At(3); !errors.Is(err, ErrPast) {
+			t.Errorf("%v: block 3 is %v", errno, err)
+		}
+		do(t, c.read(19, "a"))
+		disk.errno.Store(0)
+		opened(t, c.past)
+		do(t, c.read(3, "a"))
+		do(t, c.past.Close())
+	}
+}
+
+// TestPastMissesBlocks: blocks that came while it could not be opened end the window.
+func TestPastMissesBlocks(t *testing.T) {
+	disk := &sick{}
+	c := grown(t, errorfs.Wrap(vfs.NewMem(), disk))
+	disk.errno.Store(uintptr(syscall.EMFILE))
+	do(t, c.load(19))
+	c.opts.pause = time.Hour
+	c.past = OpenPast(c.dir, c.store, c.opts)
+	c.store.Observe(c.past.Observe)
+	do(t, c.commit(map[string]string{"a": "missed"}))
+	disk.errno.Store(0)
+	do(t, c.past.Close()) // which does not wait for the hour
+
+	c.opts.pause = time.Millisecond
+	do(t, c.start(20))
+	opened(t, c.past)
+	do(t, c.commit(map[string]string{"a": "x"}))
+	if _, err := c.past.At(3); !errors.Is(err, ErrPast) {
+		t.Errorf("block 3 behind the gap is %v", err)
+	}
+	do(t, c.read(20, "a"))
+	do(t, c.past.Close())
+}
+
+// TestPastWithoutItsLedger: a ledger that cannot be read now speaks against nothing.
+func TestPastWithoutItsLedger(t *testing.T) {
+	c := grown(t, vfs.NewMem())
+	c.trouble, c.opts.pause = errors.New("not now"), time.Hour
+	do(t, c.load(19))
+	c.past = OpenPast(c.dir, c.store, c.opts)
+	if _, err := c.past.At(3); !errors.Is(err, ErrPast) {
+		t.Errorf("block 3 is %v", err)
+	}
+	do(t, c.past.Close())
+	c.trouble = nil
+	do(t, c.start(19))
+	do(t, c.read(3, "a"))
+	do(t, c.past.Close())
+}
+
+// TestPastIsRenewedUntilItIs: one try that fails is not the last.
+func TestPastIsRenewedUntilItIs(t *testing.T) {
+	disk := &sick{}
+	c := grown(t, errorfs.Wrap(vfs.NewMem(), disk))
+	do(t, c.start(19))
+	disk.errno.Store(uintptr(syscall.EIO))
+	c.past.renew(c.past.current(), ErrDamaged)
+	do(t, c.commit(map[string]string{"a": "missed"}))
+	time.Sleep(5 * time.Millisecond) // some tries
+	disk.errno.Store(0)
+	opened(t, c.past)
+	do(t, c.commit(map[string]string{"a": "x"}))
+	do(t, c.read(20, "a"))
+	do(t, c.past.Close())
+}
+
+// TestHeldIndexIsNotDamaged: an index that is open already, or a disk that refuses,
+// says nothing against the files.
+func TestHeldIndexIsNotDamaged(t *testing.T) {
+	dir := t.TempDir()
+	x, err := Open(dir, Options{Key: testKey(1)})
+	do(t, err)
+	if _, err := Open(dir, Options{Key: testKey(1)}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("an index that is open: %v", err)
+	}
+	do(t, x.Close())
+	for _, errno := range []syscall.Errno{syscall.ENFILE, syscall.ENOMEM, syscall.EINTR, syscall.EBUSY} {
+		if err := damaged(errno); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+}
