@@ -280,36 +280,35 @@ func (x *Index) Find(term []byte, from, to uint64, limit int, reverse bool) ([]F
 	}
 	x.mu.RUnlock()
 
+	var found []Found
 	// Blocks only ever move from the tail to the store, and the tail was read
 	// first: what is not in it is in the store by now. Whatever has reached the
 	// store since lies at or above first and is left out.
-	stored := func(found []Found) ([]Found, error) {
-		if from >= first || limit > 0 && len(found) >= limit {
-			return found, nil
+	full := func() bool { return limit > 0 && len(found) >= limit }
+	stored := func() error {
+		if from >= first || full() {
+			return nil
 		}
 		older, err := x.find(state, term, from, min(to, first-1), max(limit-len(found), 0), reverse)
-		return append(found, older...), err
+		found = append(found, older...)
+		return err
 	}
-	var found []Found
-	var err error
 	if !reverse {
-		found, err = stored(nil)
-		for _, v := range recent {
-			found = append(found, v.find(from, to)...)
+		if err := stored(); err != nil {
+			return nil, err
 		}
 	} else {
-		for _, v := range slices.Backward(recent) {
-			part := v.find(from, to)
-			slices.Reverse(part)
-			found = append(found, part...)
+		slices.Reverse(recent)
+	}
+	for _, v := range recent {
+		if !full() {
+			found = append(found, v.find(from, to, max(limit-len(found), 0), reverse)...)
 		}
-		found, err = stored(found)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if limit > 0 && len(found) > limit {
-		found = found[:limit]
+	if reverse {
+		if err := stored(); err != nil {
+			return nil, err
+		}
 	}
 	return found, nil
 }

@@ -81,23 +81,49 @@ func (t *tail) view(term []byte) view {
 	return view{term: term, postings: t.postings, newest: newest}
 }
 
-// find gives the occurrences at heights from to to, in order.
-func (v view) find(from, to uint64) []Found {
-	var found []Found
+// find gives the occurrences at heights from to to, limited and ordered as
+// Index.Find says.
+func (v view) find(from, to uint64, limit int, reverse bool) []Found {
+	var kept []*posting // newest first
+	block := 0          // where the postings of the block at hand begin
 	for i := v.newest; i >= 0; i = v.postings[i].earlier {
 		p := &v.postings[i]
 		if p.height < from {
 			break
 		}
-		if p.height <= to && string(p.Term) == string(v.term) {
-			found = append(found, Found{Height: p.height, Position: p.Position, Value: slices.Clone(p.Value)})
+		if p.height > to || string(p.Term) != string(v.term) {
+			continue
 		}
+		if block < len(kept) && kept[block].height != p.height {
+			kept = settle(kept, block)
+			if limit > 0 && reverse && len(kept) >= limit {
+				break
+			} else if limit > 0 && len(kept) >= 2*limit { // the oldest count
+				kept = append(kept[:0], kept[len(kept)-limit:]...)
+			}
+			block = len(kept)
+		}
+		kept = append(kept, p)
 	}
-	// Newest first so far: of two at one place the first is the one that counts.
-	slices.SortStableFunc(found, byPlace)
-	return slices.CompactFunc(found, func(a, b Found) bool { return byPlace(a, b) == 0 })
+	kept = settle(kept, block)
+	if !reverse {
+		slices.Reverse(kept)
+	}
+	if limit > 0 {
+		kept = kept[:min(limit, len(kept))]
+	}
+	found := make([]Found, len(kept))
+	for i, p := range kept {
+		found[i] = Found{Height: p.height, Position: p.Position, Value: slices.Clone(p.Value)}
+	}
+	return found
 }
 
-func byPlace(a, b Found) int {
-	return cmp.Or(cmp.Compare(a.Height, b.Height), cmp.Compare(a.Position, b.Position))
+// settle orders the postings of one block, which come newest first, from the last
+// position to the first: of two at one position the first that came counts.
+func settle(kept []*posting, block int) []*posting {
+	of := kept[block:]
+	slices.SortStableFunc(of, func(a, b *posting) int { return cmp.Compare(b.Position, a.Position) })
+	of = slices.CompactFunc(of, func(a, b *posting) bool { return a.Position == b.Position })
+	return kept[:block+len(of)]
 }
