@@ -6,7 +6,9 @@
 // It promises that a block is found at the moment Add returns, that an answer
 // holds nothing but what was added, and that no term and no value reaches the
 // disk in plaintext: keys are a PRF of the term, values are sealed, and nothing
-// is compressed. Hosts can see how often a term recurs.
+// is compressed. A host sees no more than the shape: how often a term recurs
+// within an epoch, at which heights and positions, which stand in the
+// keys as they are, and how long each value is.
 //
 // An index may have a window: it then drops its oldest blocks. Past keeps the
 // state of older blocks in such a one.

@@ -38,8 +38,9 @@ const longPause = time.Minute
 // written since.
 //
 // The images are entries of an Index with a window, so that they are bounded in
-// blocks and bytes, cost no memory, and are not legible on disk. Whatever goes
-// wrong with it, commits go on: the window then begins anew.
+// blocks and bytes, and are not legible on disk: a host sees at which heights a key
+// changed, whether it was there before, and how long its value was, not which key.
+// Whatever goes wrong with it, commits go on: the window then begins anew.
 type Past struct {
 	store   *kv.Store
 	dir     string
