@@ -226,7 +226,7 @@ func TestSimulateErrors(t *testing.T) {
 		{"init code", []any{record{"calls": []any{record{"input": "0x" + strings.Repeat("00", 49153)}}}}, nil, `{"code":-38025,"message":"err: max initcode size exceeded`},
 		{"two fees", call(record{"gasPrice": "0x1", "maxFeePerGas": "0x1"}), nil, `{"code":-32000,"message":"both gasPrice and`},
 		{"tip above cap", call(record{"maxFeePerGas": "0x1", "maxPriorityFeePerGas": "0x2"}), valid, `{"code":-32602,"message":"err: max priority fee per gas higher`},
-		{"gas of all calls", []any{record{"stateOverrides": record{burning.Hex(): record{"code": "0x5b5f56"}}, "calls": []any{record{"to": burning, "gas": "0x3000000"}}}}, nil,
+		{"gas of all calls", []any{record{"stateOverrides": record{burning.Hex(): record{"code": "0x62ffffff51"}}, "calls": []any{record{"to": burning, "gas": "0x3000000"}}}}, nil,
 			`"error":{"message":"out of gas (gas limit was capped by the RPC server's global gas cap)","code":-32015}`},
 		{"unknown block", nil, nil, `{"code":-32000,"message":"header not found"}`},
 	} {
@@ -259,13 +259,13 @@ func TestSimulateBounds(t *testing.T) {
 // gas is bounded, and with it its time and its room in memory.
 func TestSimulateSystemCalls(t *testing.T) {
 	w := newWorld(t)
-	loop := "0x5b5f56"
+	burn := "0x6237900051500000" // spends its gas on memory, then succeeds
 	for name, system := range map[string]common.Address{
 		"beacon roots": params.BeaconRootsAddress, "history": params.HistoryStorageAddress, "consolidations": params.ConsolidationQueueAddress,
 	} {
-		state := record{system.Hex(): record{"code": loop}}
-		if name == "consolidations" { // spends its gas on memory, then succeeds
-			state = record{params.WithdrawalQueueAddress.Hex(): record{"code": "0x00"}, system.Hex(): record{"code": "0x6237900051500000"}}
+		state := record{system.Hex(): record{"code": burn}}
+		if name == "consolidations" {
+			state[params.WithdrawalQueueAddress.Hex()] = record{"code": "0x00"}
 		}
 		blocks := []any{record{"stateOverrides": state}, record{"blockOverrides": record{"number": "0x100"}}}
 		contains(t, w.call("eth_simulateV1", simulationOf(blocks)), `{"code":-38026,"message":"the calls that begin and end blocks use too much gas: `)
