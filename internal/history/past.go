@@ -84,11 +84,10 @@ func OpenPast(dir string, store *kv.Store, opts PastOptions) *Past {
 		}
 		p.names = append(p.names, name)
 	}
-	x, err := p.open()
-	if err != nil {
+	var err error
+	if p.index, err = p.open(); err != nil {
 		p.renewal.Go(func() { p.settle(nil, err) })
 	}
-	p.index = x
 	return p
 }
 

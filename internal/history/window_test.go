@@ -176,16 +176,16 @@ func TestPastFullDisk(t *testing.T) {
 	do(t, c.start(-1))
 	x := c.past.current()
 	x.disk.retry = time.Millisecond
-	write := func() {
-		do(t, c.commit(map[string]string{"a": fmt.Sprint(len(c.blocks)), "b": strings.Repeat("b", 1000)}))
+	write := func(size int) {
+		do(t, c.commit(map[string]string{"a": fmt.Sprint(len(c.blocks)), "b": strings.Repeat("b", size)}))
 	}
 	for range 10 {
-		write()
+		write(1000)
 	}
 	do(t, c.read(3, "a"))
 	full.full.Store(true)
-	for range 1000 {
-		write()
+	for range 1000 { // far more than the engine and the tail take in memory
+		write(20_000)
 	}
 	newest := len(c.blocks) - 1
 	if oldest, _ := c.kept(); oldest < 100 {
@@ -197,8 +197,8 @@ func TestPastFullDisk(t *testing.T) {
 	do(t, c.read(newest, "a"))
 	full.full.Store(false)
 	do(t, x.Room(t.Context()))
-	write()
-	write()
+	write(1000)
+	write(1000)
 	oldest, newer := c.kept()
 	if oldest >= newer {
 		t.Fatal("nothing is kept although the disk takes it")
