@@ -7,6 +7,7 @@ import "crypto/sha512"
 const (
 	purposeGenesis  = "coco/genesis/1"
 	purposeRecovery = "coco/recovery/1"
+	purposeJoin     = "coco/join/1"
 )
 
 // GenesisBinding is what the first node's evidence speaks for: the service and
@@ -25,6 +26,39 @@ type GenesisBinding struct {
 type RecoveryBinding struct {
 	GenesisBinding
 	OldHead [32]byte // header hash of the last block before the recovery
+}
+
+// JoinBinding is what the evidence of a node that asks to join speaks for.
+type JoinBinding struct {
+	Service     [16]byte
+	Mode        string
+	NodeKey     []byte // SPKI, ECDSA P-256
+	NodeHPKEKey []byte // X25519 public key
+	// Session ties the evidence to the TLS session in which it was sent, so that
+	// nobody passes on another node's: the exported keying material of 32 bytes
+	// under the label JoinLabel, without context (RFC 8446 section 7.5).
+	Session [32]byte
+}
+
+// JoinLabel is the label of the TLS exporter that JoinBinding.Session comes from.
+const JoinLabel = "EXPORTER-coco-join"
+
+type joinForm struct {
+	_           struct{} `cbor:",toarray"`
+	Purpose     string
+	Service     [16]byte
+	Mode        string
+	NodeKey     []byte
+	NodeHPKEKey []byte
+	Session     [32]byte
+}
+
+// ReportData is SHA-512(CBOR["coco/join/1", service id, mode, node key, node
+// HPKE key, session]).
+func (b JoinBinding) ReportData() ReportData {
+	return sha512.Sum512(encode(joinForm{
+		Purpose: purposeJoin, Service: b.Service, Mode: b.Mode, NodeKey: b.NodeKey, NodeHPKEKey: b.NodeHPKEKey, Session: b.Session,
+	}))
 }
 
 type genesisForm struct {

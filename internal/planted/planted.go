@@ -20,10 +20,18 @@ const (
 	IgnoreTornTail      Bug = "ignore-torn-tail"      // leave the bytes behind the log's end in place
 	ApplyTwice          Bug = "apply-twice"           // apply a block's write set a second time at restart
 	ReuseNonce          Bug = "reuse-nonce"           // seal sections with a constant nonce
+	VoteTwice           Bug = "vote-twice"            // grant a second candidate a vote in one term
+	OneOfJointPair      Bug = "one-of-joint-pair"     // count only the incoming configuration of a joint pair
+	AcceptWrongBlock    Bug = "accept-wrong-block"    // followers do not check root, links and signature of a block
+	ForwardTwice        Bug = "forward-twice"         // a request that is forwarded again is executed again
+	StaleLinearizable   Bug = "stale-linearizable"    // a linearizable read does not ask the other nodes
+	UnverifiedSnapshot  Bug = "unverified-snapshot"   // a joiner uses a snapshot without the ledger's receipt
+	LoseVote            Bug = "lose-vote"             // a restarted node goes on under its old raft id without term and vote
 )
 
 // All lists every planted bug.
 var All = []Bug{
 	AckBeforeSync, PublishBeforeCommit, SkipDirectorySync, ResealInOneView,
 	AcceptWrongRoot, IgnoreTornTail, ApplyTwice, ReuseNonce,
+	VoteTwice, OneOfJointPair, AcceptWrongBlock, ForwardTwice, StaleLinearizable, UnverifiedSnapshot, LoseVote,
 }

@@ -1,10 +1,16 @@
 package format
 
+import (
+	"encoding/binary"
+	"fmt"
+)
+
 // Tables and keys of the public documents. Each is written once, by the record
 // kind that introduces it.
 const (
 	TableService = "public:coco.service" // key "genesis", "recovery", "snapshot"
 	TableFormat  = "public:coco.gov.format"
+	TableNodes   = "public:coco.gov.nodes" // key: NodeKey of the raft id; value: CBOR NodeInfo
 	KeyGenesis   = "genesis"
 	KeyRecovery  = "recovery"
 	KeySnapshot  = "snapshot"
@@ -38,6 +44,51 @@ type Node struct {
 	HPKEKey     []byte // X25519 public key: secrets are sealed to it
 	Endorsement []byte
 }
+
+// NodeStatus is where a node stands in the network.
+type NodeStatus uint64
+
+// The statuses, in the order in which a node goes through them.
+const (
+	NodePending NodeStatus = 1 // known, waits for the members' vote
+	NodeLearner NodeStatus = 2 // trusted with the secrets; receives the log
+	NodeVoter   NodeStatus = 3 // counts for commits and may lead
+	NodeRetired NodeStatus = 4 // never takes part again
+)
+
+func (s NodeStatus) String() string {
+	switch s {
+	case NodePending:
+		return "pending"
+	case NodeLearner:
+		return "learner"
+	case NodeVoter:
+		return "voter"
+	case NodeRetired:
+		return "retired"
+	}
+	return fmt.Sprintf("status %d", uint64(s))
+}
+
+// NodeInfo is what the ledger says of a node: the value under its raft id in
+// TableNodes. Genesis and recovery write their node as a voter, and a recovery
+// writes every other node as retired; after that only membership records change
+// the table.
+type NodeInfo struct {
+	_       struct{} `cbor:",toarray"`
+	Node    Node
+	Status  NodeStatus
+	Address string // host:port where other nodes reach it
+	Client  string // host:port where clients reach it, for people; may be empty
+	// Evidence is bound by attest.JoinBinding; nil for a node that genesis or a
+	// recovery introduced, whose document has it.
+	Evidence []byte
+	Session  Hash // what the evidence is bound to of the TLS session of the join; zero like Evidence
+}
+
+// NodeKey is the key of a raft id in TableNodes: 8 bytes, big-endian, so that
+// ids are in order.
+func NodeKey(raftID uint64) []byte { return binary.BigEndian.AppendUint64(nil, raftID) }
 
 // Secrets publishes what binds the key bundle without opening it.
 type Secrets struct {
@@ -99,6 +150,17 @@ type RaftConfig struct {
 // configuration.
 type ConfigChange struct {
 	_      struct{} `cbor:",toarray"`
-	Type   uint64   // raftpb.ConfChangeType: 0 voter, 1 remove, 3 learner
+	Type   uint64   // ChangeVoter, ChangeRemove or ChangeLearner
 	RaftID uint64
 }
+
+// What a ConfigChange does; the numbers are raftpb.ConfChangeType's.
+const (
+	ChangeVoter   = 0
+	ChangeRemove  = 1
+	ChangeLearner = 3
+)
+
+// EnterJoint is the Transition of an entry that enters a joint configuration
+// which only another entry leaves (raftpb.ConfChangeTransitionJointExplicit).
+const EnterJoint = 2

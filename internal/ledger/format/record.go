@@ -15,6 +15,7 @@ const (
 	KindTransaction RecordKind = 2 // one executed transaction of one or several protocols
 	KindRecovery    RecordKind = 3 // the only record of a network's first block after all its nodes ended
 	KindSnapshot    RecordKind = 4 // evidence of a snapshot
+	KindMembership  RecordKind = 5 // nodes join, are promoted, retire; writes TableNodes and nothing else
 )
 
 // Record is one transaction as stored: a clear prelude, a public section, and
