@@ -1,0 +1,215 @@
+package membership
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdh"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/proof"
+)
+
+// Network is the network as a node sees it.
+type Network interface {
+	// Leader is the raft id of the primary, 0 when none is known.
+	Leader() uint64
+	// Members are the nodes of the committed ledger.
+	Members() lineage.Members
+	// Record submits a record and waits until it is committed.
+	Record(context.Context, *envelope.Draft) error
+	// Head is the height of the committed ledger and the index of its entry.
+	Head() (height, index uint64)
+	// Match is how far a node's log is known to go, and whether it was heard of
+	// within an election timeout. Only the primary knows.
+	Match(raftID uint64) (index uint64, active bool)
+	// Transfer hands leadership to the best other voter and waits until this node
+	// leads no more.
+	Transfer(context.Context) error
+}
+
+// Keeper is the primary's part in membership. Any node may have one; on those
+// that do not lead it refuses.
+type Keeper struct {
+	ID     uint64 // this node's raft id
+	Bundle *keys.Bundle
+	// Export seals the bundle to a node's key, bound to a context.
+	Export  func(to *ecdh.PublicKey, context []byte) ([]byte, error)
+	Rule    Rule
+	Network Network
+	Clock   func() time.Time
+	// Lag is how many entries a node may be behind when it becomes a voter.
+	Lag uint64
+
+	mu sync.Mutex // one change at a time
+}
+
+func (k *Keeper) leads() error {
+	if k.Network.Leader() != k.ID {
+		return ErrNotPrimary
+	}
+	return nil
+}
+
+// Admit takes a node in, or says how far it got when it asked before. key is the
+// SHA-256 of the key that holds the session.
+func (k *Keeper) Admit(ctx context.Context, r *Request, key, session format.Hash) (*Answer, error) {
+	if err := k.leads(); err != nil {
+		return nil, err
+	}
+	if err := r.valid(); err != nil {
+		return nil, err
+	}
+	if format.Sum(r.Key) != key {
+		return nil, ErrRefused.From(fmt.Errorf("the session is held by another key than the node's"))
+	}
+	status, err := k.Rule.Judge(r, session, k.Clock())
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	members := k.Network.Members()
+	known := k.byKey(members, r.Key)
+	if known == nil {
+		if known, err = k.introduce(ctx, members, r, status, session); err != nil {
+			return nil, err
+		}
+	}
+	return k.answer(known)
+}
+
+func (k *Keeper) byKey(members lineage.Members, key []byte) *format.NodeInfo {
+	for _, n := range members.All() {
+		if bytes.Equal(n.Node.Key, key) {
+			return n
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) introduce(ctx context.Context, members lineage.Members, r *Request, status format.NodeStatus, session format.Hash) (*format.NodeInfo, error) {
+	id := members.Highest() + 1
+	endorsement, err := proof.Endorse(k.Bundle.ServiceKey, proof.Subject{
+		Service: k.Bundle.Service.ID, Mode: k.Bundle.Service.Mode, Purpose: proof.PurposeNode, Key: r.Key, Number: id})
+	if err != nil {
+		return nil, err
+	}
+	n := &format.NodeInfo{Node: format.Node{RaftID: id, Key: r.Key, HPKEKey: r.HPKEKey, Endorsement: endorsement},
+		Status: status, Address: r.Address, Client: r.Client, Evidence: r.Evidence, Session: session}
+	return n, k.record(ctx, n)
+}
+
+// answer tells a node where it stands, and once it is trusted, everything.
+func (k *Keeper) answer(n *format.NodeInfo) (*Answer, error) {
+	a := &Answer{Status: n.Status, RaftID: n.Node.RaftID, Peers: k.peers(n.Node.RaftID)}
+	if n.Status != format.NodeLearner && n.Status != format.NodeVoter {
+		return a, nil
+	}
+	to, err := ecdh.X25519().NewPublicKey(n.Node.HPKEKey)
+	if err != nil {
+		return nil, ErrRefused.From(err)
+	}
+	if a.Secrets, err = k.Export(to, context256(k.Bundle.Service.ID, n.Node.Key)); err != nil {
+		return nil, err
+	}
+	a.Height, a.Index = k.Network.Head()
+	return a, nil
+}
+
+// context256 is what sealed secrets are bound to: the service and the node.
+func context256(service format.ServiceID, key []byte) []byte {
+	sum := format.Sum([]byte("coco/join/secrets/1"), service[:], key)
+	return sum[:]
+}
+
+func (k *Keeper) peers(but uint64) []Peer {
+	var peers []Peer
+	for _, n := range k.Network.Members().All() {
+		if n.Status == format.NodeVoter && n.Node.RaftID != but {
+			peers = append(peers, Peer{RaftID: n.Node.RaftID, Address: n.Address})
+		}
+	}
+	return peers
+}
+
+// Promote makes a learner a voter, and retires the processes before it on its
+// directory, unless one of them is still heard of.
+func (k *Keeper) Promote(ctx context.Context, raftID uint64, p *Promotion) error {
+	if err := k.leads(); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	members := k.Network.Members()
+	n := members.Get(raftID)
+	switch {
+	case n == nil || n.Status == format.NodePending || n.Status == format.NodeRetired:
+		return ErrUnknownNode.From(fmt.Errorf("node %d is not a learner", raftID))
+	case n.Status == format.NodeVoter:
+		return nil
+	}
+	_, head := k.Network.Head()
+	if match, active := k.Network.Match(raftID); !active || match+k.Lag < head {
+		return ErrBehind.From(fmt.Errorf("node %d has %d of %d entries", raftID, match, head))
+	}
+	changed := []*format.NodeInfo{with(n, format.NodeVoter)}
+	for _, id := range p.Replaces {
+		old := members.Get(id)
+		if old == nil || old.Status == format.NodeRetired || id == raftID || id == k.ID {
+			continue
+		}
+		if _, active := k.Network.Match(id); !active {
+			changed = append(changed, with(old, format.NodeRetired))
+		}
+	}
+	return k.record(ctx, changed...)
+}
+
+// Retire ends a node's part in the network. A primary hands leadership over
+// first, so that it never seals its own retirement, and says ErrNotPrimary.
+func (k *Keeper) Retire(ctx context.Context, raftID uint64) error {
+	if err := k.leads(); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	members := k.Network.Members()
+	n := members.Get(raftID)
+	voters := members.IDs(format.NodeVoter)
+	switch {
+	case n == nil:
+		return ErrUnknownNode.From(fmt.Errorf("node %d", raftID))
+	case n.Status == format.NodeRetired:
+		return nil
+	case len(voters) == 1 && voters[0] == raftID:
+		return ErrLastVoter
+	case raftID == k.ID:
+		if err := k.Network.Transfer(ctx); err != nil {
+			return err
+		}
+		return ErrNotPrimary
+	}
+	return k.record(ctx, with(n, format.NodeRetired))
+}
+
+func with(n *format.NodeInfo, status format.NodeStatus) *format.NodeInfo {
+	changed := *n
+	changed.Status = status
+	return &changed
+}
+
+func (k *Keeper) record(ctx context.Context, nodes ...*format.NodeInfo) error {
+	slices.SortFunc(nodes, func(a, b *format.NodeInfo) int { return int(a.Node.RaftID) - int(b.Node.RaftID) })
+	d := &envelope.Draft{Kind: format.KindMembership}
+	for _, n := range nodes {
+		d.Public = append(d.Public, format.Write{Table: format.TableNodes, Key: format.NodeKey(n.Node.RaftID), Value: format.Encode(n)})
+	}
+	return k.Network.Record(ctx, d)
+}
