@@ -53,8 +53,12 @@ func (l *Log) Append(entries []format.Entry) error {
 // endBefore is the log's end as it is or will be when it ends before index.
 func (l *Log) endBefore(index uint64) (chain, error) {
 	end := l.end
-	if index == 0 || index > end.index+1 {
+	first := l.First()
+	switch {
+	case index == 0 || index > end.index+1:
 		return end, orderProblem("entry %d is appended after entry %d", index, end.index)
+	case index < first:
+		return end, orderProblem("entry %d is appended to a log that begins at %d", index, first)
 	}
 	if index == end.index+1 {
 		return end, nil
@@ -64,13 +68,15 @@ func (l *Log) endBefore(index uint64) (chain, error) {
 		return end, err
 	}
 	defer h.release()
-	before := chain{blocks: end.blocks}
+	before := chain{blocks: end.blocks, loose: end.loose}
 	if height, ok := h.heightFrom(index); ok {
 		before.blocks = height
 	}
 	before.index = index - 1
-	if before.term, err = l.Term(index - 1); err != nil {
-		return end, err
+	if index > first { // the term before the beginning is not known; any may follow
+		if before.term, err = l.Term(index - 1); err != nil {
+			return end, err
+		}
 	}
 	if before.prefix, err = l.Prefix(index - 1); err != nil {
 		return end, err

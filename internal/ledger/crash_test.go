@@ -21,6 +21,7 @@ type witness struct {
 	acked   []format.Entry            // what must be there after a crash
 	current []format.Entry            // what the log should hold
 	ends    []chain
+	atMost  int // entries that can be there, after a cut with nothing behind it
 
 	vote, asked [2]uint64 // acknowledged, and being asked for
 }
@@ -41,7 +42,20 @@ func (w *witness) append(l *Log, from uint64, n int, next func() format.Entry) e
 		w.current, w.ends = append(w.current, e), append(w.ends, w.end)
 		w.written[e.Index] = append(w.written[e.Index], e)
 	}
+	w.atMost = len(w.current)
 	return l.Append(w.current[from-1:])
+}
+
+// cut drops what lies behind an entry, for good once it is done.
+func (w *witness) cut(l *Log, last int) error {
+	w.end = w.ends[last]
+	w.current, w.ends = w.current[:last:last], w.ends[:last+1:last+1]
+	w.acked = w.acked[:min(len(w.acked), last)]
+	err := l.Cut(uint64(last))
+	if err == nil {
+		w.atMost = last
+	}
+	return err
 }
 
 func (w *witness) sync(l *Log) error {
@@ -89,7 +103,7 @@ func (w *witness) workload(l *Log, seed uint64) error {
 	for range 14 {
 		var err error
 		next := uint64(len(w.current)) + 1
-		switch random.IntN(6) {
+		switch random.IntN(7) {
 		case 0, 1:
 			err = w.append(l, next, 1+random.IntN(4), entry)
 		case 2:
@@ -104,6 +118,9 @@ func (w *witness) workload(l *Log, seed uint64) error {
 			err = w.setVote(l, w.term, uint64(random.IntN(3)))
 		case 5:
 			err = w.sync(l)
+		case 6:
+			floor := w.floor()
+			err = w.cut(l, floor+random.IntN(len(w.current)-floor+1))
 		}
 		if err != nil {
 			return err
@@ -117,6 +134,9 @@ func (w *witness) check(d disk.FS, l *Log) error {
 	last := l.Head().LastIndex
 	if last < uint64(len(w.acked)) {
 		return fmt.Errorf("%d entries were acknowledged, %d are there", len(w.acked), last)
+	}
+	if last > uint64(w.atMost) {
+		return fmt.Errorf("%d entries are there, the log was cut to %d", last, w.atMost)
 	}
 	var c chain
 	for index := uint64(1); index <= last; index++ {

@@ -50,14 +50,16 @@ func FuzzOpen(f *testing.F) {
 // goesOn checks that a log is whole and takes entries.
 func goesOn(t *testing.T, d disk.FS, l *Log) {
 	t.Helper()
-	var c chain
-	for index := uint64(1); index <= l.Head().LastIndex; index++ {
+	prefix, err := l.Prefix(l.First() - 1)
+	must(t, err)
+	c := chain{position: position{l.First() - 1, prefix}, loose: l.First() > 1}
+	for index := l.First(); index <= l.Head().LastIndex; index++ {
 		e := mustEntry(t, l, index)
 		s, err := c.next(e)
 		must(t, err)
 		c = s.after
 	}
-	if c.term >= 1<<63 {
+	if c.term >= 1<<63 || c.index >= 1<<63 {
 		return
 	}
 	w := &writer{end: c}

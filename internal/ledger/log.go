@@ -87,14 +87,13 @@ type Head struct {
 // Log is the log on disk. One goroutine appends; all other methods are safe for
 // concurrent use.
 type Log struct {
-	fs       disk.FS
-	dir      string
-	options  Options
-	vote     *voteFile
-	shelf    *shelf
-	verified uint64        // index from which Open verified everything
-	wake     chan struct{} // tells the zeroing goroutine that space runs out
-	stopped  sync.WaitGroup
+	fs      disk.FS
+	dir     string
+	options Options
+	vote    *voteFile
+	shelf   *shelf
+	wake    chan struct{} // tells the zeroing goroutine that space runs out
+	stopped sync.WaitGroup
 
 	// writing is held while the log's end changes, flushing while the open
 	// chunk is synced or replaced; taken in this order, and before mu.
@@ -105,16 +104,20 @@ type Log struct {
 
 	cuts atomic.Uint64 // times that the log got shorter
 
-	mu      sync.RWMutex // guards what follows
-	chunks  []*chunk     // the last one is open; copied when it gets shorter
-	open    *handle      // of the open chunk; its table changes
-	space   *space
-	end     chain
-	synced  chain
-	torn    bool
-	damage  []*Damage
-	failure *problem.Error
-	closed  bool
+	adopting sync.Mutex // held while an older chunk is taken in
+
+	mu       sync.RWMutex // guards what follows
+	first    uint64       // index at which the log begins
+	verified uint64       // index from which everything was verified
+	chunks   []*chunk     // the last one is open; copied when it changes in front or gets shorter
+	open     *handle      // of the open chunk; its table changes
+	space    *space
+	end      chain
+	synced   chain
+	torn     bool
+	damage   []*Damage
+	failure  *problem.Error
+	closed   bool
 }
 
 // Open opens the log in a directory, or makes it. It fails with ErrCorrupt, and
@@ -125,18 +128,19 @@ func Open(f disk.FS, dir string, o Options) (*Log, error) {
 	if err != nil {
 		return nil, readProblem(o.Vote, err)
 	}
-	scan := &scan{fs: f, synced: ballot.synced}
+	scan := &scan{fs: f, synced: ballot.synced, lowest: ballot.first}
 	if err := scan.run(dir, o.VerifyFrom); err != nil {
 		if problem.CodeOf(err) != ErrCorrupt.Code {
 			err = readProblem(dir, err)
 		}
 		return nil, err
 	}
-	if !voted && scan.end.index > 0 {
+	if !voted && (scan.end.index > 0 || scan.torn()) {
 		return nil, ErrCorrupt.From(&Damage{Chunk: path.Base(o.Vote), Reason: "the ledger has entries, but Raft's term and vote are missing"})
 	}
 	l := &Log{fs: f, dir: dir, options: o, shelf: newShelf(f, o.OpenChunks), wake: make(chan struct{}, 1),
-		end: scan.end, synced: scan.end, torn: scan.torn(), damage: scan.damage, verified: scan.verified}
+		end: scan.end, synced: scan.end, torn: scan.torn(), damage: scan.damage,
+		first: scan.lowest, verified: scan.verified}
 	if err := l.start(scan, ballot); err != nil {
 		return nil, writeProblem(err)
 	}
@@ -235,6 +239,8 @@ func (l *Log) SetVote(term, vote uint64) error {
 func (l *Log) Close() error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	l.adopting.Lock()
+	defer l.adopting.Unlock()
 	l.mu.Lock()
 	failed, closed := l.failure != nil, l.closed
 	l.mu.Unlock()

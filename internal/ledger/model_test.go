@@ -145,6 +145,14 @@ func TestModel(t *testing.T) {
 					m.append(t, rapid.Uint64Range(1, uint64(len(m.entries))).Draw(t, "from"))
 				}
 			},
+			"cut": func(t *rapid.T) {
+				last := rapid.IntRange(0, len(m.entries)).Draw(t, "last")
+				if err := m.log.Cut(uint64(last)); err != nil {
+					t.Fatal(err)
+				}
+				m.entries, m.ends = m.entries[:last:last], m.ends[:last+1:last+1]
+				m.synced = min(m.synced, uint64(last))
+			},
 			"sync": func(t *rapid.T) {
 				if err := m.log.Sync(); err != nil {
 					t.Fatal(err)

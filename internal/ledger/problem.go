@@ -22,6 +22,8 @@ var (
 		"this is a fault of the node; keep its data and report it")
 	ErrAbsent = problem.New("LEDGER_ABSENT", "the ledger has no such entry",
 		"ask for an entry up to the ledger's last")
+	errFetching = problem.New(ErrAbsent.Code, "this part of the ledger is still being fetched from other nodes",
+		"ask again later, or ask a node that has it")
 	ErrClosed = problem.New("LEDGER_CLOSED", "the ledger is closed",
 		"the node is stopping; ask again when it runs")
 )

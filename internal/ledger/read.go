@@ -157,7 +157,7 @@ func (l *Log) unreadable(first uint64, offset int64, index, cuts uint64, err err
 	return newChunk("", first).damaged(offset, index, index, err.Error())
 }
 
-// Term is an entry's term; that of index 0, before the log, is 0.
+// Term is an entry's term; that of index 0, before the ledger, is 0.
 func (l *Log) Term(index uint64) (uint64, error) {
 	if index == 0 {
 		return 0, nil
@@ -224,15 +224,8 @@ func (l *Log) IndexOf(height uint64) (uint64, bool) {
 	l.mu.RUnlock()
 
 	closed := chunks[:len(chunks)-1]
-	var failed error
-	at := sort.Search(len(closed), func(i int) bool {
-		first, err := l.shelf.firstHeight(closed[i])
-		if err != nil {
-			failed = err
-		}
-		return first > height
-	}) - 1
-	if failed != nil || at < 0 {
+	at, ok := l.lastFrom(closed, height)
+	if !ok {
 		return 0, false
 	}
 	h, err := l.find(closed[at].first)
@@ -245,6 +238,30 @@ func (l *Log) IndexOf(height uint64) (uint64, bool) {
 	return h.block(height)
 }
 
+// lastFrom finds the last of some closed chunks that is known to begin at or
+// below a height. Chunks that do not tell are passed over: the block is in one of
+// them if it is not in the one that is found.
+func (l *Log) lastFrom(closed []*chunk, height uint64) (at int, ok bool) {
+	low, high := 0, len(closed) // those before low are done with, those from high on begin behind
+	for low < high {
+		mid := (low + high) / 2
+		probe, first := mid, uint64(0)
+		err := errFrame
+		for ; probe < high; probe++ {
+			if first, err = l.shelf.firstHeight(closed[probe]); err == nil {
+				break
+			}
+		}
+		switch {
+		case err != nil || first > height:
+			high = mid
+		default:
+			at, ok, low = probe, true, probe+1
+		}
+	}
+	return at, ok
+}
+
 // find gives the acquired handle of the chunk that holds an entry. The table of
 // the open chunk is read under l.mu only.
 func (l *Log) find(index uint64) (*handle, error) {
@@ -253,9 +270,13 @@ func (l *Log) find(index uint64) (*handle, error) {
 		l.mu.RUnlock()
 		return nil, ErrClosed
 	}
-	if index == 0 || index > l.end.index {
+	if index < l.first || index > l.end.index {
+		first, last := l.first, l.end.index
 		l.mu.RUnlock()
-		return nil, absent(index, l.end.index)
+		if 0 < index && index < first {
+			return nil, missing(index, first)
+		}
+		return nil, absent(index, last)
 	}
 	for _, d := range l.damage {
 		if d.First <= index && index <= d.Last {
@@ -290,6 +311,11 @@ func (l *Log) find(index uint64) (*handle, error) {
 // chunkOf is the number of the chunk that holds an entry; it wants the lock.
 func (l *Log) chunkOf(index uint64) int {
 	return max(sort.Search(len(l.chunks), func(i int) bool { return l.chunks[i].first > index })-1, 0)
+}
+
+// missing says that an entry lies before the log's beginning.
+func missing(index, first uint64) error {
+	return errFetching.From(fmt.Errorf("entry %d, the log begins at %d", index, first))
 }
 
 func absent(index, last uint64) error {

@@ -14,6 +14,7 @@ import (
 type scan struct {
 	fs     disk.FS
 	synced position // known durable, from the vote file
+	lowest uint64   // index at which the log begins, from there too
 
 	chunks []*chunk // that hold the log, in order
 	end    chain    // the log's end
@@ -38,24 +39,51 @@ func (s *scan) closed() bool { return s.last == nil || s.last.len() > 0 && s.end
 // holds index from. It verifies at least the last two chunks: the older of them
 // is closed, so that the height is known.
 func (s *scan) run(dir string, from uint64) error {
+	s.lowest = max(s.lowest, 1)
 	found, err := listChunks(s.fs, dir)
 	if err != nil {
 		return err
 	}
+	// What lies before the beginning was fetched but never adopted.
+	found = slices.DeleteFunc(found, func(c *chunk) bool { return c.first < s.lowest })
 	start := max(len(found)-2, 0)
 	for start > 0 && found[start].first > max(from, 1) {
 		start--
 	}
 	if start > 0 {
-		if err := s.startAt(found, start); err != nil {
-			return err
-		}
+		err = s.startAt(found, start)
+	} else {
+		err = s.startFirst(found)
+	}
+	if err != nil {
+		return err
 	}
 	s.chunks, s.verified = found, s.end.index+1
 	if err := s.walkFrom(start); err != nil {
 		return err
 	}
 	return s.judge(start)
+}
+
+// startFirst takes the position before the log's first entry from the vote file
+// or, when that is further on, from the first frame.
+func (s *scan) startFirst(found []*chunk) error {
+	if s.lowest == 1 {
+		return nil
+	}
+	s.end = chain{position: position{s.lowest - 1, s.synced.prefix}, loose: true}
+	switch {
+	case s.synced.index == s.lowest-1:
+		return nil
+	case s.synced.index < s.lowest, len(found) == 0, found[0].first != s.lowest:
+		return corrupt(newChunk("", s.lowest), 0, s.lowest, badFrame("the file is missing"))
+	}
+	head, err := firstHead(s.fs, found[0])
+	if errors.Is(err, errFrame) {
+		return corrupt(found[0], 0, s.lowest, err)
+	}
+	s.end.prefix = head.Previous
+	return err
 }
 
 // startAt takes the position before a chunk from the chunk itself, and looks at
@@ -82,8 +110,8 @@ func (s *scan) startAt(found []*chunk, start int) error {
 			return err
 		}
 	}
-	if first := found[0].first; first > 1 {
-		s.damage = append(s.damage, &Damage{Chunk: newChunk("", 1).base(), First: 1, Last: first - 1, Reason: "the file is missing"})
+	if first := found[0].first; first > s.lowest {
+		s.damage = append(s.damage, &Damage{Chunk: newChunk("", s.lowest).base(), First: s.lowest, Last: first - 1, Reason: "the file is missing"})
 	}
 	return nil
 }

@@ -16,14 +16,14 @@ import (
 // is ctx's or that of a disk that does not read.
 func (l *Log) VerifyOlder(ctx context.Context, progress func(done, total int)) ([]*Damage, error) {
 	l.mu.RLock()
-	total := l.chunkOf(l.verified)
+	verified, total := l.verified, l.chunkOf(l.verified)
 	chunks := l.chunks[:total+1]
 	found := append([]*Damage(nil), l.damage...)
 	l.mu.RUnlock()
 	if total == 0 {
 		return found, nil
 	}
-	anchor, err := l.Prefix(l.verified - 1)
+	anchor, err := l.Prefix(verified - 1)
 	if err != nil {
 		return found, err
 	}

@@ -19,7 +19,8 @@ import (
 //
 //	0  magic "coV0"     4  CRC-32C u32 of the slot with this field zero
 //	8  sequence u64     16 term u64      24 vote u64
-//	32 synced index u64 40 prefix hash after that entry, then zeros
+//	32 synced index u64 40 prefix hash after that entry
+//	72 index u64 at which the log begins, 0 for the ledger's first; then zeros
 //
 // with integers big-endian. Slot sequence mod 2 holds it; the higher sequence counts.
 const (
@@ -46,6 +47,7 @@ type ballot struct {
 	term     uint64
 	vote     uint64
 	synced   position
+	first    uint64 // where the log begins, 0 for 1
 }
 
 func (b *ballot) encode() []byte {
@@ -56,6 +58,7 @@ func (b *ballot) encode() []byte {
 	binary.BigEndian.PutUint64(slot[24:], b.vote)
 	binary.BigEndian.PutUint64(slot[32:], b.synced.index)
 	copy(slot[40:], b.synced.prefix[:])
+	binary.BigEndian.PutUint64(slot[72:], b.first)
 	binary.BigEndian.PutUint32(slot[4:], crc32.Checksum(slot, castagnoli))
 	return slot
 }
@@ -71,6 +74,7 @@ func decodeSlot(slot []byte, at uint64) (ballot, bool) {
 	b.vote = binary.BigEndian.Uint64(slot[24:])
 	b.synced.index = binary.BigEndian.Uint64(slot[32:])
 	copy(b.synced.prefix[:], slot[40:])
+	b.first = binary.BigEndian.Uint64(slot[72:])
 	whole := string(b.encode()) == string(slot)
 	return b, whole && b.sequence > 0 && b.sequence%voteSlots == at
 }
@@ -190,6 +194,37 @@ func (v *voteFile) lower(synced position) error {
 	defer v.mu.Unlock()
 	b := v.ballot
 	b.synced = synced
+	return v.twice(b)
+}
+
+// begin makes durable that the log begins at an entry, in both slots. synced, if
+// not nil, is the entry before it.
+func (v *voteFile) begin(first uint64, synced *position) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	b := v.ballot
+	b.first = first
+	if synced != nil {
+		b.synced = *synced
+	}
+	return v.twice(b)
+}
+
+// reset makes durable that nobody was voted for in term, in both slots.
+func (v *voteFile) reset(term uint64) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	b := v.ballot
+	if term < b.term {
+		return orderProblem("a vote file of term %d goes back to term %d", b.term, term)
+	}
+	b.term, b.vote = term, 0
+	return v.twice(b)
+}
+
+// twice writes both slots, so that the loss of one does not bring back what the
+// other said. It wants the lock.
+func (v *voteFile) twice(b ballot) error {
 	if err := v.write(b); err != nil {
 		return err
 	}
