@@ -4,6 +4,7 @@ import (
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/proof"
 )
 
@@ -19,8 +20,8 @@ type Slot struct {
 	Random     format.Hash // unpredictable before the previous block was sealed
 }
 
-// Protocol is a protocol room as the sequencer needs it. Methods are called
-// from one goroutine.
+// Protocol is a protocol room as the sequencer needs it. One method is called at
+// a time.
 type Protocol interface {
 	// Effect names the protocol in the records it takes part in.
 	Effect() format.Effect
@@ -49,10 +50,23 @@ type Part interface {
 
 // Request is one admitted request.
 type Request struct {
+	// ID names the request: two with the same ID are the same one, and its record
+	// has it as native id. A request that is executed by the node that got it, and
+	// there alone, may do without.
+	ID []byte
+	// View, when it is not 0, is the only view in which the request may be
+	// executed. Whoever looked for an earlier execution among what was published
+	// before the view began can so be sure that there is none.
+	View     uint64
 	Protocol string // the Effect's protocol
 	Bytes    []byte // as the client sent it; becomes part of the sealed record
 	Caller   []byte // as the server established it
 	Decoded  any    // what the protocol made of Bytes at admission
+	Trace    string // trace context (W3C traceparent), "" for none
+	// Notify, when it is set, is called when the request has a TxID and when its
+	// outcome is known, after the ticket's channel was closed. It is called from
+	// the goroutine that found out, and so it must be quick and submit nothing.
+	Notify func(*Ticket)
 }
 
 // Result is what executing a request gave.
@@ -70,6 +84,8 @@ type Committed struct {
 	// Artefacts holds, by protocol, what Part.Close gave. It is nil for a block
 	// that this process did not execute.
 	Artefacts map[string]any
+	// Raft is the configuration of consensus behind the block.
+	Raft lineage.Config
 }
 
 // Follower is told of every committed block in order of height, after its state

@@ -1,11 +1,11 @@
 package sequencer
 
 import (
+	"cmp"
 	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/coco-consortium/coco/internal/consensus"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
@@ -33,135 +33,6 @@ func (f *flight) end(err error) {
 	}
 }
 
-// turn follows changes of leadership: it leaves a view that ended and begins the
-// view that this node may seal in.
-func (s *Sequencer) turn() {
-	s.mu.Lock()
-	view := s.leading
-	if view != s.opened {
-		view = 0 // its first entry is not committed yet
-	}
-	if view == s.view {
-		s.mu.Unlock()
-		return
-	}
-	head := s.head.Clone()
-	s.mu.Unlock()
-	s.abandon(ErrNotCommitted)
-	s.view = 0
-	if view == 0 {
-		return
-	}
-	s.overtake(head)
-	s.view = view
-	if s.Opening == nil || s.serving() {
-		s.serve()
-		return
-	}
-	if s.begun {
-		s.Fail(errOpening)
-		return
-	}
-	s.begun = true
-	if err := s.begin(); err != nil {
-		s.Fail(err)
-		return
-	}
-	draft, err := s.run(s.open, &Request{Decoded: s.Opening})
-	if err != nil {
-		s.Fail(err)
-		return
-	}
-	s.open.drafts, s.open.tickets = append(s.open.drafts, draft), append(s.open.tickets, nil)
-	s.seal()
-}
-
-// overtake starts from the committed head: the first entry of the new view is
-// committed behind it, so blocks sealed before and not committed never will be.
-func (s *Sequencer) overtake(head lineage.Head) {
-	s.mu.Lock()
-	lost := s.flying
-	s.flying = nil
-	s.history = s.history.truncate(head.Seqno)
-	s.last = head.Seqno
-	s.mu.Unlock()
-	s.inFlight.Store(0)
-	s.Store.Rollback(head.Height)
-	for _, p := range s.Protocols {
-		p.Rollback(head.Height)
-	}
-	for _, f := range lost {
-		f.end(ErrNotCommitted)
-	}
-	s.tail = head
-	s.chunkUsed = s.ChunkUsed()
-}
-
-// abandon drops the open block. Its requests were never proposed.
-func (s *Sequencer) abandon(reason error) {
-	b := s.open
-	if b == nil {
-		return
-	}
-	s.open = nil
-	b.state.Discard()
-	for _, p := range s.Protocols {
-		p.Rollback(b.slot.Height - 1)
-	}
-	for _, t := range b.tickets {
-		if t != nil {
-			t.end(reason)
-		}
-	}
-}
-
-func (s *Sequencer) serving() bool {
-	select {
-	case <-s.ready:
-		return true
-	default:
-		return false
-	}
-}
-
-// executing reports whether requests may be executed now.
-func (s *Sequencer) executing() bool {
-	return s.view != 0 && s.serving() && (s.open == nil || !s.open.full(&s.Limits))
-}
-
-// due reports whether the open block is to be sealed now: when the log writer is
-// free, though under load not more often than the pace; when it is full, as long
-// as few enough blocks are in flight.
-func (s *Sequencer) due() bool {
-	if s.open == nil || len(s.open.drafts) == 0 {
-		return false
-	}
-	if s.open.full(&s.Limits) {
-		return int(s.inFlight.Load()) < s.Limits.InFlight
-	}
-	return s.inFlight.Load() == 0 && s.untilPace() <= 0
-}
-
-func (s *Sequencer) untilPace() time.Duration {
-	if !s.crowded {
-		return 0
-	}
-	return s.Limits.Pace - time.Since(s.sealed)
-}
-
-// sealWhenDue seals the open block if it is due, or says how long to wait for
-// the pace; zero means that an event will come.
-func (s *Sequencer) sealWhenDue() time.Duration {
-	if s.due() {
-		s.seal()
-		return 0
-	}
-	if s.open != nil && len(s.open.drafts) > 0 && s.inFlight.Load() == 0 {
-		return max(s.untilPace(), time.Microsecond)
-	}
-	return 0
-}
-
 // seal ends the open block, signs it on the very tail of the log and proposes
 // it. A refusal ends the view: there is never a second block for its height.
 func (s *Sequencer) seal() {
@@ -177,7 +48,7 @@ func (s *Sequencer) seal() {
 			section = append(section, envelope.SectionPart{Protocol: name, Data: data})
 		}
 	}
-	records := sealRecords(b)
+	records := s.sealRecords(b)
 	f := &flight{artefacts: artefacts, tickets: b.tickets, head: lineage.Head{Tree: s.tail.Tree.Clone()},
 		block: &envelope.Block{Section: section, Records: records}}
 	stored := make([][]byte, len(records))
@@ -214,9 +85,9 @@ func (s *Sequencer) seal() {
 	if h.ChunkEnd {
 		s.chunkUsed = 0
 	}
-	s.sealed, s.crowded = time.Now(), len(records) > 1
+	s.sealed, s.crowded = s.Clock(), len(records) > 1
 	if planted.Is(planted.PublishBeforeCommit) {
-		_ = s.publish(&format.Entry{Index: f.index, Term: f.term})
+		_ = s.publish(&format.Entry{Index: f.index, Term: f.term}, f)
 	}
 }
 
@@ -258,11 +129,6 @@ func (s *Sequencer) refused(b *block, err error) {
 		s.leading = 0
 		s.mu.Unlock()
 	}
-	for _, t := range b.tickets {
-		if t != nil {
-			t.end(ErrNotCommitted)
-		}
-	}
 	s.mu.Lock()
 	head := s.head.Clone()
 	for len(s.flying) > 0 && s.flying[len(s.flying)-1].head.Height >= b.slot.Height {
@@ -274,20 +140,24 @@ func (s *Sequencer) refused(b *block, err error) {
 	}
 	s.history, s.last = s.history.truncate(head.Seqno), head.Seqno
 	s.mu.Unlock()
-	s.Store.Rollback(head.Height)
-	for _, p := range s.Protocols {
-		p.Rollback(head.Height)
+	s.rollback(head)
+	s.leave()
+	for _, t := range b.tickets {
+		if t != nil {
+			t.end(ErrNotCommitted)
+		}
 	}
-	s.tail = head
-	s.view = 0
+	if s.begun && !s.serving() {
+		s.Fail(errOpening)
+	}
 	s.signal()
 }
 
-// sealRecords seals a block's drafts, on all processors when there are many.
-func sealRecords(b *block) []envelope.Record {
+// sealRecords seals a block's drafts, by several workers when there are many.
+func (s *Sequencer) sealRecords(b *block) []envelope.Record {
 	records := make([]envelope.Record, len(b.drafts))
 	one := func(i int) { records[i] = *b.keys.Seal(b.slot.FirstSeqno+uint64(i), b.drafts[i]) }
-	workers := min(runtime.GOMAXPROCS(0), len(records)/8)
+	workers := min(cmp.Or(s.Workers, runtime.GOMAXPROCS(0)), len(records)/8)
 	if workers < 2 {
 		for i := range records {
 			one(i)

@@ -21,7 +21,8 @@ type Proposer interface {
 	Propose(view uint64, seal func(consensus.Position) ([]byte, error)) (consensus.Position, error)
 }
 
-// Config is what a sequencer is made of. All fields but Opening are required.
+// Config is what a sequencer is made of. All fields but Workers and Opening are
+// required.
 type Config struct {
 	Store  *kv.Store
 	Ring   *keys.Ring
@@ -36,6 +37,13 @@ type Config struct {
 	Logger    *slog.Logger
 	Limits    Limits
 	ChunkUsed func() uint64 // bytes of frames in the log's last chunk
+	// Index is the index of the log's last entry that Head stands behind, Raft its
+	// configuration there.
+	Index uint64
+	Raft  lineage.Config
+	// Workers seal a large block's records; 0 is one for each processor. With 1
+	// nothing depends on how goroutines are scheduled, which a simulation needs.
+	Workers int
 	// Opening is the first record of the first view, alone in its block; nothing
 	// else is sealed before it is committed. A recovering node sets it.
 	Opening *envelope.Draft
@@ -57,34 +65,45 @@ var DefaultLimits = Limits{Queue: 16384, InFlight: 4, Records: 4096, BlockBytes:
 // Sequencer executes, seals and publishes. See the package comment.
 type Sequencer struct {
 	Config
-	log   Proposer
-	queue chan *Ticket
-	wake  chan struct{}
-	ready chan struct{} // closed when the first view may serve
-	serve func()        // closes ready, once
+	log     Proposer
+	answers []Follower
+	queue   chan *Ticket
+	wake    chan struct{}
+	ready   chan struct{} // closed when this node may serve
+	serve   func()        // closes ready, once
 
-	// Of the executing goroutine.
+	// work is held while requests are executed and blocks sealed, and while the
+	// block of another node takes the place of such work. It guards what follows
+	// and the protocols. It is taken before mu.
+	work      sync.Mutex
 	tail      lineage.Head // the last sealed block
 	open      *block
-	view      uint64 // the view being sealed in, 0 for none
 	chunkUsed uint64
 	sealed    time.Time // when the last block was sealed
 	crowded   bool      // the last block had company
 	begun     bool      // the opening record was put into a view
+	view      uint64    // being sealed in, 0 for none; changed under mu too
 
 	under     underway
 	inFlight  atomic.Int32
 	committed atomic.Uint64 // height
 
 	mu       sync.Mutex
-	flying   []*flight // proposed, not committed, in order
-	leading  uint64    // view that consensus lets this node lead, 0 for none
-	opened   uint64    // highest view whose first entry is committed
+	flying   []*flight     // proposed, fate unknown, in order
+	leading  uint64        // view that consensus lets this node lead, 0 for none
+	opened   uint64        // highest view whose first entry is committed
+	served   uint64        // view in which requests are executed, 0 for none
+	turned   chan struct{} // closed when served changes
+	room     chan struct{} // closed when a queue that was full has room; nil while it was not
 	history  views
 	last     uint64 // last seqno in the log, as far as this node sealed or saw
 	done     uint64 // last committed seqno
 	doneView uint64 // view of the last committed entry
 	head     lineage.Head
+	raft     lineage.Config
+	index    uint64 // of the last published entry
+	waiting  []waiter
+	from     uint64 // index from which this node may serve although it never led, 0 for none
 	stopped  error
 	failed   chan struct{} // closed when stopped is set
 }
@@ -92,33 +111,58 @@ type Sequencer struct {
 // New makes a sequencer; Attach it to consensus, then Run it.
 func New(c Config) *Sequencer {
 	s := &Sequencer{Config: c, queue: make(chan *Ticket, c.Limits.Queue), wake: make(chan struct{}, 1),
-		ready: make(chan struct{}), failed: make(chan struct{}), tail: c.Head.Clone(), head: c.Head.Clone(),
+		ready: make(chan struct{}), failed: make(chan struct{}), turned: make(chan struct{}), index: c.Index, raft: c.Raft, tail: c.Head.Clone(), head: c.Head.Clone(),
 		history: views{{c.Head.View, c.Head.Seqno}}, last: c.Head.Seqno, done: c.Head.Seqno, doneView: c.Head.View}
-	s.serve = sync.OnceFunc(func() { close(s.ready) })
+	s.serve = sync.OnceFunc(func() {
+		close(s.ready)
+		s.announce()
+	})
 	s.committed.Store(c.Head.Height)
 	return s
 }
 
-// Attach names the log that blocks are proposed to. It is called before Run.
-func (s *Sequencer) Attach(log Proposer) { s.log = log }
+// Attach names the log that blocks are proposed to, and those who answer clients:
+// they are told of a block after the followers, when everything else here knows
+// that it is committed. It is called before Run.
+func (s *Sequencer) Attach(log Proposer, answers ...Follower) { s.log, s.answers = log, answers }
 
 // Submit queues a request. It never waits: when the queue is full it answers
-// ErrBusy.
+// ErrBusy, see Room. A request for a view that this node does not serve is
+// ErrNotPrimary; one without a view waits until this node leads.
 func (s *Sequencer) Submit(r *Request) (*Ticket, error) {
 	s.mu.Lock() // so that nothing enters a queue that was emptied for good
 	defer s.mu.Unlock()
 	if s.stopped != nil {
 		return nil, s.stopped
 	}
-	t := newTicket(r, &s.under)
-	select {
-	case s.queue <- t:
-		return t, nil
-	default:
-		t.end(ErrBusy)
+	if r.View != 0 && r.View != s.served {
+		return nil, ErrNotPrimary
+	}
+	if len(s.queue) == cap(s.queue) {
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
 		return nil, ErrBusy
 	}
+	t := newTicket(r, &s.under)
+	s.queue <- t // only here is anything put into it
+	s.signal()
+	return t, nil
 }
+
+// Room is closed when a queue that was full takes requests again; a queue that
+// was not full gives a closed channel.
+func (s *Sequencer) Room() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.room == nil {
+		return always
+	}
+	return s.room
+}
+
+// always is a closed channel.
+var always = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // Drain waits until every request that was submitted has an outcome, or the
 // context ends.
@@ -130,8 +174,9 @@ func (s *Sequencer) SubmitRecord(d *envelope.Draft) (*Ticket, error) {
 	return s.Submit(&Request{Decoded: d})
 }
 
-// Ready is closed when this node leads its first view and the opening record,
-// if there is one, is committed.
+// Ready is closed when this node may serve: it leads its first view and the
+// opening record, if there is one, is committed, or it has caught up, see
+// ServeFrom.
 func (s *Sequencer) Ready() <-chan struct{} { return s.ready }
 
 // Failed is closed when the sequencer takes nothing more; Fault says why.
@@ -158,49 +203,6 @@ func (s *Sequencer) StatusOf(t TxID) Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return statusOf(t, s.history, s.last, s.done, s.doneView)
-}
-
-// Run executes until the context ends. Requests still queued are then refused as
-// not committed; blocks in flight end as consensus decides, see Fail.
-func (s *Sequencer) Run(ctx context.Context) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		s.turn()
-		queue := s.queue
-		if !s.executing() && s.Fault() == nil {
-			queue = nil
-		}
-		wait := s.sealWhenDue()
-		if wait > 0 {
-			timer.Reset(wait)
-		} else {
-			timer.Stop()
-		}
-		select {
-		case <-ctx.Done():
-			s.abandon(ErrNotCommitted)
-			s.refuse(ErrNotCommitted)
-			return
-		case <-s.wake:
-		case <-timer.C:
-		case t := <-queue:
-			s.execute(t)
-			s.drain()
-		}
-	}
-}
-
-// drain executes what waits until the block ought to be sealed.
-func (s *Sequencer) drain() {
-	for s.executing() && !s.due() {
-		select {
-		case t := <-s.queue:
-			s.execute(t)
-		default:
-			return
-		}
-	}
 }
 
 // Fail ends the sequencer for new requests: consensus has stopped for the given
@@ -232,11 +234,11 @@ func (s *Sequencer) signal() {
 	}
 }
 
-// refuse answers everything that waits in the queue.
+// refuse answers everything that waits in the queue, for good.
 func (s *Sequencer) refuse(err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.stop(err)
+	s.mu.Unlock()
 	for {
 		select {
 		case t := <-s.queue:

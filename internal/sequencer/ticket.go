@@ -11,6 +11,8 @@ import (
 var (
 	ErrBusy = problem.New("BUSY", "the node has more requests waiting than it takes",
 		"try again in a moment, or send fewer at a time")
+	ErrNotPrimary = problem.New("NOT_PRIMARY", "this node is not the primary of that view",
+		"send the transaction again, to any node")
 	ErrNotCommitted = problem.New("NOT_COMMITTED", "the transaction was not committed and never will be",
 		"send it again: nothing of it remains")
 	ErrOutcomeUnknown = problem.New("OUTCOME_UNKNOWN", "the node cannot tell whether the transaction was committed",
@@ -78,6 +80,13 @@ func (t *Ticket) Wait(ctx context.Context) error {
 func (t *Ticket) named(tx TxID) {
 	t.tx = tx
 	close(t.executed)
+	t.notify()
+}
+
+func (t *Ticket) notify() {
+	if t.request.Notify != nil {
+		t.request.Notify(t)
+	}
 }
 
 // end settles the ticket; a request that never got a TxID counts as executed.
@@ -91,6 +100,7 @@ func (t *Ticket) end(err error) {
 		}
 		close(t.done)
 		t.under.end()
+		t.notify()
 	})
 }
 
