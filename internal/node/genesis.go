@@ -15,6 +15,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/proof"
 )
 
@@ -106,10 +107,10 @@ func found(ctx context.Context, f disk.FS, log *ledger.Log, p *platform, b *keys
 		return err
 	}
 	writes, section := r.genesis(genesisSlot(now, random))
-	record := sealer.Seal(1, &envelope.Draft{Kind: format.KindGenesis, Private: format.Private{Writes: writes}, Public: []format.Write{
+	record := sealer.Seal(1, &envelope.Draft{Kind: format.KindGenesis, Private: format.Private{Writes: writes}, Public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(doc)},
 		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Level))},
-	}})
+	}, lineage.GenesisNodes(doc)...)})
 	tree := &proof.Frontier{}
 	tree.Append(record.Leaf)
 	sealed := sealer.SealSection(section)

@@ -165,6 +165,7 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 			return nil, err
 		}
 	}
+	n.snapshots = newSnapshots(n, line.Identity.Changed, lineage.Alone(begin.ID))
 	return n, n.run(ctx, own, line.Head, begin, opening)
 }
 
@@ -193,7 +194,7 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 // term above all that the ledger and the vote file know.
 func (n *Node) beginning(line *lineage.Lineage, founded bool) consensus.Start {
 	head := n.log.Head()
-	start := consensus.Start{ID: line.Identity.Node.RaftID, Term: head.LastTerm,
+	start := consensus.Start{ID: line.Identity.Nodes.Highest(), Term: head.LastTerm,
 		Last: consensus.Position{Index: head.LastIndex, Term: head.LastTerm, Prefix: head.Prefix}}
 	if !founded {
 		voted, _ := n.log.Vote()
@@ -206,7 +207,6 @@ func (n *Node) beginning(line *lineage.Lineage, founded bool) consensus.Start {
 
 // run starts sequencer and consensus and waits until the node serves.
 func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin consensus.Start, opening *envelope.Draft) error {
-	n.snapshots = newSnapshots(n)
 	n.followers = append(n.followers, n.snapshots)
 	n.started = head.Height
 	c := n.config

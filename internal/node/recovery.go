@@ -93,7 +93,7 @@ func (n *Node) recovery(ctx context.Context, p *platform, own *nodeKeys, line *l
 		return nil, err
 	}
 	n.evidence = doc.Evidence
-	return &envelope.Draft{Kind: format.KindRecovery, Public: []format.Write{
+	return &envelope.Draft{Kind: format.KindRecovery, Public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyRecovery), Value: format.Encode(doc)},
-	}}, nil
+	}, lineage.RecoveryNodes(line.Identity.Nodes, doc)...)}, nil
 }

@@ -38,8 +38,11 @@ func (n *Node) replay(ctx context.Context, b *base) error {
 			}
 			e := &entries[i]
 			if e.Kind != format.EntryBlock {
-				b.line.Pass(e, prefix)
-			} else if err := n.replayBlock(b.line, e, prefix); err != nil {
+				err = b.line.Pass(e, prefix)
+			} else {
+				err = n.replayBlock(b.line, e, prefix)
+			}
+			if err != nil {
 				return err
 			}
 			prefix = format.NextPrefix(prefix, e)
@@ -146,5 +149,6 @@ func (a *archive) header(height uint64) (*format.Header, error) {
 
 // serviceTables are the tables of the node's own public documents.
 func serviceTables() []kv.Table {
-	return []kv.Table{{Name: format.TableService, Kind: kv.Ordered}, {Name: format.TableFormat, Kind: kv.Ordered}}
+	return []kv.Table{{Name: format.TableService, Kind: kv.Ordered}, {Name: format.TableFormat, Kind: kv.Ordered},
+		{Name: format.TableNodes, Kind: kv.Ordered}}
 }

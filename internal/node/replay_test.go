@@ -36,9 +36,11 @@ func follow(entries []format.Entry) error {
 	line := lineage.New(authorities()...)
 	var prefix format.Hash
 	for i := range entries {
-		if entries[i].Kind != format.EntryBlock {
-			line.Pass(&entries[i], prefix)
-		} else if err := line.Extend(&entries[i], prefix); err != nil {
+		next := line.Pass
+		if entries[i].Kind == format.EntryBlock {
+			next = line.Extend
+		}
+		if err := next(&entries[i], prefix); err != nil {
 			return err
 		}
 		prefix = format.NextPrefix(prefix, &entries[i])

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync/atomic"
 
@@ -28,6 +29,8 @@ type snapshots struct {
 	records uint64      // since the last one
 	bytes   uint64
 	size    atomic.Uint64 // of the last one on disk
+	changed lineage.TxID  // the last record that changed the nodes
+	config  lineage.Config
 }
 
 // pinned is the state after a block, held for a snapshot.
@@ -36,13 +39,18 @@ type pinned struct {
 	meta snapshot.Meta
 }
 
-func newSnapshots(n *Node) *snapshots { return &snapshots{node: n, due: make(chan pinned, 1)} }
+func newSnapshots(n *Node, changed lineage.TxID, config lineage.Config) *snapshots {
+	return &snapshots{node: n, due: make(chan pinned, 1), changed: changed, config: config}
+}
 
 // Committed pins the state when a snapshot is due. It is told after the tiles.
 func (s *snapshots) Committed(c *sequencer.Committed) {
 	s.records += uint64(len(c.Records))
 	for i := range c.Records {
 		s.bytes += uint64(len(c.Records[i].Stored))
+		if p := c.Records[i].Prelude; lineage.Changes(p.Kind) {
+			s.changed = lineage.TxID{View: p.View, Seqno: p.Seqno}
+		}
 	}
 	// A snapshot writes the whole state: as much ledger as that comes in between,
 	// so that snapshots at most double what is written, however large the state.
@@ -52,7 +60,7 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 	}
 	h := c.Header
 	p := pinned{view: s.node.state.Pin(), meta: snapshot.Meta{Height: h.Height, View: h.View, Seqno: h.LastSeqno(), Time: h.Time,
-		Block: c.Hash, Index: c.Index, Edge: s.node.tiles.Edge()}}
+		Block: c.Hash, Index: c.Index, Edge: s.node.tiles.Edge(), Changed: s.changed, Config: s.config}}
 	select {
 	case s.due <- p:
 		s.records, s.bytes = 0, 0
@@ -167,12 +175,20 @@ func (n *Node) restore(ctx context.Context, ring *keys.Ring, usable []*snapshot.
 
 // resume continues from the state that a snapshot filled.
 func (n *Node) resume(m snapshot.Meta) (*base, error) {
-	identity, err := identityOf(n.state)
+	view := n.state.Pin()
+	identity, err := lineage.IdentityOf(func(table string) iter.Seq2[[]byte, []byte] {
+		return func(yield func(key, value []byte) bool) {
+			if id, ok := n.state.Table(table); ok {
+				_ = view.Each(id, yield) // fails for tables that are not there only
+			}
+		}
+	}, m.Changed, m.Config)
+	view.Release()
 	if err != nil {
 		return nil, err
 	}
 	head := lineage.Head{Height: m.Height, Hash: m.Block, View: m.View, Seqno: m.Seqno, Time: m.Time, Tree: m.Edge.Frontier()}
-	line, err := lineage.Resume(head, *identity, authorities()...)
+	line, err := lineage.Resume(head, identity, authorities()...)
 	if err != nil {
 		return nil, err
 	}
@@ -235,33 +251,4 @@ func (n *Node) vouched(s *snapshot.Snapshot) error {
 		return fmt.Errorf("%w, which names another digest", errUnsound)
 	}
 	return nil
-}
-
-// identityOf reads the service's identity from the public documents in the state.
-func identityOf(state *kv.Store) (*lineage.Identity, error) {
-	view := state.Pin()
-	defer view.Release()
-	table, _ := state.Table(format.TableService)
-	read := func(key string, into any) (bool, error) {
-		value, ok := view.Get(table, []byte(key))
-		if !ok {
-			return false, nil
-		}
-		return true, format.Decode(value, into)
-	}
-	var g format.Genesis
-	if ok, err := read(format.KeyGenesis, &g); err != nil || !ok {
-		return nil, errors.Join(err, errors.New("the state has no genesis document"))
-	}
-	service, err := proof.ParseKey(g.ServiceKey)
-	if err != nil {
-		return nil, err
-	}
-	id := &lineage.Identity{Genesis: &g, Service: service, Node: g.Node, Secrets: g.Secrets}
-	var r format.Recovery
-	ok, err := read(format.KeyRecovery, &r)
-	if ok && err == nil {
-		id.Recoveries, id.Node, id.Secrets = r.Count, r.Node, r.Secrets
-	}
-	return id, err
 }

@@ -29,6 +29,8 @@ type Genesis struct {
 	// CheckpointEndorsement and Node.Endorsement are COSE_Sign1 by the service key, see package proof.
 	CheckpointEndorsement []byte
 	Node                  Node
+	Address               string // of the node, see NodeInfo
+	Client                string // of the node, see NodeInfo
 	Policy                []byte // attestation policy, see package attest
 	Evidence              []byte // of the first node, bound by attest.GenesisBinding
 	Constitution          []byte // SHA-256 of the constitution, nil while there is none
@@ -126,6 +128,8 @@ type Recovery struct {
 	// ServiceEndorsement is nil when the service key is unchanged.
 	ServiceEndorsement []byte
 	Node               Node
+	Address            string // of the node, see NodeInfo
+	Client             string // of the node, see NodeInfo
 	Evidence           []byte
 	Secrets            Secrets
 }

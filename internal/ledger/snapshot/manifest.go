@@ -6,6 +6,7 @@ import (
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 )
 
 // Limits on a manifest and on what it describes.
@@ -16,17 +17,20 @@ const (
 	maxName     = 128 // bytes in a domain's name
 )
 
-// Meta is the place in the ledger that a snapshot is of.
+// Meta is the place in the ledger that a snapshot is of, and what is known there
+// that the state does not hold.
 type Meta struct {
-	_      struct{}    `cbor:",toarray"`
-	Height uint64      // of the block after which the state is
-	View   uint64      // of that block
-	Seqno  uint64      // of its last record; the tree has that many leaves
-	Time   uint64      // of that block, nanoseconds since 1970 UTC
-	Block  format.Hash // block hash
-	Index  uint64      // of the block's entry
-	Prefix format.Hash // prefix hash after that entry
-	Edge   ledger.Edge // right edge of the tree with that block
+	_       struct{}       `cbor:",toarray"`
+	Height  uint64         // of the block after which the state is
+	View    uint64         // of that block
+	Seqno   uint64         // of its last record; the tree has that many leaves
+	Time    uint64         // of that block, nanoseconds since 1970 UTC
+	Block   format.Hash    // block hash
+	Index   uint64         // of the block's entry
+	Prefix  format.Hash    // prefix hash after that entry
+	Edge    ledger.Edge    // right edge of the tree with that block
+	Changed lineage.TxID   // the last record that changed the table of nodes
+	Config  lineage.Config // Raft's configuration behind that entry
 }
 
 // Manifest describes a snapshot and binds its frames. It is stored in
@@ -82,6 +86,8 @@ func DecodeManifest(data []byte) (*Manifest, error) {
 		return bad("a tree of %d leaves for %d records", m.Meta.Edge.Size(), m.Meta.Seqno)
 	case m.Meta.Seqno <= m.Meta.Height || m.Meta.Index <= m.Meta.Height:
 		return bad("block %d with %d records, entry %d", m.Meta.Height, m.Meta.Seqno, m.Meta.Index)
+	case len(m.Meta.Config.Voters) == 0 || m.Meta.Changed.Seqno > m.Meta.Seqno || m.Meta.Config.Check() != nil:
+		return bad("configuration %+v after record %v", m.Meta.Config, m.Meta.Changed)
 	case len(m.Tables) > kv.MaxTables:
 		return bad("%d tables", len(m.Tables))
 	case len(m.Domains) == 0 || len(m.Domains) > maxDomains:

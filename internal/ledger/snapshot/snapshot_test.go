@@ -21,6 +21,7 @@ import (
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files; a change of format needs an ADR")
@@ -76,7 +77,8 @@ func testMeta(height uint64) Meta {
 			panic(err)
 		}
 	}
-	return Meta{Height: height, View: 2, Seqno: height + 3, Time: 77, Block: format.Hash{1}, Index: height + 2, Prefix: format.Hash{2}, Edge: tiles.Edge()}
+	return Meta{Height: height, View: 2, Seqno: height + 3, Time: 77, Block: format.Hash{1}, Index: height + 2, Prefix: format.Hash{2}, Edge: tiles.Edge(),
+		Changed: lineage.TxID{View: 1, Seqno: 1}, Config: lineage.Alone(1)}
 }
 
 func openStore(t testing.TB, f disk.FS) *Store {

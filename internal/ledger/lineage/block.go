@@ -1,0 +1,168 @@
+package lineage
+
+import (
+	"crypto/sha256"
+
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/proof"
+)
+
+// public is what a record says in public, as far as it concerns the chain.
+type public struct {
+	kind     format.RecordKind
+	tx       TxID
+	document []byte         // its document in TableService, nil for none
+	nodes    []format.Write // its writes to TableNodes
+}
+
+// block follows the block of an entry.
+func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
+	raw, h, err := format.DecodeBlock(e.Body)
+	if err != nil {
+		return err
+	}
+	if d != blind {
+		if err := l.links(h, e, prefix); err != nil {
+			return err
+		}
+	}
+	tree := l.Head.Tree.Clone()
+	records := make([]public, 0, 1)
+	for i, stored := range raw.Records {
+		r, p, err := format.DecodeRecord(stored)
+		if err != nil {
+			return err
+		}
+		if p.Seqno != h.FirstSeqno+uint64(i) || p.View != h.View {
+			return wrong(h, "record %d is named %d.%d", i, p.View, p.Seqno)
+		}
+		tree.Append(proof.Leaf(sha256.Sum256(stored), p.Evidence, p.Claims))
+		said, err := publicOf(r, p, h)
+		if err != nil {
+			return err
+		}
+		if said != nil {
+			records = append(records, *said)
+		}
+	}
+	if d != blind && !tree.Matches(h.TreeSize, h.Root) {
+		return wrong(h, "its root is not the root of its records")
+	}
+	voter := l.Identity.Nodes
+	if opens := len(records) > 0 && records[0].introduces(); opens {
+		if err := l.introduce(&records[0], h, d); err != nil {
+			return err
+		}
+		voter = l.Identity.Nodes
+	} else if h.Height == 0 {
+		return wrong(h, "it has no genesis record")
+	}
+	writer := voter.Writer(h.Writer)
+	if writer == nil || writer.Status != format.NodeVoter {
+		return wrong(h, "its writer is no voter of the network")
+	}
+	if l.writer == nil || l.writer.ID != h.Writer {
+		if l.writer, err = proof.ParseKey(writer.Node.Key); err != nil {
+			return wrong(h, "its writer: %v", err)
+		}
+	}
+	if d == whole {
+		if err := proof.VerifyRoot(l.writer, l.Identity.Genesis.Service, raw.Header, h.Root, raw.Signature); err != nil {
+			return wrong(h, "its signature: %v", err)
+		}
+	}
+	for i := range records {
+		if records[i].kind == format.KindMembership {
+			if err := l.change(&records[i], h, d); err != nil {
+				return err
+			}
+		}
+	}
+	if l.Identity.Nodes.Writer(h.Writer).Status == format.NodeRetired {
+		return wrong(h, "it retires its own writer")
+	}
+	l.started = true
+	l.Head = Head{Height: h.Height, Hash: format.Sum(raw.Header), View: h.View, Seqno: h.LastSeqno(), Time: h.Time, Tree: tree}
+	return nil
+}
+
+// links checks what ties the header to the block before and to its entry.
+func (l *Lineage) links(h *format.Header, e *format.Entry, prefix format.Hash) error {
+	if !l.started {
+		if h.Height != 0 || h.FirstSeqno != 1 || h.Previous != (format.Hash{}) || prefix != (format.Hash{}) || e.Index != 1 || e.Term != 1 {
+			return wrong(h, "the ledger does not begin with a genesis block")
+		}
+	}
+	switch {
+	case h.View != e.Term:
+		return wrong(h, "its view is %d, its entry's term is %d", h.View, e.Term)
+	case h.Prefix != prefix:
+		return wrong(h, "it does not follow the entries before it")
+	case !l.started:
+		return nil
+	case h.Height != l.Head.Height+1:
+		return wrong(h, "block %d was expected", l.Head.Height+1)
+	case h.Previous != l.Head.Hash:
+		return wrong(h, "it does not name the block before it")
+	case h.FirstSeqno != l.Head.Seqno+1:
+		return wrong(h, "its first seqno is %d, %d was expected", h.FirstSeqno, l.Head.Seqno+1)
+	case h.View < l.Head.View:
+		return wrong(h, "its view %d is before view %d", h.View, l.Head.View)
+	case h.Time < l.Head.Time:
+		return wrong(h, "its time runs back")
+	}
+	return nil
+}
+
+// emptyList is a public section without writes.
+const emptyList = "\x80"
+
+// publicOf reads what a record says in public and holds it to its kind; nil when
+// that does not concern the chain.
+func publicOf(r *format.Record, p *format.Prelude, h *format.Header) (*public, error) {
+	said := &public{kind: p.Kind, tx: TxID{View: p.View, Seqno: p.Seqno}}
+	if said.introduces() && h.Count != 1 {
+		return nil, wrong(h, "a genesis or recovery record is not alone in it")
+	}
+	if p.Kind == format.KindGenesis != (p.Seqno == 1) {
+		return nil, wrong(h, "record %d is of kind %d; the genesis record is the first and no other", p.Seqno, p.Kind)
+	}
+	if p.Kind == format.KindTransaction && string(r.Public) == emptyList {
+		return nil, nil
+	}
+	writes, err := r.PublicWrites()
+	if err != nil {
+		return nil, err
+	}
+	member := p.Kind == format.KindMembership
+	if member && (len(r.Sealed) > 0 || len(p.Effects) > 0 || p.Claims != (format.Hash{})) {
+		return nil, wrong(h, "membership record %d holds more than public writes", p.Seqno)
+	}
+	for _, w := range writes {
+		switch {
+		case w.Table == format.TableNodes && (member || said.introduces()):
+			said.nodes = append(said.nodes, w)
+		case w.Table == format.TableNodes || member:
+			return nil, wrong(h, "record %d of kind %d writes table %q", p.Seqno, p.Kind, w.Table)
+		case w.Table == format.TableService:
+			if string(w.Key) != documents[p.Kind] || said.document != nil || w.Value == nil {
+				return nil, wrong(h, "record %d of kind %d writes the document %q", p.Seqno, p.Kind, w.Key)
+			}
+			said.document = w.Value
+		}
+	}
+	if documents[p.Kind] != "" && said.document == nil {
+		return nil, wrong(h, "record %d has no %s document", p.Seqno, documents[p.Kind])
+	}
+	return said, nil
+}
+
+// documents is the key in TableService of the one document of a kind of record.
+var documents = map[format.RecordKind]string{
+	format.KindGenesis: format.KeyGenesis, format.KindRecovery: format.KeyRecovery, format.KindSnapshot: format.KeySnapshot,
+}
+
+// introduces reports whether the record says who continues the network.
+func (p *public) introduces() bool {
+	return p.kind == format.KindGenesis || p.kind == format.KindRecovery
+}
