@@ -506,3 +506,37 @@ func TestOpenChunk(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestFrames reads every stretch of a log as frames: they are the files' bytes.
+func TestFrames(t *testing.T) {
+	d := crash.New()
+	all := threeChunks(t, d, 0)
+	l := mustOpen(t, d, testOptions())
+	before := prefixes(all)
+	for lo := uint64(1); lo <= uint64(len(all)); lo++ {
+		for hi := lo + 1; hi <= uint64(len(all))+1; hi++ {
+			frames, count, err := l.Frames(lo, hi, 2000)
+			must(t, err)
+			var want []byte
+			for i := lo; i < lo+count; i++ {
+				want = format.AppendFrame(want, before[i-1], &all[i-1])
+			}
+			c, err := l.Chunk(lo)
+			must(t, err)
+			if count == 0 || lo+count > hi || lo+count-1 > c.Last || !bytes.Equal(frames, want) || len(frames) > 2000 && count > 1 {
+				t.Fatalf("entries %d to %d: %d in %d bytes", lo, hi, count, len(frames))
+			}
+		}
+	}
+	for _, r := range [][2]uint64{{0, 1}, {3, 3}, {16, 17}, {1, 17}} {
+		if _, _, err := l.Frames(r[0], r[1], 1); !errors.Is(err, ErrAbsent) {
+			t.Fatal(r, err)
+		}
+	}
+	p := places(t, d, all)[6]
+	flip(t, d, p.Chunk, p.Offset+70, 1)
+	_, _, err := l.Frames(5, 9, 1<<20)
+	if got := isDamage(t, err, ErrDamaged); got.First != 6 {
+		t.Fatal(got)
+	}
+}

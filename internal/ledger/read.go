@@ -76,6 +76,37 @@ func (l *Log) readRun(entries []format.Entry, lo, hi uint64, budget *int) ([]for
 	return entries, nil
 }
 
+// Frames reads the frames of the entries lo to hi-1 as they lie in their files:
+// at least one, then as many of one chunk as fit in maxBytes. Their checksums are
+// verified. count is how many they are.
+func (l *Log) Frames(lo, hi uint64, maxBytes int) (frames []byte, count uint64, err error) {
+	if last := l.Head().LastIndex; lo >= hi || hi > last+1 {
+		return nil, 0, absent(hi-1, last)
+	}
+	cuts := l.cuts.Load()
+	h, err := l.find(lo)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer h.release()
+	r := l.runOf(h, lo, hi, int64(maxBytes), true)
+	if r.count == 0 { // the log was cut meanwhile
+		return nil, 0, absent(lo, l.Head().LastIndex)
+	}
+	frames = make([]byte, r.to-r.from)
+	if err := readFull(h.file, frames, r.from); err != nil {
+		return nil, 0, l.unreadable(h.first, r.from, lo, cuts, err)
+	}
+	for at := int64(0); count < r.count; count++ {
+		_, size, err := parseFrame(frames[at:], lo+count)
+		if err != nil {
+			return nil, 0, l.unreadable(h.first, r.from+at, lo+count, cuts, err)
+		}
+		at += size
+	}
+	return frames, count, nil
+}
+
 // run is consecutive entries of one chunk.
 type run struct {
 	from, to int64 // bytes in the file
