@@ -14,6 +14,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
+	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
 // MaxSize is the largest transaction that is admitted, in bytes; geth's limit.
@@ -30,6 +31,11 @@ type Transaction struct {
 
 // Hash is the transaction's hash.
 func (t *Transaction) Hash() common.Hash { return t.hash }
+
+// Request is the transaction as it is handed over for a caller.
+func (t *Transaction) Request(caller []byte) *sequencer.Request {
+	return &sequencer.Request{ID: t.hash[:], Protocol: ethereum.Protocol, Bytes: t.Raw, Caller: caller, Decoded: &t.Transaction}
+}
 
 // rules are those of Osaka, which hold from the first block on.
 var rules = params.MergedTestChainConfig.Rules(common.Big0, true, 0)

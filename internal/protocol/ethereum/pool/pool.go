@@ -12,7 +12,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
-	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -46,9 +45,11 @@ func (l Limits) withDefaults() Limits {
 // Config is what a pool is made of. All fields but Limits are required.
 type Config struct {
 	// Account gives a sender's nonce and balance in the speculative state, both
-	// at one moment.
+	// at one moment. On a node that is not the primary that is the committed state,
+	// which moves with the blocks of others: see Committed.
 	Account func(common.Address) (nonce uint64, balance uint256.Int)
-	// Submit is the sequencer's.
+	// Submit is the forwarder's, or on a network of one the sequencer's. It is
+	// called behind the pool's lock and may not wait.
 	Submit func(*sequencer.Request) (Ticket, error)
 	Now    func() time.Time
 	Limits Limits
@@ -64,7 +65,7 @@ type Pool struct {
 	mu       sync.Mutex
 	entries  map[common.Hash]*Entry
 	senders  map[common.Address]*sender
-	flights  []*Entry // handed to the sequencer, oldest first
+	flights  []*Entry // handed over, oldest first; also some that have ended
 	waiting  []*Entry // waiting since, oldest first; also some that wait no more
 	places   int      // entries that wait
 	bytes    int      // their size
@@ -82,9 +83,9 @@ func New(c Config) *Pool {
 	}
 }
 
-// Admit takes a checked transaction in: it goes to the sequencer, with those
-// that waited for it, or waits for an earlier one. An error is a refusal in
-// geth's words, or that the sequencer is busy.
+// Admit takes a checked transaction in: it is handed over, with those that waited
+// for it, or waits for an earlier one. An error is a refusal in geth's words, or
+// that the network takes nothing now.
 func (p *Pool) Admit(caller []byte, t *Transaction) (*Entry, error) {
 	if p.Fault != nil {
 		if err := p.Fault(); err != nil {
@@ -108,14 +109,16 @@ func (p *Pool) Admit(caller []byte, t *Transaction) (*Entry, error) {
 	case !s.affords(&balance, &t.value):
 		return nil, s.broke(&balance, t)
 	}
-	e := &Entry{tx: t, caller: caller}
+	e := &Entry{tx: t, caller: caller, pool: p, arrived: p.Now(), ended: make(chan struct{})}
 	if t.Nonce() > next {
 		return e, p.seat(s, e)
 	}
 	if err := p.submit(s, e); err != nil {
 		return nil, err
 	}
-	p.promote(s, next+1, &balance)
+	if len(s.waiting) > 0 {
+		p.promote(s, nonce, &balance, false)
+	}
 	return e, nil
 }
 
@@ -141,24 +144,25 @@ func (p *Pool) Find(hash common.Hash) (*Entry, bool) {
 
 // entry gives what is on its way under a hash, nil if nothing is.
 func (p *Pool) entry(hash common.Hash) *Entry {
-	e := p.entries[hash]
-	if e == nil || !e.done() {
-		return e
+	if e := p.entries[hash]; e != nil && e.done() {
+		p.end(e)
 	}
-	p.end(e)
-	return nil
+	return p.entries[hash]
 }
 
 // Settle waits for a transaction that is on its way: until it is committed,
-// which is true, or refused, or was handed to the sequencer a patience ago. It
+// which is true, or refused, or was handed over a patience ago. It
 // does not wait for one whose turn has not come. So a client that asks at once
 // after sending has its answer by asking once, and a network that stands still
 // delays nobody.
 func (p *Pool) Settle(ctx context.Context, e *Entry, patience time.Duration) bool {
-	if e.Waiting() {
+	p.mu.Lock()
+	waits, handed := e.waits(), e.handed
+	p.mu.Unlock()
+	if waits {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience-p.Now().Sub(e.handed))
+	ctx, cancel := context.WithTimeout(ctx, patience-p.Now().Sub(handed))
 	defer cancel()
 	return e.Wait(ctx) == nil
 }
@@ -178,7 +182,7 @@ func (p *Pool) sender(from common.Address) (s *sender, nonce uint64, balance uin
 		p.end(s.flying[last])
 	}
 	nonce, balance = p.Account(from)
-	s.executed(nonce)
+	s.at(nonce)
 	return s, nonce, balance
 }
 
@@ -189,18 +193,13 @@ func (p *Pool) leave(from common.Address, s *sender) {
 	}
 }
 
-// submit hands a transaction to the sequencer.
+// submit hands a transaction over.
 func (p *Pool) submit(s *sender, e *Entry) error {
-	ticket, err := p.Submit(&sequencer.Request{
-		Protocol: ethereum.Protocol, Bytes: e.tx.Raw, Caller: e.caller, Decoded: &e.tx.Transaction,
-	})
+	ticket, err := p.Submit(e.tx.Request(e.caller))
 	if err != nil {
 		return err
 	}
 	e.ticket, e.handed = ticket, p.Now()
-	if e.placed != nil {
-		close(e.placed)
-	}
 	p.entries[e.tx.hash] = e
 	p.refusals.forget(e.tx.hash)
 	p.flights = append(p.flights, e)
@@ -218,12 +217,14 @@ func (p *Pool) settle() {
 	p.flights = p.flights[n:]
 }
 
-// landed reports whether a flight is done, and takes note of what became of it.
+// landed reports whether a flight is over, and takes note of what became of it.
 func (p *Pool) landed(e *Entry) bool {
-	if !e.done() {
+	if e.ticket != nil && !e.done() {
 		return false
 	}
-	p.end(e)
+	if e.ticket != nil { // else it came back to wait, and stands here again when it is handed over again
+		p.end(e)
+	}
 	if s := p.senders[e.tx.From]; s != nil {
 		p.leave(e.tx.From, s)
 	}
@@ -233,16 +234,32 @@ func (p *Pool) landed(e *Entry) bool {
 // end takes note of what became of one that is done. That may be before its turn
 // among the flights has come, in which case there is nothing to be done then.
 func (p *Pool) end(e *Entry) {
+	if closed(e.ended) {
+		return
+	}
+	err := e.ticket.Err()
+	if err != nil && p.comeBack(e, err) {
+		return
+	}
+	p.finish(e, err)
+}
+
+// finish ends a transaction that was handed over.
+func (p *Pool) finish(e *Entry, err error) {
 	if s := p.senders[e.tx.From]; s != nil {
 		s.land(e)
 	}
-	if p.entries[e.tx.hash] != e {
-		return
-	}
+	p.forget(e, err)
+}
+
+// forget ends a transaction that neither flies nor waits any more.
+func (p *Pool) forget(e *Entry, err error) {
 	delete(p.entries, e.tx.hash)
-	if err := e.ticket.Err(); err != nil && !errors.Is(err, sequencer.ErrOutcomeUnknown) {
+	if err != nil && !errors.Is(err, sequencer.ErrOutcomeUnknown) {
 		p.refusals.add(e.tx.hash, err, p.Now())
 	}
+	e.err = err
+	close(e.ended)
 }
 
 // broke is the refusal of a transaction whose value cannot be paid, with geth's

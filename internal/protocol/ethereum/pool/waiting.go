@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"fmt"
 	"math/big"
 	"slices"
 	"time"
@@ -16,32 +15,51 @@ import (
 // seat lets a transaction wait for its turn, in place of one with its nonce if
 // it offers enough more for that by geth's rule.
 func (p *Pool) seat(s *sender, e *Entry) error {
-	places, bytes := p.places+1, p.bytes+len(e.tx.Raw)
 	old := s.waiting[e.tx.Nonce()]
+	if old != nil && !outbids(e.tx, old.tx) {
+		return ErrUnderpriced
+	}
+	if err := p.room(e, old); err != nil {
+		return err
+	}
 	if old != nil {
-		if !outbids(e.tx, old.tx) {
-			return ErrUnderpriced
-		}
+		p.giveUp(s, old, replaced(e))
+	}
+	p.refusals.forget(e.tx.hash)
+	p.sit(s, e)
+	return nil
+}
+
+// room says why there is no place for a transaction, in place of another or nil.
+func (p *Pool) room(e, old *Entry) error {
+	places, bytes := p.places+1, p.bytes+len(e.tx.Raw)
+	if old != nil {
 		places, bytes = places-1, bytes-len(old.tx.Raw)
 	}
 	if places > p.Limits.Waiting || bytes > p.Limits.WaitingBytes {
 		return ErrRoomFull
 	}
-	if old != nil {
-		p.giveUp(s, old, problem.Newf("REPLACED", "nothing: the other transaction has its nonce",
-			"replaced by transaction %v", e.tx.hash))
-	}
-	e.arrived, e.placed = p.Now(), make(chan struct{})
+	return nil
+}
+
+// sit gives a transaction a place in the waiting room.
+func (p *Pool) sit(s *sender, e *Entry) {
+	e.placed = make(chan struct{})
 	if s.waiting == nil {
 		s.waiting = make(map[uint64]*Entry)
 	}
 	s.waiting[e.tx.Nonce()] = e
 	p.entries[e.tx.hash] = e
-	p.refusals.forget(e.tx.hash)
-	p.waiting = append(p.waiting, e)
+	if !e.listed {
+		e.listed = true
+		p.waiting = append(p.waiting, e)
+	}
 	p.places++
 	p.bytes += len(e.tx.Raw)
-	return nil
+}
+
+func replaced(by *Entry) error {
+	return problem.Newf("REPLACED", "nothing: the other transaction has its nonce", "replaced by transaction %v", by.tx.hash)
 }
 
 // outbids is geth's rule for a replacement: both fee caps at least a tenth
@@ -63,37 +81,37 @@ func (p *Pool) stand(s *sender, e *Entry) {
 	delete(s.waiting, e.tx.Nonce())
 	p.places--
 	p.bytes -= len(e.tx.Raw)
+	close(e.placed)
 }
 
 // giveUp refuses a waiting transaction.
 func (p *Pool) giveUp(s *sender, e *Entry, why error) {
 	p.stand(s, e)
-	delete(p.entries, e.tx.hash)
-	p.refusals.add(e.tx.hash, why, p.Now())
-	e.given = why
-	close(e.placed)
+	p.forget(e, why)
 }
 
-// promote submits the waiting transactions whose turn has come, from a nonce on.
-func (p *Pool) promote(s *sender, next uint64, balance *uint256.Int) {
-	for ; len(s.waiting) > 0; next++ {
+// promote hands over the waiting transactions whose turn has come, on top of a
+// state with the given nonce and balance.
+func (p *Pool) promote(s *sender, nonce uint64, balance *uint256.Int, event bool) {
+	for next := s.next(nonce); len(s.waiting) > 0; next++ {
 		e := s.waiting[next]
-		if e == nil {
+		if e == nil || !e.ready(nonce, event) {
 			return
 		}
 		if !s.affords(balance, &e.tx.value) {
 			p.giveUp(s, e, s.broke(balance, e.tx))
 			return
 		}
-		if p.submit(s, e) != nil {
-			return // busy: Tick tries again
+		if err := p.submit(s, e); err != nil {
+			e.back = err // Tick tries again
+			return
 		}
 		p.stand(s, e)
 	}
 }
 
-// Tick does what comes with time: it submits what could not be submitted
-// before, gives up what has waited too long and forgets old refusals.
+// Tick does what comes with time: it hands over what could not be before, gives up
+// what has waited too long and forgets old refusals.
 func (p *Pool) Tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,46 +119,34 @@ func (p *Pool) Tick() {
 	now := p.Now()
 	p.refusals.expire(now)
 	tried := make(map[common.Address]bool)
-	kept := p.waiting[:0]
 	for _, e := range p.waiting {
-		if !e.Waiting() {
-			continue
-		}
-		from := e.tx.From
-		if !tried[from] {
+		if from := e.tx.From; e.waits() && !tried[from] {
 			tried[from] = true
-			p.catchUp(from)
+			p.catchUp(from, true)
 		}
-		if e.Waiting() && now.Sub(e.arrived) >= p.Limits.Wait {
-			s := p.senders[from]
-			p.giveUp(s, e, p.gap(s, e))
-			p.leave(from, s)
-		}
-		if e.Waiting() {
-			kept = append(kept, e)
+		if e.waits() && now.Sub(e.arrived) >= p.Limits.Wait {
+			s, nonce, _ := p.sender(e.tx.From)
+			p.giveUp(s, e, p.late(e, s.next(nonce)))
+			p.leave(e.tx.From, s)
 		}
 	}
-	clear(p.waiting[len(kept):])
-	p.waiting = kept
+	p.waiting = slices.DeleteFunc(p.waiting, func(e *Entry) bool {
+		e.listed = e.waits()
+		return !e.listed
+	})
 }
 
-// catchUp brings a sender's waiting transactions up to date with the state.
-func (p *Pool) catchUp(from common.Address) {
+// catchUp brings a sender's waiting transactions up to date with the state; event
+// says that time has passed, or a block has come.
+func (p *Pool) catchUp(from common.Address, event bool) {
 	s, nonce, balance := p.sender(from)
-	next := s.next(nonce)
 	for _, e := range s.waiting {
-		if e.tx.Nonce() < next {
-			p.giveUp(s, e, detail(ErrNonceTooLow, fmt.Sprintf("next nonce %v, tx nonce %v", next, e.tx.Nonce())))
+		if e.tx.Nonce() < nonce {
+			p.giveUp(s, e, tooLow(nonce, e.tx))
 		}
 	}
-	p.promote(s, next, &balance)
+	p.promote(s, nonce, &balance, event)
 	p.leave(from, s)
-}
-
-func (p *Pool) gap(s *sender, e *Entry) error {
-	nonce, _ := p.Account(e.tx.From)
-	return problem.Newf("NONCE_GAP", "send the missing transactions, then this one again",
-		"nonce gap: the transaction of nonce %d did not come within %v", s.next(nonce), p.Limits.Wait)
 }
 
 // Run calls Tick from time to time until ctx ends.
