@@ -21,13 +21,18 @@ import (
 )
 
 // Bundle is every secret of a service that must outlive its nodes, the only
-// secrets at rest. It is stored sealed (see Seal), outside the ledger.
+// secrets at rest. It is stored sealed, outside the ledger: encrypted once, by
+// Seal, under a random key that is wrapped for each recipient. The files of
+// different nodes differ only in their recipients, and so have one Digest.
 type Bundle struct {
 	Number     uint64
 	Service    Service
 	ServiceKey *ecdsa.PrivateKey
 	Checkpoint ed25519.PrivateKey
 	Secrets    map[Epoch]Secret
+
+	file bundleFile // as sealed, without recipients
+	key  Secret     // that it is sealed under
 }
 
 // Sealer wraps and unwraps the key of a bundle for one recipient.
@@ -87,7 +92,8 @@ func (f *bundleFile) context() []byte {
 func (b *Bundle) Ring() *Ring { return NewRing(b.Service, b.Secrets) }
 
 // Seal encrypts the bundle under a random key and wraps that key for each
-// recipient.
+// recipient. It is called once, by the node that makes the bundle; other files of
+// it come from Rewrap.
 func (b *Bundle) Seal(recipients ...Sealer) ([]byte, error) {
 	scalar, err := b.ServiceKey.Bytes()
 	if err != nil {
@@ -102,19 +108,52 @@ func (b *Bundle) Seal(recipients ...Sealer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := bundleFile{Service: b.Service.ID, Mode: b.Service.Mode, Number: b.Number}
-	context := file.context()
+	file := bundleFile{Service: b.Service.ID, Mode: b.Service.Mode, Number: b.Number, Recipients: []recipient{}}
 	key := NewSecret()
+	rand.Read(file.Nonce[:])
+	file.Ciphertext = gcm(key).Seal(nil, file.Nonce[:], plain, file.context())
+	b.file, b.key = file, key
+	return b.Rewrap(recipients...)
+}
+
+// Rewrap is the same sealed bundle for other recipients, such as the platform of
+// a node that joined. The bundle was sealed, opened or imported before.
+func (b *Bundle) Rewrap(recipients ...Sealer) ([]byte, error) {
+	if b.file.Ciphertext == nil {
+		return nil, ErrBundle.From(errors.New("it was never sealed"))
+	}
+	file := b.file
+	context := file.context()
 	for _, r := range recipients {
-		wrapped, err := r.Wrap(key[:], context)
+		wrapped, err := r.Wrap(b.key[:], context)
 		if err != nil {
 			return nil, err
 		}
 		file.Recipients = append(file.Recipients, recipient{Kind: r.Recipient(), Wrapped: wrapped})
 	}
-	rand.Read(file.Nonce[:])
-	file.Ciphertext = gcm(key).Seal(nil, file.Nonce[:], plain, context)
 	return canonical.Marshal(file)
+}
+
+// Digest is the SHA-256 of the sealed bundle without its recipients, by which
+// the ledger names it. The bundle was sealed, opened or imported before.
+func (b *Bundle) Digest() [32]byte { return b.file.digest() }
+
+// DigestOf is the digest of a sealed bundle, which need not be opened for it.
+func DigestOf(sealed []byte) ([32]byte, error) {
+	var file bundleFile
+	if err := decode(sealed, &file); err != nil {
+		return [32]byte{}, ErrBundle.From(err)
+	}
+	return file.digest(), nil
+}
+
+func (f bundleFile) digest() [32]byte {
+	f.Recipients = []recipient{}
+	data, err := canonical.Marshal(f)
+	if err != nil {
+		panic(err) // plain values always marshal
+	}
+	return sha256.Sum256(data)
 }
 
 // OpenBundle opens a sealed bundle as one of its recipients.
@@ -132,16 +171,17 @@ func OpenBundle(data []byte, as Sealer) (*Bundle, error) {
 		if err != nil || len(key) != 32 {
 			return nil, ErrBundle.From(fmt.Errorf("the %s key does not fit", r.Kind))
 		}
-		plain, err := gcm(Secret(key)).Open(nil, file.Nonce[:], file.Ciphertext, context)
-		if err != nil {
-			return nil, ErrBundle.From(errors.New("its content was changed"))
-		}
-		return openContent(&file, plain)
+		return file.open(Secret(key))
 	}
 	return nil, ErrBundle.From(fmt.Errorf("it has no recipient of kind %s", as.Recipient()))
 }
 
-func openContent(file *bundleFile, plain []byte) (*Bundle, error) {
+// open opens the bundle with its key.
+func (f *bundleFile) open(key Secret) (*Bundle, error) {
+	plain, err := gcm(key).Open(nil, f.Nonce[:], f.Ciphertext, f.context())
+	if err != nil {
+		return nil, ErrBundle.From(errors.New("its content was changed"))
+	}
 	var content bundleContent
 	if err := decode(plain, &content); err != nil {
 		return nil, ErrBundle.From(err)
@@ -154,12 +194,15 @@ func openContent(file *bundleFile, plain []byte) (*Bundle, error) {
 		return nil, ErrBundle.From(errors.New("its checkpoint key has a wrong size"))
 	}
 	b := &Bundle{
-		Number:     file.Number,
-		Service:    Service{ID: file.Service, Mode: file.Mode},
+		Number:     f.Number,
+		Service:    Service{ID: f.Service, Mode: f.Mode},
 		ServiceKey: serviceKey,
 		Checkpoint: ed25519.NewKeyFromSeed(content.Checkpoint),
 		Secrets:    map[Epoch]Secret{},
+		file:       *f,
+		key:        key,
 	}
+	b.file.Recipients = []recipient{}
 	for _, s := range content.Secrets {
 		if len(s.Secret) != len(Secret{}) {
 			return nil, ErrBundle.From(errors.New("a secret has a wrong size"))
@@ -219,7 +262,7 @@ func Read(f disk.FS, dir string, n uint64, digest [32]byte) ([]byte, error) {
 	if err != nil {
 		return nil, ErrBundle.From(err)
 	}
-	if sha256.Sum256(sealed) != digest {
+	if found, err := DigestOf(sealed); err != nil || found != digest {
 		return nil, ErrBundle.From(fmt.Errorf("%s is not the bundle that the ledger names", Name(n)))
 	}
 	return sealed, nil

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -58,8 +57,16 @@ func TestBundleOpensForItsRecipientOnly(t *testing.T) {
 func TestSaveKeepsTwoAndReadChecksTheDigest(t *testing.T) {
 	root := t.TempDir()
 	f := disk.OS(root)
+	digests := map[uint64][32]byte{}
 	for n := uint64(1); n <= 4; n++ {
-		if err := Save(f, ".", n, []byte{byte(n)}); err != nil {
+		b := sample(t)
+		b.Number = n
+		sealed, err := b.Seal(PlatformSealer("sim", NewSecret()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests[n] = b.Digest()
+		if err := Save(f, ".", n, sealed); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,16 +77,16 @@ func TestSaveKeepsTwoAndReadChecksTheDigest(t *testing.T) {
 	if fmt.Sprint(names) != "[bundle-3 bundle-4]" {
 		t.Fatalf("kept %v", names)
 	}
-	if _, err := Read(f, ".", 4, sha256.Sum256([]byte{4})); err != nil {
+	if _, err := Read(f, ".", 4, digests[4]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(f, ".", 3, sha256.Sum256([]byte{4})); !errors.Is(err, ErrBundle) {
+	if _, err := Read(f, ".", 3, digests[4]); !errors.Is(err, ErrBundle) {
 		t.Fatalf("an older bundle passed for the newest: %v", err)
 	}
 	if err := os.Truncate(root+"/bundle-4", 2<<20); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(f, ".", 4, [32]byte{}); !errors.Is(err, ErrBundle) {
+	if _, err := Read(f, ".", 4, digests[4]); !errors.Is(err, ErrBundle) {
 		t.Fatalf("an oversized bundle was read: %v", err)
 	}
 }

@@ -74,12 +74,8 @@ func newBundle(f disk.FS, p *platform) (*keys.Bundle, error) {
 }
 
 // published is what a record says of a bundle without opening it.
-func published(f disk.FS, b *keys.Bundle) (format.Secrets, error) {
-	sealed, err := disk.ReadFile(f, dirKeys+"/"+keys.Name(b.Number), 1<<20)
-	if err != nil {
-		return format.Secrets{}, err
-	}
-	s := format.Secrets{Bundle: b.Number, Digest: sha256.Sum256(sealed)}
+func published(b *keys.Bundle) (format.Secrets, error) {
+	s := format.Secrets{Bundle: b.Number, Digest: b.Digest()}
 	ring := b.Ring()
 	for _, e := range ring.Epochs() {
 		c, err := ring.Commitment(e)
@@ -92,8 +88,8 @@ func published(f disk.FS, b *keys.Bundle) (format.Secrets, error) {
 }
 
 // found writes the genesis block: entry 1 of term 1, before Raft starts.
-func found(ctx context.Context, f disk.FS, log *ledger.Log, p *platform, b *keys.Bundle, k *nodeKeys, r *rooms, now time.Time) error {
-	doc, err := genesisDocument(ctx, f, p, b, k)
+func found(ctx context.Context, log *ledger.Log, p *platform, b *keys.Bundle, k *nodeKeys, r *rooms, now time.Time) error {
+	doc, err := genesisDocument(ctx, p, b, k)
 	if err != nil {
 		return err
 	}
@@ -130,7 +126,7 @@ func found(ctx context.Context, f disk.FS, log *ledger.Log, p *platform, b *keys
 	return log.Sync()
 }
 
-func genesisDocument(ctx context.Context, f disk.FS, p *platform, b *keys.Bundle, k *nodeKeys) (*format.Genesis, error) {
+func genesisDocument(ctx context.Context, p *platform, b *keys.Bundle, k *nodeKeys) (*format.Genesis, error) {
 	g := &format.Genesis{Format: format.Level, Service: b.Service.ID, Mode: b.Service.Mode, ServiceKey: keys.SPKI(&b.ServiceKey.PublicKey),
 		Checkpoint: b.Checkpoint.Public().(ed25519.PublicKey), Sealing: true}
 	var err error
@@ -147,7 +143,7 @@ func genesisDocument(ctx context.Context, f disk.FS, p *platform, b *keys.Bundle
 	if g.Evidence, err = evidence(ctx, p, k.binding(b).ReportData()); err != nil {
 		return nil, err
 	}
-	g.Secrets, err = published(f, b)
+	g.Secrets, err = published(b)
 	return g, err
 }
 

@@ -140,7 +140,7 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	founded := !n.log.Head().HasBlock
 	if founded {
 		if n.bundle, err = newBundle(c.FS, machine); err == nil {
-			err = found(ctx, c.FS, n.log, machine, n.bundle, own, n.rooms, c.Clock())
+			err = found(ctx, n.log, machine, n.bundle, own, n.rooms, c.Clock())
 		}
 	} else {
 		n.bundle, err = openBundle(c.FS, n.log, machine)

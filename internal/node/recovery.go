@@ -79,7 +79,7 @@ func (n *Node) recovery(ctx context.Context, p *platform, own *nodeKeys, line *l
 	doc := &format.Recovery{Count: n.recoveries, Height: head.Height, Header: head.Hash, Prefix: log.Prefix,
 		Root: head.Tree.Root(), Route: format.RouteSealing}
 	var err error
-	if doc.Secrets, err = published(n.config.FS, n.bundle); err != nil {
+	if doc.Secrets, err = published(n.bundle); err != nil {
 		return nil, err
 	}
 	if doc.Secrets.Digest != line.Identity.Secrets.Digest {

@@ -96,7 +96,7 @@ func NodeKey(raftID uint64) []byte { return binary.BigEndian.AppendUint64(nil, r
 type Secrets struct {
 	_           struct{} `cbor:",toarray"`
 	Bundle      uint64   // number of the bundle
-	Digest      Hash     // SHA-256 of the bundle file
+	Digest      Hash     // SHA-256 of the bundle's file without recipients, see keys.Bundle
 	Commitments []Commitment
 }
 
