@@ -7,10 +7,14 @@
 // entries on.
 //
 // It promises that a block is sealed only by the leader of its view, on the
-// log's very tail, at most once for a view and height, and that an entry is
-// acknowledged to Raft only when it is durable here. It never forwards
-// proposals, never limits their size (the sequencer's queue does) and never
-// reads by lease.
+// log's very tail, at most once for a view and height; that an entry is
+// acknowledged to Raft only when it is durable here; and that no entry of
+// another node reaches Raft before package lineage has accepted it as the next
+// right one. It never forwards proposals, never limits their size (the
+// sequencer's queue does), never reads by lease and never sends a snapshot.
+//
+// Raft's configuration follows the committed table of nodes by itself: whoever
+// leads proposes the joint change and the leave (Raft dissertation, 4.3).
 package consensus
 
 import (
@@ -20,10 +24,13 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/planted"
+	"github.com/coco-consortium/coco/internal/problem"
 )
 
 // Log is the durable log as the driver and the loop need it; package ledger
-// implements it.
+// implements it. Reading is safe while another goroutine appends.
 type Log interface {
 	// Append writes entries behind the log's end, or over its tail when the
 	// first index is not beyond it. They are durable after Sync.
@@ -45,13 +52,29 @@ type Position struct {
 }
 
 // Start is where a process begins: the adopted log and its own place in the
-// network. A process that ended never votes again, so ID is new and Term is
-// above everything the log and the vote file knew.
+// network. A process that ended never votes again, so ID is new and Term is not
+// below anything the log and the vote file knew.
 type Start struct {
-	ID     uint64
-	Term   uint64   // raft's term at the start; the first view led here is at least one higher
-	Last   Position // last entry of the log, all of it committed
-	Voters []uint64
+	ID    uint64
+	Term  uint64   // raft's term at the start; the first view led here is at least one higher
+	Last  Position // last entry of the log, all of it committed
+	First uint64   // lowest index in the log: 1, or 0 for 1, unless older chunks are still fetched
+	// Line is the ledger followed up to Last; its Config says who votes. The
+	// driver takes it over.
+	Line *lineage.Lineage
+	// Recovers says that this process recovers a network none of whose nodes is
+	// left: it is the only voter, whatever Line says, and the first block that
+	// it seals is the recovery which makes that true.
+	Recovers bool
+}
+
+// Restarted is the raft id under which a process goes on after a restart: the
+// fresh one that it was given, never the one it had (design 7).
+func Restarted(old, fresh uint64) uint64 {
+	if planted.Is(planted.LoseVote) {
+		return old
+	}
+	return fresh
 }
 
 // Reasons why a proposal is refused. Nothing was sealed, or what was sealed will
@@ -60,6 +83,19 @@ var (
 	ErrNotLeader = errors.New("this node does not lead that view")
 	ErrRefused   = errors.New("raft refused the proposal")
 )
+
+// ErrMessage says that a message of another node was not given to Raft. It
+// wraps the reason.
+var ErrMessage = errors.New("a message of another node was refused")
+
+// ErrBlocksRefused ends the consensus of a primary whose blocks are not
+// accepted by others.
+var ErrBlocksRefused = problem.New("BLOCKS_REFUSED", "so many voters refuse this node's blocks that none of them can be committed",
+	"look for the reason in the log of another node: a clock that is wrong by more than 10 seconds, or a ledger that differs; correct it and start this node again")
+
+// ErrTransfer says that leadership stays where it is.
+var ErrTransfer = problem.New("TRANSFER_FAILED", "leadership could not be handed to another node",
+	"check with coco network status that another voter is connected and not far behind, then try again")
 
 // Append is work for the log writer: make Vote (when set) and Entries durable,
 // then tell the driver by Appended.
@@ -72,8 +108,23 @@ type Append struct {
 }
 
 // Lead says that this node leads View, and that its first entry is committed,
-// so that it may seal. Zero means that it leads no more.
+// so that it may seal. Zero means that it seals no more.
 type Lead struct{ View uint64 }
+
+// Read answers Driver.ReadIndex: a reader that sees everything up to Index sees
+// all that was committed anywhere when the question was asked.
+type Read struct {
+	Context uint64
+	Index   uint64
+}
+
+// Refusal tells the leader of a term that this node does not accept its entry.
+type Refusal struct {
+	To     uint64
+	Term   uint64
+	Index  uint64
+	Reason string
+}
 
 // Effects is what the caller has to do, in any order unless a field says so.
 type Effects struct {
@@ -83,8 +134,16 @@ type Effects struct {
 	Committed []format.Entry
 	// Messages to other nodes.
 	Messages []*raftpb.Message
+	// Refusals to other nodes.
+	Refusals []Refusal
+	// Reads that are answered.
+	Reads []Read
 	// Lead is not nil when leadership changed.
 	Lead *Lead
+}
+
+func (e *Effects) empty() bool {
+	return len(e.Appends)+len(e.Committed)+len(e.Messages)+len(e.Refusals)+len(e.Reads) == 0 && e.Lead == nil
 }
 
 // toEntry translates a Raft entry to the ledger's own encoding.
@@ -101,6 +160,17 @@ func toEntry(e *raftpb.Entry) (format.Entry, error) {
 		return out, errors.New("a configuration change of the old form")
 	case len(out.Body) == 0:
 		out.Kind, out.Body = format.EntryRaftEmpty, nil
+	}
+	return out, nil
+}
+
+func toEntries(from []*raftpb.Entry) ([]format.Entry, error) {
+	out := make([]format.Entry, len(from))
+	for i, e := range from {
+		var err error
+		if out[i], err = toEntry(e); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

@@ -1,23 +1,29 @@
 package consensus
 
 import (
+	crand "crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
+	"time"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/planted"
 )
 
-// Driver is the step machine around Raft. One goroutine uses it.
+// Driver is the step machine around Raft. One goroutine uses it. Every input is
+// carried through at once; what it asks of the caller waits in Ready.
 type Driver struct {
 	id    uint64
+	o     Options
 	raft  *raft.RawNode
 	store *storage
+	line  *lineage.Tail // the log's lineage, committed and not
 
 	tail    []Position // entries that are not handed on as committed, behind base
 	base    Position   // the last entry handed on
@@ -26,48 +32,111 @@ type Driver struct {
 	term    uint64 // last term and vote given to the log writer
 	vote    uint64
 
-	leading uint64 // term in which this node leads, 0 when it does not
-	first   uint64 // index of its first entry in that term, 0 until seen
-	ready   bool   // that entry is committed: sealing is allowed
-	over    uint64 // term in which a proposal was refused: nothing more is sealed in it
-	lead    *Lead  // change to report
-	outbox  []*raftpb.Message
+	config   lineage.Config // as Raft has it: of the entries applied
+	recovers bool           // Start.Recovers, until the recovery is committed
+	timer    timer
+
+	leading  uint64            // term in which this node leads, 0 when it does not
+	first    uint64            // index of its first entry in that term, 0 until seen
+	ready    bool              // that entry is committed
+	sealing  bool              // and this node may seal
+	over     uint64            // term that this node ended: nothing more is sealed in it
+	handing  uint64            // term in which leadership is being handed over
+	changing uint64            // index of the last change of configuration proposed in this term
+	rejected map[uint64]uint64 // in this term: voters that refuse a block, and its index
+	asked    uint64            // highest read that heartbeats of this term asked about
+
+	refused uint64 // messages not given to Raft
+	effects Effects
+	fault   error
 }
 
-// Options are the driver's timing, in ticks, and its log.
+// Options are the driver's timing, in ticks, and its surroundings.
 type Options struct {
 	ElectionTicks  int // followers wait one to two times this for a leader
 	HeartbeatTicks int
 	Logger         *slog.Logger
+	// Clock judges the time of live blocks, by default time.Now.
+	Clock func() time.Time
+	// Random spreads election timeouts; by default it is seeded by the system.
+	Random *rand.Rand
+	// MaxMessage is how many bytes of entries one message carries (one entry
+	// at least), by default 1 MiB; MaxInflight how many bytes are under way to
+	// one node, by default 8 MiB.
+	MaxMessage  uint64
+	MaxInflight uint64
+}
+
+func (o *Options) fill() {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Random == nil {
+		var seed [32]byte
+		crand.Read(seed[:])
+		o.Random = rand.New(rand.NewChaCha8(seed))
+	}
+	if o.MaxMessage == 0 {
+		o.MaxMessage = 1 << 20
+	}
+	if o.MaxInflight == 0 {
+		o.MaxInflight = 8 << 20
+	}
 }
 
 // New makes a driver on an adopted log.
 func New(log Log, start Start, o Options) (*Driver, error) {
-	store := newStorage(log, start)
+	o.fill()
+	if start.Line == nil {
+		return nil, errors.New("consensus begins without the lineage of its log")
+	}
+	config := start.Line.Identity.Config
+	if start.Recovers {
+		config = lineage.Alone(start.ID)
+	}
+	store := newStorage(log, start, config, o.Logger)
 	node, err := raft.NewRawNode(&raft.Config{
 		ID: start.ID, ElectionTick: o.ElectionTicks, HeartbeatTick: o.HeartbeatTicks,
 		Storage: store, Applied: start.Last.Index, AsyncStorageWrites: true,
-		MaxSizePerMsg: 1 << 20, MaxUncommittedEntriesSize: 0, MaxCommittedSizePerReady: math.MaxUint64,
-		MaxInflightMsgs: 256, CheckQuorum: true, PreVote: true, ReadOnlyOption: raft.ReadOnlySafe,
-		DisableProposalForwarding: true, Logger: quiet{o.Logger},
+		MaxSizePerMsg: o.MaxMessage, MaxInflightMsgs: 256, MaxInflightBytes: max(o.MaxInflight, o.MaxMessage),
+		MaxUncommittedEntriesSize: 0, MaxCommittedSizePerReady: math.MaxUint64,
+		CheckQuorum: true, PreVote: true, ReadOnlyOption: raft.ReadOnlySafe, StepDownOnRemoval: true,
+		DisableProposalForwarding: true, DisableConfChangeValidation: planted.Is(planted.OneOfJointPair),
+		Logger: quiet{o.Logger},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{id: start.ID, raft: node, store: store, base: start.Last, durable: start.Last.Index, term: start.Term}, nil
+	d := &Driver{id: start.ID, o: o, raft: node, store: store, base: start.Last, durable: start.Last.Index, term: start.Term,
+		line: lineage.NewTail(start.Line, start.Last.Index, start.Last.Prefix), config: config, recovers: start.Recovers}
+	d.timer.watch(d)
+	return d, nil
 }
 
 // Campaign asks to lead at once instead of after an election timeout.
-func (d *Driver) Campaign() error { return d.raft.Campaign() }
+func (d *Driver) Campaign() error {
+	err := d.raft.Campaign()
+	d.pump()
+	return err
+}
 
 // Tick tells that one tick of time went by.
-func (d *Driver) Tick() { d.raft.Tick() }
-
-// Step takes a message of another node.
-func (d *Driver) Step(m *raftpb.Message) error { return d.raft.Step(m) }
+func (d *Driver) Tick() {
+	d.timer.tick(d)
+	d.pump()
+}
 
 // Appended tells that a's vote and entries are durable.
 func (d *Driver) Appended(a *Append) error {
+	err := d.stored(a)
+	d.pump()
+	return err
+}
+
+func (d *Driver) stored(a *Append) error {
 	d.store.add(a.raft)
 	for i := len(a.raft) - 1; i >= 0; i-- {
 		index := a.raft[i].GetIndex()
@@ -85,14 +154,10 @@ func (d *Driver) Appended(a *Append) error {
 
 // Propose seals and proposes a block as the next entry: seal gets the position
 // before it and gives the body. It fails with ErrNotLeader before sealing when
-// this node does not lead view, and ends the view when anything fails after, so
+// this node may not seal in view, and ends the view when anything fails after, so
 // that no second block is ever sealed for that view and height.
 func (d *Driver) Propose(view uint64, seal func(Position) ([]byte, error)) (Position, error) {
-	if !d.ready || d.leading != view || d.over == view {
-		return Position{}, ErrNotLeader
-	}
-	if d.raft.BasicStatus().LeadTransferee != 0 {
-		d.endView()
+	if !d.sealing || d.leading != view || d.over == view || d.fault != nil {
 		return Position{}, ErrNotLeader
 	}
 	at := d.last()
@@ -105,10 +170,11 @@ func (d *Driver) Propose(view uint64, seal func(Position) ([]byte, error)) (Posi
 		d.endView()
 		return Position{}, errors.Join(ErrRefused, err)
 	}
-	next := format.Entry{Index: at.Index + 1, Term: view, Kind: format.EntryBlock, Body: body}
-	p := Position{Index: next.Index, Term: view, Prefix: format.NextPrefix(at.Prefix, &next)}
-	d.tail = append(d.tail, p)
-	return p, nil
+	d.pump()
+	if d.fault != nil {
+		return Position{}, errors.Join(ErrRefused, d.fault)
+	}
+	return d.position(at.Index + 1), nil
 }
 
 // endView makes Raft leave its term: it sees an answer of a later one.
@@ -118,8 +184,10 @@ func (d *Driver) endView() {
 	}
 	d.over = d.leading
 	next := d.raft.BasicStatus().GetTerm() + 1
-	// A stale term cannot come from here, so Step has nothing to refuse.
+	// A stale term cannot come from here, so Step has nothing to refuse but a
+	// node that leads without being in the configuration, which cannot stay.
 	_ = d.raft.Step(&raftpb.Message{Type: raftpb.MsgAppResp.Enum(), From: new(d.id), To: new(d.id), Term: new(next)})
+	d.pump()
 }
 
 // last is the position of the log's last entry.
@@ -130,183 +198,34 @@ func (d *Driver) last() Position {
 	return d.base
 }
 
-// Ready collects what is to be done. It reports false when there is nothing.
+// position is that of an entry which is not handed on, or was the last to be.
+func (d *Driver) position(index uint64) Position {
+	if index <= d.base.Index {
+		return d.base
+	}
+	return d.tail[index-d.base.Index-1]
+}
+
+// matches reports whether the log has an entry of this index and term.
+func (d *Driver) matches(index, term uint64) bool {
+	switch at := index - d.base.Index; {
+	case index < d.base.Index:
+		stored, err := d.store.Term(index)
+		return err == nil && stored == term
+	case at == 0:
+		return d.base.Term == term
+	default:
+		return at <= uint64(len(d.tail)) && d.tail[at-1].Term == term
+	}
+}
+
+// Backfilled tells that the log begins at an earlier index now.
+func (d *Driver) Backfilled(first uint64) { d.store.extend(first) }
+
+// Ready collects what is to be done. It reports false when there is nothing. An
+// error ends the driver.
 func (d *Driver) Ready() (Effects, bool, error) {
-	var e Effects
-	e.Messages, d.outbox = d.outbox, nil
-	for d.raft.HasReady() {
-		r := d.raft.Ready()
-		if err := d.take(&r, &e); err != nil {
-			return e, false, err
-		}
-	}
-	d.release(&e)
-	e.Lead, d.lead = d.lead, nil
-	return e, len(e.Appends)+len(e.Committed)+len(e.Messages) > 0 || e.Lead != nil, nil
+	e := d.effects
+	d.effects = Effects{}
+	return e, !e.empty(), d.fault
 }
-
-func (d *Driver) take(r *raft.Ready, e *Effects) error {
-	d.follow()
-	for _, entry := range r.Entries {
-		if err := d.extend(entry); err != nil {
-			return err
-		}
-	}
-	for _, m := range r.Messages {
-		switch m.GetTo() {
-		case raft.LocalAppendThread:
-			a, err := d.append(m)
-			if err != nil {
-				return err
-			}
-			if planted.Is(planted.AckBeforeSync) {
-				early := *a
-				if err := d.Appended(&early); err != nil {
-					return err
-				}
-				a.raft, a.responses = nil, nil
-			}
-			e.Appends = append(e.Appends, a)
-		case raft.LocalApplyThread:
-			if err := d.commit(m); err != nil {
-				return err
-			}
-		default:
-			e.Messages = append(e.Messages, m)
-		}
-	}
-	return nil
-}
-
-// follow notes who leads. It asks for the status each time, since Raft does not
-// report a node that led, lost and leads again in between.
-func (d *Driver) follow() {
-	status := d.raft.BasicStatus()
-	leading := uint64(0)
-	if status.RaftState == raft.StateLeader {
-		leading = status.GetTerm()
-	}
-	if leading == d.leading {
-		return
-	}
-	if d.ready {
-		d.lead = &Lead{}
-	}
-	d.leading, d.first, d.ready = leading, 0, false
-}
-
-// extend notes the position of an entry that Raft put at the tail of its log,
-// unless Propose has noted it.
-func (d *Driver) extend(entry *raftpb.Entry) error {
-	e, err := toEntry(entry)
-	if err != nil {
-		return err
-	}
-	if e.Kind == format.EntryRaftEmpty && e.Term == d.leading && d.first == 0 {
-		d.first = e.Index
-	}
-	if e.Index <= d.base.Index {
-		return fmt.Errorf("raft appends at %d, behind committed entry %d", e.Index, d.base.Index)
-	}
-	if at := e.Index - d.base.Index - 1; at < uint64(len(d.tail)) {
-		if d.tail[at].Term == e.Term {
-			return nil
-		}
-		d.tail = d.tail[:at]
-		d.durable = min(d.durable, e.Index-1)
-	}
-	before := d.last()
-	if before.Index+1 != e.Index {
-		return fmt.Errorf("raft appends at %d, the log ends at %d", e.Index, before.Index)
-	}
-	d.tail = append(d.tail, Position{Index: e.Index, Term: e.Term, Prefix: format.NextPrefix(before.Prefix, &e)})
-	return nil
-}
-
-func (d *Driver) append(m *raftpb.Message) (*Append, error) {
-	a := &Append{raft: m.GetEntries(), responses: m.GetResponses()}
-	if term, vote := m.GetTerm(), m.GetVote(); m.Term != nil && (term != d.term || vote != d.vote) {
-		a.Term, a.Vote = term, vote
-		d.term, d.vote = term, vote
-	}
-	for _, entry := range a.raft {
-		e, err := toEntry(entry)
-		if err != nil {
-			return nil, err
-		}
-		a.Entries = append(a.Entries, e)
-	}
-	return a, nil
-}
-
-// commit takes committed entries. They are held until durable here, and
-// configuration changes take effect.
-func (d *Driver) commit(m *raftpb.Message) error {
-	for _, entry := range m.GetEntries() {
-		e, err := toEntry(entry)
-		if err != nil {
-			return err
-		}
-		if e.Kind == format.EntryRaftConfig {
-			var config format.RaftConfig
-			if err := format.Decode(e.Body, &config); err != nil {
-				return err
-			}
-			d.raft.ApplyConfChange(confChange(&config))
-		}
-		d.held = append(d.held, e)
-	}
-	return d.respond(m.GetResponses())
-}
-
-// release hands held entries on once they are durable.
-func (d *Driver) release(e *Effects) {
-	n := 0
-	for n < len(d.held) && d.held[n].Index <= d.durable {
-		n++
-	}
-	if n == 0 {
-		return
-	}
-	e.Committed = append(e.Committed, d.held[:n]...)
-	d.held = d.held[n:]
-	d.base = d.tail[n-1]
-	d.tail = d.tail[n:]
-	d.store.release(d.base.Index)
-	if d.leading != 0 && !d.ready && d.first != 0 && d.base.Index >= d.first {
-		d.ready = true
-		d.lead = &Lead{View: d.leading}
-	}
-}
-
-// respond gives Raft the answers of its own storage; answers to other nodes
-// leave with the next effects.
-func (d *Driver) respond(responses []*raftpb.Message) error {
-	for _, m := range responses {
-		if m.GetTo() != d.id {
-			d.outbox = append(d.outbox, m)
-			continue
-		}
-		if err := d.raft.Step(m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// quiet passes Raft's warnings and errors on and drops the rest.
-type quiet struct{ log *slog.Logger }
-
-func (quiet) Debug(...any)          {}
-func (quiet) Debugf(string, ...any) {}
-func (quiet) Info(...any)           {}
-func (quiet) Infof(string, ...any)  {}
-
-func (q quiet) Warning(v ...any)            { q.log.Warn(fmt.Sprint(v...)) }
-func (q quiet) Warningf(f string, v ...any) { q.log.Warn(fmt.Sprintf(f, v...)) }
-func (q quiet) Error(v ...any)              { q.log.Error(fmt.Sprint(v...)) }
-func (q quiet) Errorf(f string, v ...any)   { q.log.Error(fmt.Sprintf(f, v...)) }
-func (q quiet) Fatal(v ...any)              { panic(fmt.Sprint(v...)) }
-func (q quiet) Fatalf(f string, v ...any)   { panic(fmt.Sprintf(f, v...)) }
-func (q quiet) Panic(v ...any)              { panic(fmt.Sprint(v...)) }
-func (q quiet) Panicf(f string, v ...any)   { panic(fmt.Sprintf(f, v...)) }

@@ -3,211 +3,225 @@ package consensus
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/rand/v2"
 	"testing"
+	"time"
 
-	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 )
-
-// memory is a log in memory that counts syncs.
-type memory struct {
-	entries []format.Entry // entries[i] has index i+1
-	term    uint64
-	vote    uint64
-	fail    error
-}
-
-func genesis() *memory {
-	return &memory{entries: []format.Entry{{Index: 1, Term: 1, Kind: format.EntryBlock, Body: []byte("genesis")}}}
-}
-
-func (m *memory) Append(entries []format.Entry) error {
-	if m.fail != nil {
-		return m.fail
-	}
-	m.entries = append(m.entries[:entries[0].Index-1:entries[0].Index-1], entries...)
-	return nil
-}
-func (m *memory) Sync() error                   { return m.fail }
-func (m *memory) SetVote(t, v uint64) error     { m.term, m.vote = t, v; return m.fail }
-func (m *memory) Term(i uint64) (uint64, error) { return m.entries[i-1].Term, nil }
-func (m *memory) Entries(lo, hi uint64, _ int) ([]format.Entry, error) {
-	return m.entries[lo-1 : hi-1], nil
-}
-
-func (m *memory) position() Position {
-	var p Position
-	for i := range m.entries {
-		p = Position{m.entries[i].Index, m.entries[i].Term, format.NextPrefix(p.Prefix, &m.entries[i])}
-	}
-	return p
-}
 
 // peer is a driver with its log, run by hand.
 type peer struct {
 	*Driver
+	s         *service
 	log       *memory
 	pending   []*Append
 	committed []format.Entry
 	lead      uint64
+	reads     []Read
+	refusals  []Refusal
+	clock     time.Duration // wrong by this much
+	ended     error
 }
 
-func newPeer(t *testing.T, id uint64, voters ...uint64) *peer {
-	t.Helper()
-	log := genesis()
-	d, err := New(log, Start{ID: id, Term: 1, Last: log.position(), Voters: voters},
-		Options{ElectionTicks: 10, HeartbeatTicks: 1, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+// start makes a driver on a log; it votes as the log says.
+func (s *service) start(id uint64, log *memory, change func(*Start, *Options)) *peer {
+	s.t.Helper()
+	line, at, err := s.follow(log.entries)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return &peer{Driver: d, log: log}
+	p := &peer{s: s, log: log}
+	start := Start{ID: id, Term: at.Term, Last: at, First: log.first, Line: line}
+	o := Options{ElectionTicks: 10, HeartbeatTicks: 1, Random: rand.New(rand.NewPCG(id, 7)),
+		Clock: func() time.Time { return s.now.Add(p.clock) }}
+	if change != nil {
+		change(&start, &o)
+	}
+	p.Driver = must(New(log, start, o))(s.t)
+	return p
+}
+
+// alone is a network of one.
+func alone(t *testing.T) *peer {
+	s := newService(t)
+	return s.start(1, s.voters(1).log(), nil)
 }
 
 // collect takes effects without carrying the appends out.
-func (p *peer) collect(t *testing.T) []*raftpb.Message {
-	t.Helper()
+func (p *peer) collect() []*raftpb.Message {
+	p.s.t.Helper()
 	e, _, err := p.Ready()
 	if err != nil {
-		t.Fatal(err)
+		p.ended = err
 	}
 	p.pending = append(p.pending, e.Appends...)
 	p.committed = append(p.committed, e.Committed...)
+	p.reads = append(p.reads, e.Reads...)
+	p.refusals = append(p.refusals, e.Refusals...)
 	if e.Lead != nil {
 		p.lead = e.Lead.View
+	}
+	if err != nil {
+		return nil
 	}
 	return e.Messages
 }
 
 // sync carries the oldest append out.
-func (p *peer) sync(t *testing.T) bool {
-	t.Helper()
+func (p *peer) sync() bool {
+	p.s.t.Helper()
 	if len(p.pending) == 0 {
 		return false
 	}
 	a := p.pending[0]
 	p.pending = p.pending[1:]
+	if a.Term != 0 {
+		if err := p.log.SetVote(a.Term, a.Vote); err != nil {
+			p.s.t.Fatal(err)
+		}
+	}
 	if len(a.Entries) > 0 {
 		if err := p.log.Append(a.Entries); err != nil {
-			t.Fatal(err)
+			p.s.t.Fatal(err)
 		}
 	}
 	if err := p.Appended(a); err != nil {
-		t.Fatal(err)
+		p.s.t.Fatal(err)
 	}
 	return true
 }
 
-func (p *peer) settle(t *testing.T) {
-	t.Helper()
+func (p *peer) settle() {
+	p.s.t.Helper()
 	for {
-		if m := p.collect(t); len(m) > 0 {
-			t.Fatalf("a network of one sends %v", m)
+		if m := p.collect(); len(m) > 0 {
+			p.s.t.Fatalf("a network of one sends %v", m)
 		}
-		if !p.sync(t) {
+		if !p.sync() {
 			return
 		}
 	}
 }
 
-func block(text string) func(Position) ([]byte, error) {
-	return func(Position) ([]byte, error) { return []byte(text), nil }
+// propose seals records behind the log's tail.
+func (p *peer) propose(view uint64, drafts ...*envelope.Draft) (Position, error) {
+	return p.Propose(view, p.block(view, drafts...))
+}
+
+func (p *peer) block(view uint64, drafts ...*envelope.Draft) func(Position) ([]byte, error) {
+	return func(at Position) ([]byte, error) {
+		line, _, err := p.line.End()
+		if err != nil {
+			return nil, err
+		}
+		body, _ := p.s.seal(p.id, line.Head, false, at, view, drafts...)
+		return body, nil
+	}
 }
 
 func TestNetworkOfOneCommitsWhatIsDurable(t *testing.T) {
-	p := newPeer(t, 1, 1)
-	if _, err := p.Propose(2, block("early")); !errors.Is(err, ErrNotLeader) {
+	p := alone(t)
+	if _, err := p.propose(3, transaction("early")); !errors.Is(err, ErrNotLeader) {
 		t.Fatalf("sealed before leading: %v", err)
 	}
 	if err := p.Campaign(); err != nil {
 		t.Fatal(err)
 	}
-	p.settle(t)
-	if p.lead != 2 {
-		t.Fatalf("leads view %d, want 2", p.lead)
+	p.settle()
+	if p.lead != 3 {
+		t.Fatalf("leads view %d, want 3", p.lead)
 	}
-	at, err := p.Propose(2, block("a"))
+	at, err := p.propose(3, transaction("a"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Propose(2, block("b")); err != nil {
+	if _, err := p.propose(3, transaction("b")); err != nil {
 		t.Fatal(err)
 	}
-	p.collect(t)
+	p.collect()
 	if n := len(p.committed); n != 1 {
 		t.Fatalf("%d entries committed before the blocks were durable, want 1", n)
 	}
-	p.settle(t)
+	p.settle()
 	if got := len(p.committed); got != 3 {
 		t.Fatalf("committed %d entries, want 3", got)
 	}
-	if at.Index != 3 || p.log.position() != p.base || p.base.Index != 4 {
+	if at.Index != 4 || p.log.position() != p.base || p.base.Index != 5 {
 		t.Fatalf("positions: proposed at %d, log ends at %+v, driver at %+v", at.Index, p.log.position(), p.base)
 	}
-	if k := p.log.entries[1].Kind; k != format.EntryRaftEmpty {
+	if k := p.log.entry(3).Kind; k != format.EntryRaftEmpty {
 		t.Fatalf("the view begins with kind %d", k)
+	}
+	if at != p.at(4) {
+		t.Fatalf("proposed at %+v, the log has %+v", at, p.at(4))
 	}
 }
 
+// at is the position of an entry in the log.
+func (p *peer) at(index uint64) Position {
+	whole := p.log.entries
+	defer func() { p.log.entries = whole }()
+	p.log.entries = whole[:index]
+	return p.log.position()
+}
+
 func TestSealSeesTheTail(t *testing.T) {
-	p := newPeer(t, 1, 1)
+	p := alone(t)
 	if err := p.Campaign(); err != nil {
 		t.Fatal(err)
 	}
-	p.settle(t)
+	p.settle()
 	for i := range 5 {
 		var saw Position
-		if _, err := p.Propose(2, func(at Position) ([]byte, error) { saw = at; return fmt.Append(nil, i), nil }); err != nil {
+		seal := p.block(3, transaction(fmt.Sprint(i)))
+		if _, err := p.Propose(3, func(at Position) ([]byte, error) { saw = at; return seal(at) }); err != nil {
 			t.Fatal(err)
 		}
-		p.settle(t)
-		want := p.log.entries
-		p.log.entries = want[:len(want)-1]
-		if saw != p.log.position() {
-			t.Fatalf("block %d was sealed on %+v, the log ends at %+v", i, saw, p.log.position())
+		p.settle()
+		if want := p.at(saw.Index); saw != want || saw.Index+1 != p.log.position().Index {
+			t.Fatalf("block %d was sealed on %+v, the log has %+v and ends at %+v", i, saw, want, p.log.position())
 		}
-		p.log.entries = want
 	}
 }
 
 func TestRefusedProposalEndsTheView(t *testing.T) {
-	p := newPeer(t, 1, 1)
+	p := alone(t)
 	if err := p.Campaign(); err != nil {
 		t.Fatal(err)
 	}
-	p.settle(t)
+	p.settle()
 	sealed := 0
 	broken := errors.New("broken")
-	if _, err := p.Propose(2, func(Position) ([]byte, error) { sealed++; return nil, broken }); !errors.Is(err, broken) {
+	if _, err := p.Propose(3, func(Position) ([]byte, error) { sealed++; return nil, broken }); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
-	if _, err := p.Propose(2, func(Position) ([]byte, error) { sealed++; return []byte("x"), nil }); !errors.Is(err, ErrNotLeader) || sealed != 1 {
+	if _, err := p.Propose(3, func(Position) ([]byte, error) { sealed++; return []byte("x"), nil }); !errors.Is(err, ErrNotLeader) || sealed != 1 {
 		t.Fatalf("sealed %d times in one view: %v", sealed, err)
 	}
 	for range 40 {
 		p.Tick()
-		p.settle(t)
+		p.settle()
 	}
-	if p.lead <= 2 {
+	if p.lead <= 3 {
 		t.Fatalf("no new view begins: %d", p.lead)
 	}
-	if _, err := p.Propose(p.lead, block("y")); err != nil {
+	if _, err := p.propose(p.lead, transaction("y")); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestProposalForAnotherViewIsRefused(t *testing.T) {
-	p := newPeer(t, 1, 1)
+	p := alone(t)
 	if err := p.Campaign(); err != nil {
 		t.Fatal(err)
 	}
-	p.settle(t)
-	for _, view := range []uint64{0, 1, 3} {
-		if _, err := p.Propose(view, block("x")); !errors.Is(err, ErrNotLeader) {
+	p.settle()
+	for _, view := range []uint64{0, 1, 4} {
+		if _, err := p.propose(view, transaction("x")); !errors.Is(err, ErrNotLeader) {
 			t.Fatalf("view %d: %v", view, err)
 		}
 	}
@@ -216,11 +230,13 @@ func TestProposalForAnotherViewIsRefused(t *testing.T) {
 // TestThreeNodesAgree runs three drivers with lost and reordered messages and
 // late syncs; all that commits must be the same everywhere.
 func TestThreeNodesAgree(t *testing.T) {
+	s := newService(t)
+	begin := s.voters(3)
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		peers := map[uint64]*peer{}
 		for id := uint64(1); id <= 3; id++ {
-			peers[id] = newPeer(t, id, 1, 2, 3)
+			peers[id] = s.start(id, begin.log(), func(_ *Start, o *Options) { o.Random = rand.New(rand.NewPCG(seed, id)) })
 		}
 		var wire []*raftpb.Message
 		proposed := 0
@@ -230,10 +246,10 @@ func TestThreeNodesAgree(t *testing.T) {
 			case 0:
 				p.Tick()
 			case 1:
-				p.sync(t)
+				p.sync()
 			case 2:
 				if p.lead != 0 {
-					if _, err := p.Propose(p.lead, block(fmt.Sprintf("%d by %d", step, p.id))); err == nil {
+					if _, err := p.propose(p.lead, transaction(fmt.Sprintf("%d by %d", step, p.id))); err == nil {
 						proposed++
 					} else if !errors.Is(err, ErrNotLeader) {
 						t.Fatal(err)
@@ -244,14 +260,17 @@ func TestThreeNodesAgree(t *testing.T) {
 					i := rng.IntN(len(wire))
 					m := wire[i]
 					wire = append(wire[:i], wire[i+1:]...)
-					if rng.IntN(10) > 0 && m.GetType() != raftpb.MsgSnap {
-						if err := peers[m.GetTo()].Step(m); err != nil && !errors.Is(err, raft.ErrStepPeerNotFound) && !errors.Is(err, raft.ErrProposalDropped) {
+					if rng.IntN(10) > 0 {
+						if err := peers[m.GetTo()].Step(m); err != nil {
 							t.Fatal(err)
 						}
 					}
 				}
 			}
-			wire = append(wire, p.collect(t)...)
+			wire = append(wire, p.collect()...)
+			if p.ended != nil {
+				t.Fatal(p.ended)
+			}
 		}
 		longest := peers[1].committed
 		for _, p := range peers {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -21,18 +22,24 @@ type Observer interface {
 	Led(Lead)
 }
 
-// Transport sends messages to other nodes. It never blocks; what it cannot
-// queue it drops, which Raft expects.
+// Transport sends to other nodes. It never blocks; what it cannot queue it
+// drops, which Raft expects.
 type Transport interface {
 	Send([]*raftpb.Message)
+	Refuse([]Refusal)
 }
 
 // ErrStopped says that consensus has stopped, by a fault or by request.
 var ErrStopped = problem.New("CONSENSUS_STOPPED", "this node does not take part in consensus any more",
 	"see the first error in its log; restart the node when the cause is removed")
 
+// maxWaiting is how many bytes may wait for the disk, or for whoever applies
+// what is committed. A follower then takes no more entries, a leader no more
+// proposals; heartbeats and votes go on.
+const maxWaiting = 64 << 20
+
 // Loop runs a driver: one goroutine drives Raft, one writes the log, one hands
-// committed entries on.
+// committed entries on. Raft's goroutine waits for neither.
 type Loop struct {
 	driver    *Driver
 	log       Log
@@ -41,28 +48,39 @@ type Loop struct {
 	logger    *slog.Logger
 
 	calls    chan func()
-	inbox    chan *raftpb.Message
-	writes   chan []*Append
+	notes    chan func() // calls that nobody waits for
+	inbox    *inbox
+	writes   *queue[*Append]
 	written  chan []*Append
-	commits  *queue
+	commits  *queue[format.Entry]
 	stopping chan struct{}
 	stop     sync.Once
 	workers  sync.WaitGroup
+	readers  readers // of Raft's goroutine
+	refused  uint64  // of Raft's goroutine: refusals that were logged
+	status   atomic.Pointer[Status]
 
-	mu    sync.Mutex
-	fault error
+	mu      sync.Mutex
+	fault   error
+	gate    chan struct{} // closed when the loop may go on; nil while it does
+	changed chan struct{} // closed when leader, term or role change
 }
 
-// NewLoop makes a loop; Run starts it.
+// NewLoop makes a loop; Run starts it. A network of one needs no transport.
 func NewLoop(d *Driver, log Log, o Observer, t Transport, logger *slog.Logger) *Loop {
-	return &Loop{driver: d, log: log, observer: o, transport: t, logger: logger,
-		calls: make(chan func()), inbox: make(chan *raftpb.Message, 1024),
-		writes: make(chan []*Append, 64), written: make(chan []*Append, 64),
-		commits: newQueue(), stopping: make(chan struct{})}
+	l := &Loop{driver: d, log: log, observer: o, transport: t, logger: logger,
+		calls: make(chan func()), notes: make(chan func(), 64), inbox: newInbox(),
+		writes:  newQueue(func(a **Append) int { return (*a).bytes() }),
+		written: make(chan []*Append, 64),
+		commits: newQueue(func(e *format.Entry) int { return len(e.Body) + 64 }), stopping: make(chan struct{}),
+		changed: make(chan struct{})}
+	l.observe()
+	return l
 }
 
 // Run drives consensus, a tick each interval, until Stop or a fault. A fault of
-// the log ends consensus, so writes stop and reads go on; it is returned.
+// the log ends consensus, so writes stop and reads go on; it is returned. A
+// leader that ends asks another node to take over.
 func (l *Loop) Run(tick time.Duration) error {
 	l.workers.Add(2)
 	go l.write()
@@ -73,19 +91,29 @@ func (l *Loop) Run(tick time.Duration) error {
 		if err := l.effects(); err != nil {
 			l.fail(err)
 		}
+		l.pass()
 		select {
 		case <-l.stopping:
-			close(l.writes)
+			l.resign()
+			l.writes.close()
 			l.commits.close()
 			l.workers.Wait()
 			return l.Fault()
+		default:
+		}
+		select {
+		case <-l.stopping:
 		case <-ticker.C:
 			l.driver.Tick()
+			l.readers.tick(l.driver)
+			l.observe()
 		case call := <-l.calls:
 			call()
-		case m := <-l.inbox:
-			if err := l.driver.Step(m); err != nil {
-				l.logger.Warn("a message of another node was refused", "err", err)
+		case note := <-l.notes:
+			note()
+		case <-l.inbox.wake:
+			for _, m := range l.inbox.take() {
+				l.step(m)
 			}
 		case done := <-l.written:
 			for _, a := range done {
@@ -94,6 +122,18 @@ func (l *Loop) Run(tick time.Duration) error {
 				}
 			}
 		}
+	}
+}
+
+// step gives Raft a message. Refusals are logged now and then: what another node
+// sends must not fill the log.
+func (l *Loop) step(m *raftpb.Message) {
+	err := l.driver.Step(m)
+	if err == nil {
+		return
+	}
+	if l.refused++; l.refused&(l.refused-1) == 0 {
+		l.logger.Warn("a message of another node was refused", "err", err, "count", l.refused)
 	}
 }
 
@@ -141,60 +181,89 @@ func (l *Loop) ended() error {
 	return ErrStopped
 }
 
-// Propose is Driver.Propose on the goroutine that owns the driver.
+// Propose is Driver.Propose on the goroutine that owns the driver. It waits
+// while the disk is far behind.
 func (l *Loop) Propose(view uint64, seal func(Position) ([]byte, error)) (p Position, err error) {
+	l.writes.room(maxWaiting)
 	if failed := l.Do(context.Background(), func(d *Driver) { p, err = d.Propose(view, seal) }); failed != nil {
 		return p, failed
 	}
 	return p, err
 }
 
-// Deliver takes a message of another node; when the node is overloaded it is dropped.
+// Deliver takes a message of another node. It never waits: when the node is
+// overloaded the message is dropped, those with entries first.
 func (l *Loop) Deliver(m *raftpb.Message) {
+	if m.GetType() == raftpb.MsgApp && len(m.GetEntries()) > 0 && (l.writes.full(maxWaiting) || l.commits.full(maxWaiting)) {
+		return
+	}
+	l.inbox.put(m)
+}
+
+// Refused is Driver.Refused on the goroutine that owns the driver. It never waits.
+func (l *Loop) Refused(from, term, index uint64) {
 	select {
-	case l.inbox <- m:
-	default:
+	case l.notes <- func() { l.driver.Refused(from, term, index) }:
+	default: // there will be another one
 	}
 }
 
+// Backfilled is Driver.Backfilled on the goroutine that owns the driver.
+func (l *Loop) Backfilled(first uint64) {
+	_ = l.Do(context.Background(), func(d *Driver) { d.Backfilled(first) })
+}
+
+// effects carries out what the driver asks for, until it asks for nothing.
 func (l *Loop) effects() error {
-	e, ok, err := l.driver.Ready()
-	if err != nil || !ok {
-		return err
-	}
-	if len(e.Appends) > 0 {
-		select {
-		case l.writes <- e.Appends:
-		case <-l.stopping:
-			return nil
+	for {
+		e, more, err := l.driver.Ready()
+		if err == nil {
+			l.carry(&e)
+		} else if e.Lead != nil {
+			l.observer.Led(*e.Lead)
+		}
+		if err != nil || !more {
+			return err
 		}
 	}
+}
+
+func (l *Loop) carry(e *Effects) {
 	if len(e.Messages) > 0 && l.transport != nil {
 		l.transport.Send(e.Messages)
+	}
+	if len(e.Refusals) > 0 && l.transport != nil {
+		l.transport.Refuse(e.Refusals)
+	}
+	if len(e.Appends) > 0 {
+		l.writes.put(e.Appends)
 	}
 	if len(e.Committed) > 0 {
 		l.commits.put(e.Committed)
 	}
+	l.readers.answer(e.Reads, l.driver)
 	if e.Lead != nil {
 		l.observer.Led(*e.Lead)
 	}
-	return nil
+	l.follow()
+}
+
+func (a *Append) bytes() int {
+	size := 64
+	for i := range a.Entries {
+		size += len(a.Entries[i].Body) + 64
+	}
+	return size
 }
 
 // write makes appends durable. What queued up while the last sync ran shares
 // the next one.
 func (l *Loop) write() {
 	defer l.workers.Done()
-	for batch := range l.writes {
-		for more := true; more; {
-			select {
-			case next, ok := <-l.writes:
-				if more = ok; ok {
-					batch = append(batch, next...)
-				}
-			default:
-				more = false
-			}
+	for {
+		batch, ok := l.writes.take()
+		if !ok {
+			return
 		}
 		if err := l.persist(batch); err != nil {
 			l.fail(err)

@@ -1,26 +1,41 @@
 package consensus
 
 import (
+	"log/slog"
 	"sync"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 )
+
+// recent is how many bytes of entries that were handed on stay in memory, for
+// peers that are only a little behind.
+const recent = 4 << 20
 
 // storage shows the durable log to Raft. Entries that are durable but not yet
 // committed are kept in memory, since Raft reads them once more to commit them;
-// older ones are read from the log, for peers that lag.
+// older ones are read from the log, for peers that lag. What cannot be read is
+// shown as compacted: Raft then cannot serve that peer, and nothing else happens.
 type storage struct {
-	log   Log
-	start Start
+	log    Log
+	start  Start
+	config lineage.Config
+	logger *slog.Logger
 
-	mu   sync.Mutex
-	tail []*raftpb.Entry // durable entries from base+1 on
-	base Position        // the entry before tail
+	mu      sync.Mutex
+	lowest  uint64          // the log begins here
+	tail    []*raftpb.Entry // durable entries from base+1 on
+	base    Position        // the entry before tail
+	done    uint64          // up to here entries are handed on
+	forgot  int             // bytes in tail up to done
+	trouble bool            // reading failed, and it was logged
 }
 
-func newStorage(log Log, start Start) *storage {
-	return &storage{log: log, start: start, base: start.Last}
+func newStorage(log Log, start Start, config lineage.Config, logger *slog.Logger) *storage {
+	return &storage{log: log, start: start, config: config, logger: logger,
+		lowest: max(start.First, 1), base: start.Last, done: start.Last.Index}
 }
 
 // add remembers entries that are now durable; they replace what they overlap.
@@ -31,28 +46,46 @@ func (s *storage) add(entries []*raftpb.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	keep := entries[0].GetIndex() - s.base.Index - 1
-	s.tail = append(s.tail[:keep:keep], entries...)
+	if keep < uint64(len(s.tail)) {
+		s.tail = s.tail[:keep:keep] // what Raft was given of the rest stays as it is
+	}
+	s.tail = append(s.tail, entries...)
 }
 
-// release forgets entries up to index, which are committed and handed on.
+// release tells that entries up to index are committed and handed on. The oldest
+// of them are forgotten.
 func (s *storage) release(index uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if index <= s.base.Index {
-		return
+	index = min(index, s.base.Index+uint64(len(s.tail)))
+	for ; s.done < index; s.done++ {
+		s.forgot += weight(s.tail[s.done-s.base.Index])
 	}
-	n := min(index-s.base.Index, uint64(len(s.tail)))
-	if n == 0 {
-		return
+	for s.forgot > recent && s.base.Index < s.done {
+		e := s.tail[0]
+		s.forgot -= weight(e)
+		s.base = Position{Index: e.GetIndex(), Term: e.GetTerm()}
+		s.tail[0] = nil
+		s.tail = s.tail[1:]
 	}
-	last := s.tail[n-1]
-	s.base = Position{Index: last.GetIndex(), Term: last.GetTerm()}
-	s.tail = s.tail[n:]
+}
+
+// extend tells that older entries were added to the log.
+func (s *storage) extend(first uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lowest = min(s.lowest, max(first, 1))
+}
+
+func (s *storage) first() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lowest
 }
 
 func (s *storage) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) {
 	hard := &raftpb.HardState{Term: new(s.start.Term), Vote: new(uint64(0)), Commit: new(s.start.Last.Index)}
-	return hard, &raftpb.ConfState{Voters: s.start.Voters}, nil
+	return hard, &raftpb.ConfState{Voters: s.config.Voters, VotersOutgoing: s.config.Outgoing, Learners: s.config.Learners}, nil
 }
 
 func (s *storage) Entries(lo, hi, maxSize uint64) ([]*raftpb.Entry, error) {
@@ -65,19 +98,37 @@ func (s *storage) Entries(lo, hi, maxSize uint64) ([]*raftpb.Entry, error) {
 		}
 		return limit(s.tail[from:to:to], maxSize), nil
 	}
+	hi = min(hi, s.base.Index+1) // Raft takes fewer; what lies in memory comes with the next message
+	lowest := s.lowest
 	s.mu.Unlock()
+	if lo < lowest {
+		return nil, raft.ErrCompacted
+	}
 	stored, err := s.log.Entries(lo, hi, int(min(maxSize, 1<<30)))
 	if err != nil {
-		return nil, err
+		return nil, s.unreadable(lo, err)
 	}
 	entries := make([]*raftpb.Entry, len(stored))
 	for i := range stored {
 		if entries[i], err = fromEntry(&stored[i]); err != nil {
-			return nil, err
+			return nil, s.unreadable(lo, err)
 		}
 	}
 	return entries, nil
 }
+
+// unreadable logs once that the log cannot be read.
+func (s *storage) unreadable(index uint64, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.trouble {
+		s.trouble = true
+		s.logger.Error("an entry cannot be read for another node", "index", index, "err", err)
+	}
+	return raft.ErrCompacted
+}
+
+func weight(e *raftpb.Entry) int { return len(e.GetData()) + 128 }
 
 func limit(entries []*raftpb.Entry, maxSize uint64) []*raftpb.Entry {
 	var size uint64
@@ -92,18 +143,28 @@ func limit(entries []*raftpb.Entry, maxSize uint64) []*raftpb.Entry {
 
 func (s *storage) Term(index uint64) (uint64, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	base, lowest := s.base, s.lowest
+	if index > base.Index {
+		defer s.mu.Unlock()
+		if index-base.Index > uint64(len(s.tail)) {
+			return 0, raft.ErrUnavailable
+		}
+		return s.tail[index-base.Index-1].GetTerm(), nil
+	}
+	s.mu.Unlock()
 	switch {
-	case index == s.base.Index:
-		return s.base.Term, nil
+	case index == base.Index:
+		return base.Term, nil
 	case index == 0:
 		return 0, nil
-	case index < s.base.Index:
-		return s.log.Term(index)
-	case index-s.base.Index > uint64(len(s.tail)):
-		return 0, raft.ErrUnavailable
+	case index < lowest:
+		return 0, raft.ErrCompacted
 	}
-	return s.tail[index-s.base.Index-1].GetTerm(), nil
+	term, err := s.log.Term(index)
+	if err != nil {
+		return 0, s.unreadable(index, err)
+	}
+	return term, nil
 }
 
 func (s *storage) LastIndex() (uint64, error) {
@@ -112,11 +173,12 @@ func (s *storage) LastIndex() (uint64, error) {
 	return s.base.Index + uint64(len(s.tail)), nil
 }
 
-// FirstIndex is 1: the whole ledger is there.
-func (s *storage) FirstIndex() (uint64, error) { return 1, nil }
+// FirstIndex is 1 when the whole ledger is there.
+func (s *storage) FirstIndex() (uint64, error) { return s.first(), nil }
 
-// Snapshot is never asked for while the whole ledger is there; a joiner loads a
-// verified snapshot before its Raft starts.
+// Snapshot is never to be had from Raft: a joiner loads a verified snapshot
+// before its Raft starts, and a peer that lacks what this node has no more gets
+// it by catching up.
 func (s *storage) Snapshot() (*raftpb.Snapshot, error) {
 	return nil, raft.ErrSnapshotTemporarilyUnavailable
 }

@@ -195,13 +195,12 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 func (n *Node) beginning(line *lineage.Lineage, founded bool) consensus.Start {
 	head := n.log.Head()
 	start := consensus.Start{ID: line.Identity.Nodes.Highest(), Term: head.LastTerm,
-		Last: consensus.Position{Index: head.LastIndex, Term: head.LastTerm, Prefix: head.Prefix}}
+		Last: consensus.Position{Index: head.LastIndex, Term: head.LastTerm, Prefix: head.Prefix}, Line: line, Recovers: !founded}
 	if !founded {
 		voted, _ := n.log.Vote()
 		start.ID++
 		start.Term = max(head.LastTerm, voted) + 1
 	}
-	start.Voters = []uint64{start.ID}
 	return start
 }
 

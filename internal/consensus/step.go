@@ -1,0 +1,194 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/planted"
+)
+
+// maxAhead is how far the time of a live block may be ahead of this node's clock.
+const maxAhead = 10 * time.Second
+
+// errNotAsked refuses a question that was meant for a leader.
+var errNotAsked = errors.New("this node does not lead")
+
+// Step takes a message of another node, which the transport vouches for. It
+// fails with ErrMessage when the message is not given to Raft; that is a reason
+// for a line in the log and no more.
+func (d *Driver) Step(m *raftpb.Message) error {
+	err := d.admit(m)
+	if err == nil && m.GetType() == raftpb.MsgApp {
+		m, err = d.verify(m)
+	}
+	if err != nil {
+		d.refused++
+		return fmt.Errorf("%w: %s from node %d: %w", ErrMessage, m.GetType(), m.GetFrom(), err)
+	}
+	if planted.Is(planted.VoteTwice) && d.voteAgain(m) {
+		return nil
+	}
+	d.late(m)
+	err = d.raft.Step(m)
+	if errors.Is(err, raft.ErrStepPeerNotFound) || errors.Is(err, raft.ErrProposalDropped) {
+		err = nil // an answer of a node that was removed
+	}
+	if status := d.raft.BasicStatus(); status.Lead == m.GetFrom() && m.GetTerm() == status.GetTerm() &&
+		(m.GetType() == raftpb.MsgApp || m.GetType() == raftpb.MsgHeartbeat) {
+		d.timer.elapsed = 0
+	}
+	d.pump()
+	return err
+}
+
+// admit says why a message must not reach Raft: what no correct node sends, and
+// what Raft answers with a panic.
+func (d *Driver) admit(m *raftpb.Message) error {
+	from := m.GetFrom()
+	switch {
+	case m.GetTo() != d.id:
+		return fmt.Errorf("it is for node %d", m.GetTo())
+	case from == 0 || from == d.id || raft.IsLocalMsgTarget(from):
+		return errors.New("it names no other node as its sender")
+	case d.standing(from) == format.NodeRetired && !d.config.Has(from):
+		return errors.New("its sender is retired")
+	case m.Snapshot != nil || len(m.Responses) > 0:
+		return errors.New("it carries what no node sends")
+	}
+	entries, context := len(m.GetEntries()), len(m.GetContext())
+	if t := m.GetType(); (t == raftpb.MsgReadIndex) != (m.GetTerm() == 0) {
+		return fmt.Errorf("its term is %d", m.GetTerm())
+	} else if (t == raftpb.MsgReadIndex || t == raftpb.MsgReadIndexResp) != (entries > 0) && t != raftpb.MsgApp {
+		return fmt.Errorf("it carries %d entries", entries)
+	}
+	switch m.GetType() {
+	case raftpb.MsgApp, raftpb.MsgVote, raftpb.MsgVoteResp, raftpb.MsgPreVote, raftpb.MsgPreVoteResp, raftpb.MsgTimeoutNow:
+	case raftpb.MsgAppResp:
+		if !m.GetReject() && m.GetTerm() == d.leading && m.GetIndex() > d.last().Index {
+			return fmt.Errorf("it has entry %d, this leader's log ends at %d", m.GetIndex(), d.last().Index)
+		}
+	case raftpb.MsgHeartbeat:
+		if m.GetCommit() > d.last().Index && m.GetTerm() >= d.raft.BasicStatus().GetTerm() {
+			return fmt.Errorf("entry %d is committed, and this log ends at %d", m.GetCommit(), d.last().Index)
+		}
+	case raftpb.MsgHeartbeatResp:
+		if context != 0 && context != 8 || m.GetTerm() == d.leading && position(m.GetContext()) > d.asked {
+			return errors.New("it answers what was not asked")
+		}
+	case raftpb.MsgReadIndex, raftpb.MsgReadIndexResp:
+		if entries != 1 || len(m.GetEntries()[0].GetData()) != 8 {
+			return errors.New("it does not carry one question")
+		}
+		if m.GetType() == raftpb.MsgReadIndex && d.leading == 0 {
+			return errNotAsked
+		}
+	default:
+		return errors.New("no node sends that")
+	}
+	return nil
+}
+
+// verify gives the part of an append message that Raft may see: the entries that
+// it would append, all of them verified, or none when it would not append. What
+// it answers does not depend on the entries left out.
+func (d *Driver) verify(m *raftpb.Message) (*raftpb.Message, error) {
+	entries := m.GetEntries()
+	if len(entries) == 0 {
+		return m, nil
+	}
+	status := d.raft.BasicStatus()
+	prev, term := m.GetIndex(), m.GetTerm()
+	before := m.GetLogTerm()
+	for i, e := range entries {
+		if e.GetIndex() != prev+1+uint64(i) || e.GetTerm() < before || e.GetTerm() > term {
+			return m, fmt.Errorf("its entry %d of term %d is out of order", e.GetIndex(), e.GetTerm())
+		}
+		before = e.GetTerm()
+	}
+	if term < status.GetTerm() || term == d.leading || prev < status.GetCommit() || !d.matches(prev, m.GetLogTerm()) {
+		return without(m, len(entries)), nil
+	}
+	known := 0
+	for known < len(entries) && d.matches(entries[known].GetIndex(), entries[known].GetTerm()) {
+		known++
+	}
+	if known < len(entries) {
+		if err := d.accept(m, entries[known:], status.GetCommit()); err != nil {
+			d.effects.Refusals = append(d.effects.Refusals, Refusal{To: m.GetFrom(), Term: term, Index: entries[known].GetIndex(), Reason: err.Error()})
+			return m, err
+		}
+	}
+	return behind(m, known), nil
+}
+
+// accept verifies entries that Raft is about to append.
+func (d *Driver) accept(m *raftpb.Message, entries []*raftpb.Entry, commit uint64) error {
+	if first := entries[0].GetIndex(); first <= commit {
+		return fmt.Errorf("entry %d is committed here with another term than %d", first, entries[0].GetTerm())
+	}
+	list, err := toEntries(entries)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if e := &list[i]; e.Kind == format.EntryBlock && e.Term == m.GetTerm() && e.Index > m.GetCommit() {
+			if err := d.timely(e); err != nil {
+				return err
+			}
+		}
+	}
+	return d.line.Verify(list)
+}
+
+// timely refuses a live block from the future. What is committed already is not
+// judged: others had their chance.
+func (d *Driver) timely(e *format.Entry) error {
+	_, h, err := format.DecodeBlock(e.Body)
+	if err != nil {
+		return err
+	}
+	now := d.o.Clock()
+	if limit := now.Add(maxAhead).UnixNano(); limit > 0 && h.Time > uint64(limit) {
+		return fmt.Errorf("block %d is of %s, this node's clock says %s", h.Height, time.Unix(0, int64(h.Time)).UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// without is m without its entries: Raft answers it as it would answer m when it
+// appends nothing.
+func without(m *raftpb.Message, entries int) *raftpb.Message {
+	return &raftpb.Message{Type: m.Type, To: m.To, From: m.From, Term: m.Term, Index: m.Index, LogTerm: m.LogTerm, Commit: m.Commit}
+}
+
+// behind is m from its first entries on, which the log has.
+func behind(m *raftpb.Message, known int) *raftpb.Message {
+	if known == 0 {
+		return m
+	}
+	last := m.Entries[known-1]
+	return &raftpb.Message{Type: m.Type, To: m.To, From: m.From, Term: m.Term, Index: last.Index, LogTerm: last.Term,
+		Commit: m.Commit, Entries: m.Entries[known:]}
+}
+
+// late answers a node that was removed, and has only now got the entry by which
+// it was.
+func (d *Driver) late(m *raftpb.Message) {
+	if m.GetType() == raftpb.MsgAppResp && !m.GetReject() && d.leading != 0 && m.GetTerm() == d.leading && !d.config.Has(m.GetFrom()) {
+		d.farewell(m.GetFrom(), m.GetIndex())
+	}
+}
+
+// voteAgain is a planted bug: a second candidate of the term gets a vote too.
+func (d *Driver) voteAgain(m *raftpb.Message) bool {
+	status := d.raft.BasicStatus()
+	if m.GetType() != raftpb.MsgVote || m.GetTerm() != status.GetTerm() || status.GetVote() == 0 || status.GetVote() == m.GetFrom() {
+		return false
+	}
+	d.send(&raftpb.Message{Type: raftpb.MsgVoteResp.Enum(), From: new(d.id), To: m.From, Term: m.Term})
+	return true
+}
