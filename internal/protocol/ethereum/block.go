@@ -42,14 +42,20 @@ type entry struct {
 }
 
 // FromCommitted gives the Ethereum block of a block that is being published: the
-// one that this process executed, or else the one that its records tell of.
+// one that this process executed, or else the one that its records tell of. That
+// is left with c, since several followers, who are told one after the other, ask
+// for it.
 func FromCommitted(c *sequencer.Committed) (*Block, error) {
 	if b, ok := c.Artefacts[Protocol].(*Block); ok {
 		named := *b
 		named.TxIDs = txIDs(c.Block)
 		return &named, nil
 	}
-	return Decode(c.Block)
+	b, err := Decode(c.Block)
+	if err == nil && c.Artefacts == nil {
+		c.Artefacts = map[string]any{Protocol: b}
+	}
+	return b, err
 }
 
 // Decode gives the Ethereum block of an opened block of the ledger. It executes

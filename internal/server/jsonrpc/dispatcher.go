@@ -32,6 +32,8 @@ type Dispatcher struct {
 	memory  *semaphore.Weighted
 	log     *slog.Logger
 	work    sync.Pool // of *work
+
+	confirmation *confirmation // nil for none
 }
 
 // New makes a dispatcher without methods. guard may be nil: everything is
@@ -244,6 +246,9 @@ func (d *Dispatcher) call(ctx context.Context, c *caller.Caller, it *item) (resu
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := d.confirmed(ctx, m); err != nil {
+		return nil, err
+	}
 	if m.time >= 0 {
 		within := m.time
 		if within == 0 {
@@ -257,7 +262,7 @@ func (d *Dispatcher) call(ctx context.Context, c *caller.Caller, it *item) (resu
 		if err := m.places.enter(ctx); err != nil {
 			return nil, err
 		}
-		defer m.places.leave()
+		defer m.places.Leave()
 	}
 	if !it.ready {
 		d.prepareOne(ctx, c, it)

@@ -46,9 +46,11 @@ func InvalidParams(format string, args ...any) *Error {
 
 // problemCodes gives JSON-RPC codes to problems for which clients know one.
 var problemCodes = map[problem.Code]int{
-	"BUSY":            CodeLimit,
-	"INTERNAL":        CodeInternal,
-	"TRACE_TOO_LARGE": CodeTooLarge,
+	"BUSY":               CodeLimit, // clients try again, as after the next two
+	"NO_PRIMARY":         CodeLimit,
+	"READ_NOT_CONFIRMED": CodeLimit,
+	"INTERNAL":           CodeInternal,
+	"TRACE_TOO_LARGE":    CodeTooLarge,
 }
 
 // problemData is the data member of an error made from a problem.

@@ -3,7 +3,11 @@ package jsonrpc
 import "context"
 
 // later is what the calls of a batch wait for together.
-type later struct{ waits []func(context.Context) }
+type later struct {
+	waits       []func(context.Context)
+	asked       bool  // for the confirmation
+	unconfirmed error // what it said
+}
 
 type laterKey struct{}
 

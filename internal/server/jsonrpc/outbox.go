@@ -69,7 +69,12 @@ func (o *outbox) offer(p parcel) bool {
 
 // put adds p as soon as there is room.
 func (o *outbox) put(ctx context.Context, p parcel) error {
-	for !o.offer(p) {
+	return o.insist(ctx, func() bool { return o.offer(p) })
+}
+
+// insist offers until there is room.
+func (o *outbox) insist(ctx context.Context, offer func() bool) error {
+	for !offer() {
 		select {
 		case <-o.gone:
 		case <-ctx.Done():

@@ -36,4 +36,15 @@ func (p Places) enter(ctx context.Context) error {
 	}
 }
 
-func (p Places) leave() { <-p }
+// Wait takes a place as soon as there is one, for work that no client waits for.
+func (p Places) Wait(ctx context.Context) error {
+	select {
+	case p <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Leave gives a place back.
+func (p Places) Leave() { <-p }

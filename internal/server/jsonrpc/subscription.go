@@ -101,7 +101,13 @@ type Notifier struct {
 	session *Session
 	sub     *subscription
 	head    []byte
+	patient bool
 }
+
+// Patient makes Notify wait for the client instead of failing with ErrSlow: for
+// those who can tell later what they cannot now. A client that reads nothing at
+// all is cut off by the transport.
+func (n *Notifier) Patient() { n.patient = true }
 
 var notificationTail = []byte("}}")
 
@@ -110,12 +116,22 @@ var notificationTail = []byte("}}")
 // Where the client does not keep up the error is ErrSlow, which the subscription
 // should return.
 func (n *Notifier) Notify(result ...[]byte) error {
+	parts := append(append(append(make([][]byte, 0, len(result)+2), n.head), result...), notificationTail)
+	err := n.offer(parts)
+	if err == ErrSlow && n.patient {
+		if err := n.session.out.insist(n.sub.ctx, func() bool { err = n.offer(parts); return err != ErrSlow }); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (n *Notifier) offer(parts [][]byte) error {
 	n.session.mu.Lock()
 	defer n.session.mu.Unlock()
 	if err := n.sub.ctx.Err(); err != nil { // not after the answer to eth_unsubscribe
 		return err
 	}
-	parts := append(append(append(make([][]byte, 0, len(result)+2), n.head), result...), notificationTail)
 	if !n.session.out.offer(parcel{parts: parts, news: true}) {
 		return ErrSlow
 	}

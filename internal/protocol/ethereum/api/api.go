@@ -35,7 +35,8 @@ type Identity struct {
 	Evidence []byte // attestation evidence of this node, see package attest
 }
 
-// Config is what the interface stands on. All fields are required.
+// Config is what the interface stands on. All fields but the last two are
+// required; a network of one node does without these.
 type Config struct {
 	ChainID uint64
 	Version string // of the program, as web3_clientVersion gives it
@@ -46,6 +47,12 @@ type Config struct {
 	Pool    *pool.Pool
 	Service Service
 	Now     func() time.Time
+	// Linearizable returns when this node has published everything that was
+	// committed when it was called, or says why it cannot know.
+	Linearizable func(context.Context) error
+	// Syncing is how far a node is that catches up with the network: the block at
+	// which it began, the last one that it has and the last one that there is.
+	Syncing func() (start, current, highest uint64, busy bool)
 }
 
 // API answers Ethereum's methods. It is safe for concurrent use.
@@ -53,10 +60,13 @@ type API struct {
 	Config
 	checker *pool.Checker
 	filters filters
+	replays jsonrpc.Places // of subscriptions that read blocks that have been
 }
 
 // New makes the interface.
-func New(c Config) *API { return &API{Config: c, checker: pool.NewChecker(c.ChainID)} }
+func New(c Config) *API {
+	return &API{Config: c, checker: pool.NewChecker(c.ChainID), replays: newReplays()}
+}
 
 // Wall times of methods that have their own. A call that waits for a commit has
 // the time that its client gives it, see maxSyncTime.
@@ -123,6 +133,7 @@ func (a *API) Register(d *jsonrpc.Dispatcher) {
 	a.registerFilters(d)
 	a.registerSimulation(d)
 	a.registerDebug(d)
+	a.registerConfirmation(d)
 
 	jsonrpc.Handle(d, "coco_getReceipt", a.ledgerReceipt)
 	jsonrpc.Handle(d, "coco_getTransactionStatus", a.transactionStatus)

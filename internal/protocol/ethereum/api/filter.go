@@ -33,8 +33,7 @@ const (
 )
 
 func (a *API) newFilter(_ context.Context, c *caller.Caller, p *struct{ Filter logFilter }) (any, error) {
-	head := a.Chain.Head().Number()
-	from, to, err := p.Filter.future(head)
+	from, to, err := p.Filter.future(a.Chain.Head().Number() + 1)
 	if err != nil {
 		return nil, err
 	}
@@ -159,10 +158,10 @@ func (a *API) uninstallFilter(_ context.Context, c *caller.Caller, p *struct{ ID
 // forever is beyond every block.
 const forever = 1<<64 - 1
 
-// future is the blocks yet to come that a filter is for: from the one after the
-// head, unless it begins later.
-func (f *logFilter) future(head uint64) (from, to uint64, err error) {
-	from, to = head+1, forever
+// future is the blocks that a filter is for of those from the first on, which are
+// yet to come unless its client wants some that have been.
+func (f *logFilter) future(first uint64) (from, to uint64, err error) {
+	from, to = first, forever
 	if f.to.exact {
 		to = f.to.number
 	}

@@ -390,7 +390,7 @@ func FuzzLogFilter(f *testing.F) {
 		if len(filter.topics) > 4 || len(filter.addresses) > 1000 {
 			t.Fatalf("%d topics, %d addresses", len(filter.topics), len(filter.addresses))
 		}
-		if from, to, err := filter.future(10); err == nil && (from <= 10 || filter.to.exact && to > filter.to.number) {
+		if from, to, err := filter.future(11); err == nil && (from <= 10 || filter.to.exact && to > filter.to.number) {
 			t.Fatalf("from %d to %d", from, to)
 		}
 		if q, err := filter.query(10); err == nil && (q.From > q.To || q.To > 10) {

@@ -119,11 +119,8 @@ func (a *API) transactionStatus(ctx context.Context, _ *caller.Caller, p *struct
 		return a.ended(b, i), nil
 	}
 	known := a.Pool.Status(hash)
-	switch {
-	case known.TxID != nil:
-		return a.statusOf(*known.TxID), nil
-	case known.Pending:
-		return statusShape{Status: "pending"}, nil
+	if known.Pending {
+		return a.underway(known.TxID), nil
 	}
 	b, i, err := a.Chain.Transaction(ctx, hash) // it may have been committed since the first look
 	switch {
@@ -137,10 +134,27 @@ func (a *API) transactionStatus(ctx context.Context, _ *caller.Caller, p *struct
 	return statusShape{Status: sequencer.StatusUnknown.String()}, nil
 }
 
-// ended is the status of a transaction in a block.
+// ended is the status of a transaction in a block. The chain has committed blocks
+// only, and knows of one a moment before everybody else does.
 func (a *API) ended(b *ethereum.Block, i int) statusShape {
-	s := a.statusOf(b.TxIDs[i])
-	s.Failure, s.RevertData = b.Outcomes[i].Failure, b.Outcomes[i].Output
+	return statusShape{Status: sequencer.StatusCommitted.String(), TxID: b.TxIDs[i].String(),
+		Failure: b.Outcomes[i].Failure, RevertData: b.Outcomes[i].Output}
+}
+
+// underway is the status of a transaction that this node has taken and that has
+// not ended. The primary may have given it a TxID that has not come to this node's
+// log yet, or that was lost with its view: then it is on its way to another.
+func (a *API) underway(id *sequencer.TxID) statusShape {
+	if id == nil {
+		return statusShape{Status: "pending"}
+	}
+	s := a.statusOf(*id)
+	switch s.Status {
+	case sequencer.StatusInvalid.String():
+		return statusShape{Status: "pending"}
+	case sequencer.StatusUnknown.String():
+		s.Status = sequencer.StatusPending.String()
+	}
 	return s
 }
 

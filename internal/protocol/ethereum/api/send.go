@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
 	"github.com/coco-consortium/coco/internal/server/caller"
@@ -27,13 +28,26 @@ func (a *API) check(_ context.Context, _ *caller.Caller, p *struct{ Raw hexutil.
 func (a *API) send(ctx context.Context, c *caller.Caller, t *pool.Transaction) (any, error) {
 	e, err := a.Pool.Admit(c.Bytes(), t)
 	if err != nil {
-		return nil, err
+		return nil, a.known(ctx, t, err)
 	}
 	if jsonrpc.Wish(ctx, "send") == "committed" {
 		jsonrpc.Later(ctx, func(ctx context.Context) { a.Pool.Settle(ctx, e, patience) })
 	}
 	hash := e.Hash()
 	return data(hash[:]), nil
+}
+
+// known is a refusal with a better next step, where the transaction is not too late
+// but committed already: sending one again, to any node, is safe.
+func (a *API) known(ctx context.Context, t *pool.Transaction, refusal error) error {
+	if !errors.Is(refusal, pool.ErrNonceTooLow) {
+		return refusal
+	}
+	if _, _, err := a.Chain.Transaction(ctx, t.Hash()); err != nil {
+		return refusal
+	}
+	return problem.New(pool.ErrNonceTooLow.Code, pool.Reason(refusal),
+		"nothing: this very transaction is committed, ask for its receipt with eth_getTransactionReceipt")
 }
 
 // How long eth_sendRawTransactionSync waits: unless the client says, and at most.
@@ -73,10 +87,22 @@ func (a *API) checkSync(_ context.Context, _ *caller.Caller, p *struct {
 	return w, nil
 }
 
-// sendSync answers with the receipt when the transaction is committed.
+// sendSync answers with the receipt when the transaction is committed. Unlike
+// geth it does so too when the transaction is on its way here or committed
+// already: who lost the answer to an election sends again, to any node.
 func (a *API) sendSync(ctx context.Context, c *caller.Caller, w *waiting) (any, error) {
 	e, err := a.Pool.Admit(c.Bytes(), w.Transaction)
+	if errors.Is(err, pool.ErrAlreadyKnown) {
+		if known, ok := a.Pool.Find(w.Hash()); ok {
+			e, err = known, nil
+		}
+	}
 	if err != nil {
+		if errors.Is(err, pool.ErrAlreadyKnown) || errors.Is(err, pool.ErrNonceTooLow) {
+			if receipt, failed := a.receiptOf(ctx, w.Hash()); failed == nil && receipt != nil {
+				return receipt, nil
+			}
+		}
 		return nil, err
 	}
 	wait, cancel := context.WithTimeout(ctx, w.time)

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -28,19 +27,27 @@ type wish struct {
 
 func (a *API) subscribe(ctx context.Context, c *caller.Caller, p *struct {
 	Kind   json.RawMessage
-	Filter json.RawMessage `rpc:"optional"`
+	Filter json.RawMessage `rpc:"optional"` // of logs and receipts
+	Begin  json.RawMessage `rpc:"optional"` // see beginning; of heads, which have no filter, in its place
 }) (any, error) {
 	var kind string
 	if json.Unmarshal(p.Kind, &kind) != nil {
 		return nil, jsonrpc.InvalidParams("expected subscription name as first argument")
 	}
+	begin, place := p.Begin, 2
+	if kind == "newHeads" {
+		begin, place = p.Filter, 1
+	}
+	first, err := a.beginning(place, begin)
+	if err != nil {
+		return nil, err
+	}
 	var w wish
-	var err error
 	switch kind {
 	case "newHeads":
 		w.tell = func(n *jsonrpc.Notifier, b *chain.News) error { return n.Notify(encodingsOf(b).head()) }
 	case "logs":
-		w, err = a.logsAhead(p.Filter)
+		w, err = a.logsAhead(p.Filter, first)
 	case "transactionReceipts":
 		w, err = receiptsOf(p.Filter)
 	case "syncing":
@@ -56,64 +63,38 @@ func (a *API) subscribe(ctx context.Context, c *caller.Caller, p *struct {
 	if err != nil {
 		return nil, err
 	}
-	return a.follow(ctx, c.String(), w)
+	return a.follow(ctx, c.String(), w, first)
 }
 
-// follow opens a subscription to blocks.
-func (a *API) follow(ctx context.Context, owner string, w wish) (any, error) {
+// follow opens a subscription to the blocks from first on.
+func (a *API) follow(ctx context.Context, owner string, w wish, first uint64) (any, error) {
 	if err := a.filters.hold(owner, w.terms, a.Now()); err != nil {
 		return nil, err
 	}
-	// From here on, so that no block is missed between the answer and the first
-	// notification. The run below always comes and ends it.
-	blocks := a.Chain.Subscribe(subscriptionQueue)
-	end := func() {
-		blocks.Close()
-		a.filters.release(owner, w.terms)
-	}
+	f := &follower{api: a, next: first}
 	id, err := jsonrpc.Subscribe(ctx, func(ctx context.Context, n *jsonrpc.Notifier) error {
-		defer end()
-		return follow(ctx, blocks, func(b *chain.News) error { return w.tell(n, b) })
+		defer a.filters.release(owner, w.terms)
+		n.Patient()
+		f.tell = func(b *chain.News) error { return w.tell(n, b) }
+		return f.run(ctx)
 	})
 	if err != nil {
-		end()
+		a.filters.release(owner, w.terms)
 	}
 	return opened(id, err)
 }
 
 func opened(id jsonrpc.ID, err error) (any, error) { return string(id), err }
 
-// follow tells of blocks until ctx ends. The error of a subscriber that does not
-// keep up is jsonrpc.ErrSlow.
-func follow(ctx context.Context, blocks *chain.Subscription, tell func(*chain.News) error) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case b, ok := <-blocks.Blocks():
-			if !ok {
-				err := blocks.Err()
-				if errors.Is(err, chain.ErrSlow) {
-					return jsonrpc.ErrSlow
-				}
-				return err
-			}
-			if err := tell(b); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// logsAhead tells of the logs of blocks yet to come.
-func (a *API) logsAhead(text json.RawMessage) (wish, error) {
+// logsAhead tells of the logs of blocks from the first on.
+func (a *API) logsAhead(text json.RawMessage, first uint64) (wish, error) {
 	var f logFilter
 	if text != nil {
 		if err := jsonrpc.DecodeArgument(1, text, &f); err != nil {
 			return wish{}, err
 		}
 	}
-	from, to, err := f.future(a.Chain.Head().Number())
+	from, to, err := f.future(first)
 	match := (&chain.Filter{Addresses: f.addresses, Topics: f.topics}).Matcher()
 	return wish{terms: f.terms(), tell: func(n *jsonrpc.Notifier, b *chain.News) error {
 		if number := b.Number(); number < from || number > to {

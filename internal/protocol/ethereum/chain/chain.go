@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
@@ -42,6 +43,9 @@ const (
 	maxBehindBytes = 16 << 20
 )
 
+// findTime bounds Find.
+const findTime = time.Second
+
 // decodedBlocks is how many old blocks are kept decoded.
 const decodedBlocks = 16
 
@@ -70,7 +74,7 @@ func Open(ctx context.Context, blocks Blocks, index Index, height uint64) (*Chai
 	if err != nil {
 		return nil, err
 	}
-	c.tail.push(head)
+	c.begin(head)
 	return c, nil
 }
 
@@ -78,8 +82,14 @@ func Open(ctx context.Context, blocks Blocks, index Index, height uint64) (*Chai
 // the ledger's own making.
 func OpenAt(head *ethereum.Block, blocks Blocks, index Index) *Chain {
 	c := open(blocks, index)
-	c.tail.push(head)
+	c.begin(head)
 	return c
+}
+
+// begin makes a block the head, of which nobody need be told.
+func (c *Chain) begin(head *ethereum.Block) {
+	c.tail.push(head)
+	c.subs.last = head.Number()
 }
 
 func open(blocks Blocks, index Index) *Chain {
@@ -195,6 +205,18 @@ func (c *Chain) Transaction(ctx context.Context, hash common.Hash) (*ethereum.Bl
 		return b, i, nil
 	}
 	return nil, 0, ErrUnknown
+}
+
+// Find gives the TxID of a committed transaction by its native id, its hash. While
+// the index cannot tell, it is not found.
+func (c *Chain) Find(id []byte) (sequencer.TxID, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), findTime)
+	defer cancel()
+	b, i, err := c.Transaction(ctx, common.BytesToHash(id))
+	if err != nil {
+		return sequencer.TxID{}, false
+	}
+	return b.TxIDs[i], true
 }
 
 // Hash is the hash of the block at a height that the caller knows to be

@@ -40,6 +40,10 @@ func (c *Chain) Subscribe(queue int) *Subscription {
 	return c.subs.add(&Subscription{blocks: make(chan *News, queue), of: &c.subs})
 }
 
+// After is the number of the block after which the subscription begins. It and
+// those before it can be asked for.
+func (s *Subscription) After() uint64 { return s.after }
+
 // Blocks is closed when the subscription ends.
 func (s *Subscription) Blocks() <-chan *News { return s.blocks }
 

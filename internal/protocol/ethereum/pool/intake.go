@@ -1,42 +1,49 @@
 package pool
 
 import (
-	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
-// Decode is what the primary makes of a transaction that another node forwards
-// for a caller: form and signature are checked once more. That node is attested
-// to run the same code, and whoever broke into it would hold the service's keys
-// and need not forge a sender; but the check runs on all cores beside the single
-// order, and so what is executed is always what the primary itself has checked.
-// It is safe for concurrent use.
-func (c *Checker) Decode(raw, caller []byte) (*sequencer.Request, error) {
-	t, err := c.Check(raw)
+// Intake is what the primary makes of the transactions that it is to execute, its
+// own and those that other nodes forward: a forward.Decoder.
+type Intake struct {
+	*Checker
+	// Account is that of Config.
+	Account func(common.Address) (nonce uint64, balance uint256.Int)
+	// Committed is the name of the committed transaction with a hash, if there is
+	// one; chain.Chain.Find is it.
+	Committed func(hash []byte) (sequencer.TxID, bool)
+}
+
+// Decode checks form and signature once more. The node that forwards has done so
+// and is attested to run the same code, and whoever broke into it would hold the
+// service's keys and need not forge a sender; but the check runs on all cores
+// beside the single order, and so nothing is ever executed here that this node has
+// not checked itself. It is safe for concurrent use.
+func (i *Intake) Decode(raw, _ []byte) (any, error) {
+	t, err := i.Check(raw)
 	if err != nil {
 		return nil, err
 	}
-	return t.Request(caller), nil
+	return &t.Transaction, nil
 }
 
-// RefusalOf makes a refusal again of the code and text with which it came from
-// the primary: clients see geth's words and what to do whichever node they ask.
-func RefusalOf(code, text string) error {
-	e := problem.New(problem.Code(code), text, "ask for its status with coco_getTransactionStatus")
-	for _, known := range known() {
-		if known.Code == e.Code {
-			e.Next = known.Next
-		}
+// Fresh says that a decoded transaction cannot be committed, because the state has
+// not got past its nonce. It spares Find, which reads the history index, to all but
+// those that come twice or too late.
+func (i *Intake) Fresh(decoded any) bool {
+	t, ok := decoded.(*ethereum.Transaction)
+	if !ok {
+		return false
 	}
-	return e
+	nonce, _ := i.Account(t.From)
+	return t.Nonce() >= nonce
 }
 
-// known is the problems that a refusal may be.
-func known() []*problem.Error {
-	list := []*problem.Error{ErrAlreadyKnown, ErrNonceTooLow, ErrNonceTooHigh, ErrUnderpriced, ErrFunds, ErrRoomFull,
-		sequencer.ErrBusy, sequencer.ErrNotCommitted, sequencer.ErrOutcomeUnknown, sequencer.ErrExecution}
-	for _, f := range forms {
-		list = append(list, problem.New(f.code, f.err.Error(), f.next))
-	}
-	return list
-}
+// Find is Committed: who sends a transaction again that is committed is told so,
+// and not that its nonce is used.
+func (i *Intake) Find(id []byte) (sequencer.TxID, bool) { return i.Committed(id) }
