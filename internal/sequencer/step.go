@@ -23,7 +23,7 @@ func (s *Sequencer) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			s.work.Lock()
-			s.abandon(ErrNotCommitted)
+			s.leave()
 			s.work.Unlock()
 			s.refuse(ErrNotCommitted)
 			return

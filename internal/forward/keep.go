@@ -1,0 +1,196 @@
+package forward
+
+import (
+	"context"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/sequencer"
+)
+
+// signal wakes whoever waits on a channel with room for one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// add appends a ticket to the list; mu is held.
+func (f *Forwarder) add(t *Ticket) {
+	f.last++
+	t.number, t.kept, t.prev = f.last, true, f.tail
+	if f.tail != nil {
+		f.tail.next = t
+	} else {
+		f.head = t
+		signal(f.first)
+	}
+	f.tail = t
+	f.byID[string(t.request.ID)] = t
+	f.bytes += size(t.request)
+	f.counts.Kept++
+}
+
+// remove takes a ticket out of the list; mu is held.
+func (f *Forwarder) remove(t *Ticket) {
+	if !t.kept {
+		return
+	}
+	f.answered(t)
+	if f.cursor == t {
+		f.cursor = t.next
+	}
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else {
+		f.head = t.next
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	} else {
+		f.tail = t.prev
+	}
+	t.kept, t.prev, t.next = false, nil, nil
+	delete(f.byID, string(t.request.ID))
+	f.bytes -= size(t.request)
+	f.counts.Kept--
+	if f.head == nil && f.idle != nil {
+		close(f.idle)
+		f.idle = nil
+	}
+}
+
+// name notes a TxID and that the route answered; mu is held.
+func (f *Forwarder) name(t *Ticket, tx sequencer.TxID) {
+	f.answered(t)
+	first := t.tx.Seqno == 0
+	t.tx = tx
+	t.latest.Store(&tx)
+	if first {
+		close(t.named)
+	}
+}
+
+// settle ends a request; mu is held.
+func (f *Forwarder) settle(t *Ticket, err error) {
+	if !t.kept {
+		return
+	}
+	f.remove(t)
+	t.err = err
+	if t.tx.Seqno == 0 {
+		close(t.named)
+	}
+	close(t.done)
+}
+
+// mark notes that a request goes out on a route; mu is held.
+func (f *Forwarder) mark(t *Ticket, r *route) {
+	if t.route != nil && !r.local {
+		f.counts.Again++
+	}
+	t.route, t.before, t.sent = r, t.sent, max(t.sent, r.view)
+	if !r.local {
+		r.asked[t.number] = t
+		r.bytes += size(t.request)
+	}
+}
+
+// answered gives a request's place in its stream's window back; mu is held.
+func (f *Forwarder) answered(t *Ticket) {
+	if r := t.route; r != nil && r.asked[t.number] == t {
+		delete(r.asked, t.number)
+		r.bytes -= size(t.request)
+		if r == f.route && f.cursor != nil {
+			signal(f.wake)
+		}
+	}
+}
+
+// putBack makes a request that the intake did not take the next to be sent.
+func (f *Forwarder) putBack(t *Ticket) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t.kept {
+		f.cursor, t.sent = t, t.before
+	}
+}
+
+// pick gives the requests that go out next on a route, in order: those that it
+// has not seen, without those that were executed in its view.
+func (f *Forwarder) pick(r *route, most int) (list []*Ticket) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.route != r {
+		return nil
+	}
+	bytes := 0
+	for t := f.cursor; t != nil && len(list) < most; t = t.next {
+		if t.tx.View != r.view {
+			n := size(t.request)
+			if len(list) > 0 && bytes+n > roomOfFrame || !r.local && r.full(n) {
+				f.cursor = t
+				return list
+			}
+			bytes += n
+			f.mark(t, r)
+			list = append(list, t)
+		}
+		f.cursor = t.next
+	}
+	return list
+}
+
+// full reports that the stream's window has no room for a request of a size.
+func (r *route) full(n int) bool {
+	return len(r.asked) >= r.window || len(r.asked) > 0 && r.bytes+n > r.windowBytes
+}
+
+// expire settles what is too old, and when the forwarder ends all that is left.
+func (f *Forwarder) expire(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		f.mu.Lock()
+		oldest := f.head
+		f.mu.Unlock()
+		wait := time.Hour
+		if oldest != nil {
+			if wait = time.Until(oldest.expires); wait <= 0 {
+				f.end(oldest)
+				continue
+			}
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-f.first:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// end settles a request that is kept no longer, with what can be said of it.
+func (f *Forwarder) end(t *Ticket) {
+	f.mu.Lock()
+	if !t.kept {
+		f.mu.Unlock()
+		return
+	}
+	if f.cursor == t {
+		f.cursor = t.next // not sent from now on
+	}
+	sent, tx := t.sent, t.tx
+	f.mu.Unlock()
+	err := f.fate(sent, tx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t.kept {
+		f.counts.Expired++
+		if t.sent > sent { // it was sent meanwhile
+			err = sequencer.ErrOutcomeUnknown
+		}
+		f.settle(t, err)
+	}
+}
