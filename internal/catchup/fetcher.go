@@ -1,0 +1,235 @@
+package catchup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/proof"
+)
+
+// Fetcher fetches from other nodes. Its methods go from source to source until
+// one gives what is asked for, with growing pauses between the rounds, and end
+// with the context or after Rounds. One goroutine uses it at a time; Status is safe
+// beside it.
+type Fetcher struct {
+	Peers     func() []Source // who can be asked now; asked anew for each round
+	FS        disk.FS
+	Snapshots string      // directory of the snapshots in FS
+	Trust     proof.Trust // the service's key
+	Logger    *slog.Logger
+
+	Patience    time.Duration // over which a source must move something, by default 20 s
+	MinRate     int64         // bytes a second that it must move then, by default 4 KiB
+	MaxSnapshot int64         // bytes of a snapshot's frames, by default 1 TiB
+	MaxChunk    int64         // bytes of a chunk, by default 256 MiB
+	Pause       time.Duration // between two chunks of Backfill, by default 20 ms
+	Backoff     time.Duration // the first pause between rounds, by default 100 ms
+	Rounds      int           // without success until it gives up, by default never
+	Distrust    time.Duration // how long a source that lied is not asked, by default 10 minutes
+	// Settle is how long Agree waits for nodes that may not know yet that a block
+	// is committed which this node's log names as such, by default 30 s.
+	Settle time.Duration
+
+	once    sync.Once
+	status  tally
+	last    string               // the source that served last
+	distant map[string]time.Time // sources that lied, until when
+}
+
+const maxBackoff = 10 * time.Second
+
+func (f *Fetcher) fill() {
+	f.once.Do(func() {
+		set := func(d *time.Duration, def time.Duration) {
+			if *d == 0 {
+				*d = def
+			}
+		}
+		set(&f.Patience, 20*time.Second)
+		set(&f.Pause, 20*time.Millisecond)
+		set(&f.Backoff, 100*time.Millisecond)
+		set(&f.Distrust, 10*time.Minute)
+		set(&f.Settle, 30*time.Second)
+		if f.MinRate == 0 {
+			f.MinRate = 4 << 10
+		}
+		if f.MaxSnapshot == 0 {
+			f.MaxSnapshot = 1 << 40
+		}
+		if f.MaxChunk == 0 {
+			f.MaxChunk = 256 << 20
+		}
+		if f.Logger == nil {
+			f.Logger = slog.New(slog.DiscardHandler)
+		}
+		f.distant = map[string]time.Time{}
+	})
+}
+
+// errLocal marks an error of this node, which no other source mends.
+type errLocal struct{ error }
+
+func (e errLocal) Unwrap() error { return e.error }
+
+func local(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errLocal{err}
+}
+
+// try lets sources do something until one succeeds. When all of a round answer
+// that they cannot, it gives ErrDiverges or errAbsent.
+func (f *Fetcher) try(ctx context.Context, do func(context.Context, Source) error) error {
+	f.fill()
+	var last error
+	for round := 1; ; round++ {
+		var asked, absent, diverge int
+		for _, s := range f.order() {
+			err := do(ctx, s)
+			if err == nil {
+				f.last = s.Name
+				f.status.source(s.Name, nil)
+				return nil
+			}
+			var own errLocal
+			switch {
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			case errors.As(err, &own):
+				return own.error
+			case errors.Is(err, errLie):
+				f.distant[s.Name] = time.Now().Add(f.Distrust)
+				f.Logger.Warn("a node sent what cannot be right, and is not asked for a while", "node", s.Name, "err", err)
+			case errors.Is(err, errAbsent):
+				absent++
+			case errors.Is(err, ErrDiverges):
+				diverge++
+			}
+			asked++
+			last = fmt.Errorf("%s: %w", s.Name, err)
+			f.status.source(s.Name, last)
+		}
+		switch {
+		case diverge > 0 && absent+diverge == asked:
+			return last
+		case absent > 0 && absent == asked:
+			return errAbsent
+		}
+		if last == nil {
+			last = errors.New("there is no other node")
+		}
+		if f.Rounds > 0 && round >= f.Rounds {
+			return ErrSources.From(last)
+		}
+		f.status.source("", ErrSources.From(last))
+		if err := pause(ctx, f.backoff(round)); err != nil {
+			return err
+		}
+	}
+}
+
+// order is the sources to ask: the one that served last comes first. Whoever lied
+// is left out, unless nobody else is left.
+func (f *Fetcher) order() []Source {
+	var good, bad []Source
+	now := time.Now()
+	for _, s := range f.Peers() {
+		switch {
+		case now.Before(f.distant[s.Name]):
+			bad = append(bad, s)
+		case s.Name == f.last:
+			good = append([]Source{s}, good...)
+		default:
+			good = append(good, s)
+		}
+	}
+	if len(good) == 0 {
+		return bad
+	}
+	return good
+}
+
+// backoff doubles from round to round, with jitter.
+func (f *Fetcher) backoff(round int) time.Duration {
+	d := min(f.Backoff<<min(round-1, 16), maxBackoff)
+	return d/2 + rand.N(d/2+1)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Status is how far a fetcher has come.
+type Status struct {
+	Phase   string  // "snapshot", "entries", "chunks", or "" when it does nothing
+	Source  string  // the node that served last
+	Bytes   uint64  // received in this phase
+	Rate    float64 // bytes a second in this phase
+	Left    uint64  // bytes of a snapshot, entries of the others
+	Problem error   // what went wrong last, nil after a success
+}
+
+// tally keeps the status.
+type tally struct {
+	mu    sync.Mutex
+	now   Status
+	began time.Time
+}
+
+// Status tells how far the fetcher has come.
+func (f *Fetcher) Status() Status {
+	f.status.mu.Lock()
+	defer f.status.mu.Unlock()
+	s := f.status.now
+	if took := time.Since(f.status.began).Seconds(); s.Phase != "" && took > 0 {
+		s.Rate = float64(s.Bytes) / took
+	}
+	return s
+}
+
+// begin begins a phase; the returned function ends it.
+func (t *tally) begin(phase string) func() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.now, t.began = Status{Phase: phase}, time.Now()
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.now.Phase = ""
+	}
+}
+
+func (t *tally) read(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.now.Bytes += uint64(n)
+}
+
+func (t *tally) left(n uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.now.Left = n
+}
+
+func (t *tally) source(name string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if name != "" {
+		t.now.Source = name
+	}
+	t.now.Problem = err
+}
