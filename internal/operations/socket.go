@@ -33,12 +33,11 @@ var (
 // calls holds the directory's lock, or knows that nobody else is starting there.
 func Listen(data string) (net.Listener, error) {
 	dir, name := filepath.Split(filepath.Join(data, filepath.FromSlash(Socket)))
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, ErrSocket.From(err)
 	}
-	if c, err := dial(context.Background(), data); err == nil {
-		c.Close()
-		return nil, ErrSocketTaken
+	if err := Free(data); err != nil {
+		return nil, err
 	}
 	if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, ErrSocket.From(err)
@@ -66,6 +65,17 @@ func Listen(data string) (net.Listener, error) {
 		return nil, ErrSocket.From(err)
 	}
 	return s, nil
+}
+
+// Free says that nobody answers on the socket of a data directory, or
+// ErrSocketTaken.
+func Free(data string) error {
+	c, err := dial(context.Background(), data)
+	if err != nil {
+		return nil
+	}
+	c.Close()
+	return ErrSocketTaken
 }
 
 // socket removes its name when it is closed.
