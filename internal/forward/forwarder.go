@@ -174,7 +174,11 @@ func (f *Forwarder) Committed(c *sequencer.Committed) {
 		return
 	}
 	for i := range c.Records {
-		if t := f.byID[string(c.Records[i].Private.NativeID)]; t != nil {
+		p := c.Records[i].Private
+		if p == nil {
+			continue // a record of the network's own, without a sealed section
+		}
+		if t := f.byID[string(p.NativeID)]; t != nil {
 			f.name(t, sequencer.TxID{View: c.Header.View, Seqno: c.Header.FirstSeqno + uint64(i)})
 			f.settle(t, nil)
 		}

@@ -107,6 +107,9 @@ func (s *Sequencer) publish(e *format.Entry, f *flight) error {
 		f.end(ErrOutcomeUnknown.From(err))
 		return err
 	}
+	if err := s.recovered(f.block); err != nil {
+		return err
+	}
 	s.tell(&Committed{Block: f.block, Artefacts: f.artefacts, Raft: s.raft}, f.head)
 	f.end(nil)
 	s.inFlight.Add(-1)
@@ -126,6 +129,9 @@ func (s *Sequencer) adopt(e *format.Entry) error {
 	if err := s.apply(e.Term, b); err != nil {
 		return err
 	}
+	if err := s.recovered(b); err != nil {
+		return err
+	}
 	head := s.Head()
 	for i := range b.Records {
 		head.Tree.Append(b.Records[i].Leaf)
@@ -133,6 +139,24 @@ func (s *Sequencer) adopt(e *format.Entry) error {
 	h := b.Header
 	s.tell(&Committed{Block: b, Raft: s.raft},
 		lineage.Head{Height: h.Height, Hash: b.Hash, View: h.View, Seqno: h.LastSeqno(), Time: h.Time, Tree: head.Tree})
+	return nil
+}
+
+// recovered notes the configuration that a recovery sets: its node alone.
+func (s *Sequencer) recovered(b *envelope.Block) error {
+	if b.Records[0].Prelude.Kind != format.KindRecovery {
+		return nil
+	}
+	for _, w := range b.Records[0].Public {
+		if w.Table != format.TableService || string(w.Key) != format.KeyRecovery {
+			continue
+		}
+		var r format.Recovery
+		if err := format.Decode(w.Value, &r); err != nil {
+			return err
+		}
+		s.raft = lineage.Alone(r.Node.RaftID)
+	}
 	return nil
 }
 
