@@ -106,6 +106,37 @@ func (d *Driver) apply(e *format.Entry) error {
 	return nil
 }
 
+// settle follows the committed log up to an entry. A recovery among what it passes
+// makes its node the only voter, whatever the configuration was: a node whose log
+// ended before the recovery learns of it here.
+func (d *Driver) settle(index uint64) error {
+	before := d.line.Committed().Identity.Recoveries
+	if err := d.line.Commit(index); err != nil {
+		return err
+	}
+	id := &d.line.Committed().Identity
+	if id.Recoveries == before || d.config.Equal(id.Config) {
+		return nil
+	}
+	change := &raftpb.ConfChangeV2{Transition: raftpb.ConfChangeTransitionJointExplicit.Enum()}
+	for _, node := range id.Nodes.All() {
+		kind := raftpb.ConfChangeRemoveNode
+		if slices.Contains(id.Config.Voters, node.Node.RaftID) {
+			kind = raftpb.ConfChangeAddNode
+		}
+		change.Changes = append(change.Changes, &raftpb.ConfChangeSingle{Type: kind.Enum(), NodeId: new(node.Node.RaftID)})
+	}
+	if d.config.Joint() {
+		d.raft.ApplyConfChange(&raftpb.ConfChangeV2{})
+	}
+	d.raft.ApplyConfChange(change)
+	if in := d.raft.ApplyConfChange(&raftpb.ConfChangeV2{}); !slices.Equal(in.Voters, id.Config.Voters) || len(in.Learners)+len(in.VotersOutgoing) > 0 {
+		return fmt.Errorf("a recovery makes %v of Raft's configuration, %v of the ledger's", in, id.Config)
+	}
+	d.config = id.Config
+	return nil
+}
+
 // progress is what a leader knows of the others' logs.
 func (d *Driver) progress() map[uint64]tracker.Progress {
 	if d.leading == 0 {

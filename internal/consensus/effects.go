@@ -149,12 +149,15 @@ func (d *Driver) commit(m *raftpb.Message) error {
 		if entries[i].Kind != format.EntryRaftConfig {
 			continue
 		}
+		if err := d.settle(entries[i].Index - 1); err != nil {
+			return err
+		}
 		if err := d.apply(&entries[i]); err != nil {
 			return err
 		}
 	}
 	last := entries[len(entries)-1].Index
-	if err := d.line.Commit(last); err != nil {
+	if err := d.settle(last); err != nil {
 		return err
 	}
 	d.held = append(d.held, entries...)

@@ -259,7 +259,9 @@ type memory struct {
 	fail    error
 }
 
-func (h *history) log() *memory { return &memory{entries: append([]format.Entry{}, h.entries...), first: 1} }
+func (h *history) log() *memory {
+	return &memory{entries: append([]format.Entry{}, h.entries...), first: 1}
+}
 
 func (m *memory) Append(entries []format.Entry) error {
 	if m.fail != nil {

@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/planted"
 )
 
 // recent is how many bytes of entries that were handed on stay in memory, for
@@ -85,7 +86,11 @@ func (s *storage) first() uint64 {
 
 func (s *storage) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) {
 	hard := &raftpb.HardState{Term: new(s.start.Term), Vote: new(uint64(0)), Commit: new(s.start.Last.Index)}
-	return hard, &raftpb.ConfState{Voters: s.config.Voters, VotersOutgoing: s.config.Outgoing, Learners: s.config.Learners}, nil
+	state := &raftpb.ConfState{Voters: s.config.Voters, VotersOutgoing: s.config.Outgoing, Learners: s.config.Learners}
+	if planted.Is(planted.OneOfJointPair) {
+		state.VotersOutgoing = nil
+	}
+	return hard, state, nil
 }
 
 func (s *storage) Entries(lo, hi, maxSize uint64) ([]*raftpb.Entry, error) {
