@@ -293,3 +293,32 @@ func TestClosedLog(t *testing.T) {
 		}
 	}
 }
+
+// TestFailedSyncIsNotTrusted ends a process because a sync failed and starts the
+// next one on the same kernel, which still shows what the disk lost. What the
+// second one calls durable has to be.
+func TestFailedSyncIsNotTrusted(t *testing.T) {
+	o := testOptions()
+	o.Ahead = -1 // zeroing ahead syncs too
+	for seed := range uint64(20) {
+		d := crash.New()
+		l := mustOpen(t, d, o)
+		w := &writer{}
+		must(t, l.Append([]format.Entry{w.block(1, 100, false), w.block(1, 3000, false)}))
+		must(t, l.Sync())
+		must(t, l.Append([]format.Entry{w.block(1, 2000, true), w.block(1, 2000, false)}))
+		must(t, l.Append([]format.Entry{w.block(1, 2000, false)}))
+		d.FailNextSync(seed + 1)
+		if err := l.Sync(); !errors.Is(err, ErrWrite) {
+			t.Fatal(err)
+		}
+		d = d.Restart()
+		l = mustOpen(t, d, o)
+		last := l.Head().Synced
+		l = mustOpen(t, d.Crash(seed), o)
+		if l.Head().LastIndex < last {
+			t.Fatalf("seed %d: entry %d was called durable, the ledger ends at %d", seed, last, l.Head().LastIndex)
+		}
+		must(t, l.Close())
+	}
+}

@@ -23,10 +23,17 @@ type scan struct {
 	rest   bool     // some of them are not zero
 	why    error    // what ended the log there
 	behind []*chunk // whole files behind the end
-	dirty  []*chunk // chunks with entries that are not known durable
+	dirty  []dirty  // chunks with entries that are not known durable
+	known  int64    // bytes of the chunk walked last that are
 	damage []*Damage
 
 	verified uint64 // index from which everything was verified
+}
+
+// dirty is the part of a chunk that was adopted and is not known to be durable.
+type dirty struct {
+	chunk    *chunk
+	from, to int64
 }
 
 // torn reports whether something lies behind the log's end.
@@ -145,7 +152,7 @@ func (s *scan) walkFrom(start int) error {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		if s.end.index > s.synced.index {
-			s.dirty = append(s.dirty, c)
+			s.dirty = append(s.dirty, dirty{c, s.known, s.last.end})
 		}
 		if s.why != nil || s.extra {
 			s.cutAt(i + 1)
@@ -171,7 +178,7 @@ func (s *scan) walkChunk(c *chunk) error {
 		return err
 	}
 	w := newWalk(file, size)
-	s.last = &table{first: c.first}
+	s.last, s.known = &table{first: c.first}, 0
 	for !s.closed() {
 		before := w.at
 		e, step, err := w.next(&s.end)
@@ -186,6 +193,9 @@ func (s *scan) walkChunk(c *chunk) error {
 			c.blocks.CompareAndSwap(0, step.after.blocks)
 		}
 		s.last.add(w.at-before, e.Term, step.block, step.after.blocks-1)
+		if s.end.index <= s.synced.index {
+			s.known = w.at
+		}
 		if s.end.index == s.synced.index && s.end.prefix != s.synced.prefix {
 			return corrupt(c, before, e.Index, badFrame("it is not the entry that was synced"))
 		}
@@ -272,7 +282,11 @@ func committedBehind(f disk.FS, c *chunk, from int64, blocks uint64) (height uin
 }
 
 // settle makes the disk agree with the scan: what was adopted is durable, and
-// what lies behind it is gone for good.
+// what lies behind it is gone for good. What is not known to be durable is written
+// once more before it is synced: if the process before ended because a sync
+// failed, the kernel shows what was lost and calls it clean, so that a sync alone
+// would do nothing (Rebello et al., "Can Applications Recover from fsync
+// Failures?", 2020).
 func (s *scan) settle(dir string) error {
 	drop := !planted.Is(planted.IgnoreTornTail)
 	if drop {
@@ -282,15 +296,16 @@ func (s *scan) settle(dir string) error {
 			}
 		}
 	}
-	if n := len(s.chunks); n > 0 && s.last != nil && !slices.Contains(s.dirty, s.chunks[n-1]) {
-		s.dirty = append(s.dirty, s.chunks[n-1])
+	if n := len(s.chunks); n > 0 && s.last != nil && (len(s.dirty) == 0 || s.dirty[len(s.dirty)-1].chunk != s.chunks[n-1]) {
+		s.dirty = append(s.dirty, dirty{s.chunks[n-1], s.last.end, s.last.end})
 	}
-	for i, c := range s.dirty {
-		file, err := s.fs.Open(c.name)
+	for i, d := range s.dirty {
+		file, err := s.fs.Open(d.chunk.name)
 		if err != nil {
 			return err
 		}
-		if drop && i == len(s.dirty)-1 {
+		err = rewrite(file, d.from, d.to)
+		if err == nil && drop && i == len(s.dirty)-1 {
 			err = s.clear(file)
 		}
 		if err == nil {
@@ -304,6 +319,22 @@ func (s *scan) settle(dir string) error {
 		}
 	}
 	return disk.SyncDir(s.fs, dir)
+}
+
+// rewrite writes a part of a file as it is.
+func rewrite(file disk.File, from, to int64) error {
+	buf := make([]byte, min(to-from, writeSize))
+	for from < to {
+		part := buf[:min(to-from, int64(len(buf)))]
+		if err := readFull(file, part, from); err != nil {
+			return err
+		}
+		if _, err := file.WriteAt(part, from); err != nil {
+			return err
+		}
+		from += int64(len(part))
+	}
+	return nil
 }
 
 // clear removes what lies behind the log's end in the chunk in which it ends.
