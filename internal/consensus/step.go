@@ -94,8 +94,9 @@ func (d *Driver) admit(m *raftpb.Message) error {
 }
 
 // verify gives the part of an append message that Raft may see: the entries that
-// it would append, all of them verified, or none when it would not append. What
-// it answers does not depend on the entries left out.
+// it would append, all of them verified, or none when it would not append (an
+// earlier term, a place that this log does not have, or one below what is
+// committed). What it answers does not depend on the entries left out.
 func (d *Driver) verify(m *raftpb.Message) (*raftpb.Message, error) {
 	entries := m.GetEntries()
 	if len(entries) == 0 {
@@ -111,14 +112,14 @@ func (d *Driver) verify(m *raftpb.Message) (*raftpb.Message, error) {
 		before = e.GetTerm()
 	}
 	if term < status.GetTerm() || term == d.leading || prev < status.GetCommit() || !d.matches(prev, m.GetLogTerm()) {
-		return without(m, len(entries)), nil
+		return without(m), nil
 	}
 	known := 0
 	for known < len(entries) && d.matches(entries[known].GetIndex(), entries[known].GetTerm()) {
 		known++
 	}
 	if known < len(entries) {
-		if err := d.accept(m, entries[known:], status.GetCommit()); err != nil {
+		if err := d.accept(m, entries[known:]); err != nil {
 			d.effects.Refusals = append(d.effects.Refusals, Refusal{To: m.GetFrom(), Term: term, Index: entries[known].GetIndex(), Reason: err.Error()})
 			return m, err
 		}
@@ -127,10 +128,7 @@ func (d *Driver) verify(m *raftpb.Message) (*raftpb.Message, error) {
 }
 
 // accept verifies entries that Raft is about to append.
-func (d *Driver) accept(m *raftpb.Message, entries []*raftpb.Entry, commit uint64) error {
-	if first := entries[0].GetIndex(); first <= commit {
-		return fmt.Errorf("entry %d is committed here with another term than %d", first, entries[0].GetTerm())
-	}
+func (d *Driver) accept(m *raftpb.Message, entries []*raftpb.Entry) error {
 	list, err := toEntries(entries)
 	if err != nil {
 		return err
@@ -161,7 +159,7 @@ func (d *Driver) timely(e *format.Entry) error {
 
 // without is m without its entries: Raft answers it as it would answer m when it
 // appends nothing.
-func without(m *raftpb.Message, entries int) *raftpb.Message {
+func without(m *raftpb.Message) *raftpb.Message {
 	return &raftpb.Message{Type: m.Type, To: m.To, From: m.From, Term: m.Term, Index: m.Index, LogTerm: m.LogTerm, Commit: m.Commit}
 }
 
