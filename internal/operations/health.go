@@ -83,12 +83,12 @@ func judgeNetwork(s *Status, warn func(code, remedy, what string, args ...any)) 
 		switch {
 		case p.Self || !away:
 		case s.Role == RoleLeader && !p.Active:
-			warn(WarnPeerSilent, "start it, or replace it if it does not come back", "node %d at %s does not answer", p.RaftID, p.Address)
+			warn(WarnPeerSilent, "start it, or replace it if it does not come back", "the node with Raft id %d at %s does not answer", p.RaftID, p.Address)
 		case s.Role == RoleLeader && p.Lag > lagEntries:
-			warn(WarnPeerLagging, "check its disk, its processor and the way to it; a voter far behind does not help the next election", "node %d is %d entries behind", p.RaftID, p.Lag)
+			warn(WarnPeerLagging, "check its disk, its processor and the way to it; a voter far behind does not help the next election", "the node with Raft id %d is %d entries behind", p.RaftID, p.Lag)
 		}
 		if math.Abs(p.Skew) > skewSeconds {
-			warn(WarnClockSkew, "set both machines' clocks from the same source (NTP)", "the clock of node %d is %+.1f s from this one's", p.RaftID, p.Skew)
+			warn(WarnClockSkew, "set both machines' clocks from the same source (NTP)", "the clock of the node with Raft id %d is %+.1f s from this one's", p.RaftID, p.Skew)
 		}
 	}
 	if behind := s.Ledger.Commit - min(s.Ledger.Commit, s.Ledger.Applied); behind > lagEntries {
@@ -130,7 +130,7 @@ func complete(s Status, now time.Time) Status {
 	if s.Ledger.Damaged == nil {
 		s.Ledger.Damaged = []string{}
 	}
-	s.Warnings = append(slices.Clip(s.Warnings), Judge(&s, now)...)
+	s.Warnings = Judge(&s, now)
 	if s.Warnings == nil {
 		s.Warnings = []Warning{}
 	}
