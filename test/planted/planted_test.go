@@ -57,6 +57,9 @@ var watches = map[planted.Bug][]watch{
 	planted.ReuseNonce: {
 		{"internal/sequencer", "TestNoncesNeverRepeat"},
 	},
+	planted.UnverifiedSnapshot: {
+		{"internal/catchup", "TestUnverifiedSnapshotIsRefused"},
+	},
 }
 
 const root = "../.."
