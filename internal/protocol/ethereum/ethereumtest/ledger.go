@@ -19,6 +19,7 @@ import (
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/evm"
@@ -72,6 +73,14 @@ func (l *Ledger) Block(_ context.Context, height uint64) (*envelope.Block, error
 		return nil, fmt.Errorf("no block %d", height)
 	}
 	return envelope.Open(l.ring, &format.Entry{Index: height + 1, Term: 1, Kind: format.EntryBlock, Body: l.bodies[height]})
+}
+
+// Ring holds the secrets of the ledger.
+func (l *Ledger) Ring() *keys.Ring { return l.ring }
+
+// Head is where the next block follows.
+func (l *Ledger) Head() lineage.Head {
+	return lineage.Head{Height: l.last.Height, Hash: format.Sum(l.last.Encode()), View: l.last.View, Seqno: l.seqno, Time: l.last.Time, Tree: l.tree.Clone()}
 }
 
 // Height is the height of the last block.

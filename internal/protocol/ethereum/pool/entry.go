@@ -55,6 +55,9 @@ func (e *Entry) Waiting() bool {
 func (e *Entry) Wait(ctx context.Context) error {
 	for {
 		next := e.pool.look(e)
+		if closed(e.ended) {
+			return e.err
+		}
 		select {
 		case <-e.ended:
 			return e.err
