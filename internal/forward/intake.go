@@ -29,6 +29,13 @@ type Decoder interface {
 	Find(id []byte) (sequencer.TxID, bool)
 }
 
+// Fresher is a Decoder that tells requests that cannot have been executed by what
+// it decoded and the state, where looking for each would cost more than that.
+type Fresher interface {
+	// Fresh reports that a request is certainly not among the executed ones.
+	Fresh(decoded any) bool
+}
+
 // Intake takes requests in at the primary. The Forwarder beside it and the
 // streams of all others go through it, so that it notices what comes twice.
 type Intake struct {
@@ -115,7 +122,11 @@ func (w *work) find(r *sequencer.Request) (tx sequencer.TxID, found bool) {
 	if planted.Is(planted.ForwardTwice) {
 		return tx, false
 	}
-	return w.intake.protocols[r.Protocol].Find(r.ID)
+	p := w.intake.protocols[r.Protocol]
+	if f, ok := p.(Fresher); ok && f.Fresh(r.Decoded) {
+		return tx, false
+	}
+	return p.Find(r.ID)
 }
 
 // decode makes a request what the sequencer takes.
