@@ -14,7 +14,9 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -39,9 +41,10 @@ type author struct {
 	policy     []byte
 	secret     [32]byte // of the service domain, epoch 1
 
-	node   *ecdsa.PrivateKey
+	node   *ecdsa.PrivateKey // of the writer of the next block
 	self   format.Node
 	writer proof.Writer
+	peers  map[uint64]*peer // every node, by raft id
 
 	entries    []format.Entry
 	term       uint64
@@ -52,11 +55,19 @@ type author struct {
 	lastHash   format.Hash
 	time       uint64
 	recoveries uint64
-	raftID     uint64
+	raftID     uint64                        // the highest
 	claims     map[uint64]proof.DomainClaims // by seqno
 
 	// wrong, when set, changes a header before its root is signed.
 	wrong func(*format.Header)
+	// wrongNodes, when set, changes what genesis and recovery write to the table of nodes.
+	wrongNodes func([]*format.NodeInfo) []*format.NodeInfo
+}
+
+// peer is a node and its key.
+type peer struct {
+	key  *ecdsa.PrivateKey
+	info *format.NodeInfo
 }
 
 // draft is a record to be written.
@@ -69,7 +80,7 @@ type draft struct {
 
 func newAuthor(t testing.TB, seed string) *author {
 	t.Helper()
-	a := &author{t: t, random: rand.NewChaCha8(sha256.Sum256([]byte(seed))), mode: format.ModeSimulated, term: 1, raftID: 1, claims: map[uint64]proof.DomainClaims{},
+	a := &author{t: t, random: rand.NewChaCha8(sha256.Sum256([]byte(seed))), mode: format.ModeSimulated, term: 1, raftID: 1, claims: map[uint64]proof.DomainClaims{}, peers: map[uint64]*peer{},
 		time: uint64(time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC).UnixNano())}
 	a.random.Read(a.id[:])
 	a.random.Read(a.secret[:])
@@ -158,14 +169,17 @@ func (a *author) genesis(change func(*format.Genesis)) {
 		CheckpointEndorsement: a.endorse(a.service, proof.PurposeCheckpoint, a.checkpointKey(), 0),
 		Node:                  a.self, Policy: a.policy, Sealing: true, Secrets: a.secrets()}
 	g.Evidence = a.evidence(a.binding().ReportData())
+	g.Address, g.Client = "node1.example:7700", "node1.example:8545"
 	if change != nil {
 		change(g)
 	}
 	a.writer = proof.GenesisWriter(g)
-	a.block(true, false, draft{kind: format.KindGenesis, public: []format.Write{
+	info := &format.NodeInfo{Node: g.Node, Status: format.NodeVoter, Address: g.Address, Client: g.Client}
+	a.peers[info.Node.RaftID] = &peer{a.node, info}
+	a.block(true, false, draft{kind: format.KindGenesis, public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(g)},
 		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(0))},
-	}, private: format.Private{Writes: []format.Write{{Table: "balances", Key: []byte("alice"), Value: []byte{100}}}}})
+	}, a.table(info)...), private: format.Private{Writes: []format.Write{{Table: "balances", Key: []byte("alice"), Value: []byte{100}}}}})
 }
 
 // elect begins a term.
@@ -185,12 +199,79 @@ func (a *author) recovery(term uint64, change func(*format.Recovery)) {
 	r := &format.Recovery{Count: a.recoveries, Height: a.last.Height, Header: a.lastHash, Prefix: prefix, Root: a.last.Root,
 		Route: format.RouteSealing, Node: a.self, Secrets: a.secrets()}
 	r.Evidence = a.evidence(attest.RecoveryBinding{GenesisBinding: a.binding(), OldHead: a.lastHash}.ReportData())
+	r.Address = fmt.Sprintf("node%d.example:7700", a.raftID)
 	if change != nil {
 		change(r)
 	}
 	a.writer = a.writer.Recovered(r)
-	a.block(false, false, draft{kind: format.KindRecovery, public: []format.Write{
-		{Table: format.TableService, Key: []byte(format.KeyRecovery), Value: format.Encode(r)}}})
+	var nodes []*format.NodeInfo
+	for _, id := range slices.Sorted(maps.Keys(a.peers)) {
+		if a.peers[id].info.Status != format.NodeRetired {
+			a.peers[id].info = a.as(id, format.NodeRetired)
+			nodes = append(nodes, a.peers[id].info)
+		}
+	}
+	info := &format.NodeInfo{Node: r.Node, Status: format.NodeVoter, Address: r.Address, Client: r.Client}
+	a.peers[info.Node.RaftID] = &peer{a.node, info}
+	a.block(false, false, draft{kind: format.KindRecovery, public: append([]format.Write{
+		{Table: format.TableService, Key: []byte(format.KeyRecovery), Value: format.Encode(r)}}, a.table(append(nodes, info)...)...)})
+}
+
+// table is what genesis and recovery write to the table of nodes.
+func (a *author) table(nodes ...*format.NodeInfo) []format.Write {
+	if a.wrongNodes != nil {
+		nodes = a.wrongNodes(nodes)
+	}
+	return nodeWrites(nodes...)
+}
+
+func nodeWrites(nodes ...*format.NodeInfo) []format.Write {
+	var writes []format.Write
+	for _, n := range nodes {
+		writes = append(writes, format.Write{Table: format.TableNodes, Key: format.NodeKey(n.Node.RaftID), Value: format.Encode(n)})
+	}
+	return writes
+}
+
+// candidate is the next node that joins, with a status. change may make it wrong
+// before it is endorsed and attested.
+func (a *author) candidate(status format.NodeStatus, change func(*format.NodeInfo)) *format.NodeInfo {
+	a.raftID++
+	key := a.key()
+	n := &format.NodeInfo{Node: format.Node{RaftID: a.raftID, Key: spki(a.t, key), HPKEKey: make([]byte, 32)}, Status: status,
+		Address: fmt.Sprintf("node%d.example:7700", a.raftID)}
+	a.random.Read(n.Node.HPKEKey)
+	a.random.Read(n.Session[:])
+	if change != nil {
+		change(n)
+	}
+	n.Node.Endorsement = a.endorse(a.service, proof.PurposeNode, n.Node.Key, n.Node.RaftID)
+	n.Evidence = a.evidence(attest.JoinBinding{Service: a.id, Mode: a.mode, NodeKey: n.Node.Key, NodeHPKEKey: n.Node.HPKEKey, Session: n.Session}.ReportData())
+	a.peers[n.Node.RaftID] = &peer{key, n}
+	return n
+}
+
+// as is a node with another status.
+func (a *author) as(raftID uint64, status format.NodeStatus) *format.NodeInfo {
+	n := *a.peers[raftID].info
+	n.Status = status
+	return &n
+}
+
+// members is a membership record.
+func (a *author) members(nodes ...*format.NodeInfo) draft {
+	for _, n := range nodes {
+		if p := a.peers[n.Node.RaftID]; p != nil {
+			p.info = n
+		}
+	}
+	return draft{kind: format.KindMembership, public: nodeWrites(nodes...)}
+}
+
+// lead makes a node the writer of the next blocks.
+func (a *author) lead(raftID uint64) {
+	p := a.peers[raftID]
+	a.node, a.self, a.writer = p.key, p.info.Node, a.writer.Joined(&p.info.Node)
 }
 
 // config writes a raft-config entry.
@@ -414,25 +495,31 @@ func (t tree) Node(level uint, index uint64) (format.Hash, error) {
 	return f.Root(), nil
 }
 
-// short is a ledger of everything that a ledger may hold: three views, a
-// recovery, a joint change of members, a snapshot record, four chunks.
+// short is a ledger of everything that a ledger may hold: four views, three
+// nodes that join, lead and retire, joint changes of Raft's configuration, a
+// recovery that retires the rest, a snapshot record, four chunks.
 func short(t testing.TB, seed string) *author {
 	a := newAuthor(t, seed)
 	a.genesis(nil)
 	a.elect(2)
 	a.transactions(1, false)
 	a.transactions(3, true)
-	a.transactions(2, false)
+	a.block(false, false, a.members(a.candidate(format.NodeLearner, nil), a.candidate(format.NodePending, nil)), transaction(1))
 	a.entry(format.EntryRaftEmpty, nil) // may stand anywhere
-	a.config(2, 5, 2, format.ConfigChange{Type: 3, RaftID: 2}, format.ConfigChange{Type: 0, RaftID: 3})
+	a.config(2, 6, 2, format.ConfigChange{Type: 3, RaftID: 2})
 	a.transactions(1, false)
-	a.config(2, 5, 0)
-	a.transactions(2, true)
-	a.block(false, false, transaction(2), snapshot(4))
-	a.entry(format.EntryRaftEmpty, nil)
+	a.config(2, 6, 0)
+	a.block(false, true, a.members(a.as(2, format.NodeVoter), a.as(3, format.NodeLearner)))
+	a.config(2, 9, 2, format.ConfigChange{RaftID: 2}, format.ConfigChange{Type: 3, RaftID: 3})
+	a.config(2, 9, 0)
 	a.elect(3)
-	a.raftID = 3 // the highest so far
-	a.recovery(6, nil)
+	a.lead(2)
+	a.block(false, false, transaction(2), snapshot(4))
+	a.block(true, false, a.members(a.as(1, format.NodeRetired)))
+	a.config(3, 12, 2, format.ConfigChange{Type: 1, RaftID: 1})
+	a.elect(5)
+	a.config(3, 12, 0) // by the next leader
+	a.recovery(7, nil)
 	a.transactions(2, true)
 	a.transactions(1, false)
 	a.transactions(4, false)

@@ -26,15 +26,10 @@ type check struct {
 	unbound  uint64      // Raft entries behind the last block
 	level    uint64      // format level
 	tree     proof.Frontier
-	views    []view
 	era      era
 	findings []Finding
 	tail     *Tail
 }
-
-// view is where the records of a view begin, for the TxIDs that raft-config
-// entries name.
-type view struct{ view, first uint64 }
 
 // era is the part of the log that has the last entry's term.
 type era struct {
@@ -77,7 +72,7 @@ func (c *check) step(e *entry) {
 		c.ended, c.unbound = e.header.ChunkEnd, 0
 		c.blocks++
 		c.last = e
-		e.leaves, e.genesis, e.recovery = nil, nil, nil
+		e.leaves, e.genesis, e.recovery, e.nodes = nil, nil, nil, nil
 	}
 }
 
@@ -160,14 +155,18 @@ func (c *check) block(e *entry) {
 	switch {
 	case h.Format > c.level:
 		c.fail(e, FormatLevel, "its format is %d, the ledger's level %d", h.Format, c.level)
-	case c.network == nil || e.signer == nil || c.network.writer.ID != h.Writer:
-		c.fail(e, BlockWriter, "its writer %x is not the node that was introduced last", h.Writer[:8])
+	case c.network == nil || e.signer == nil || !c.network.members.votes(h.Writer):
+		c.fail(e, BlockWriter, "its writer %x is no voter of the network", h.Writer[:8])
 	case e.signed != nil:
 		c.fail(e, BlockSignature, "%v", errors.Unwrap(e.signed))
 	}
-	if n := len(c.views); n == 0 || c.views[n-1].view != h.View {
-		c.views = append(c.views, view{h.View, h.FirstSeqno})
+	if len(c.findings) > 0 {
+		return
 	}
+	if c.change(e); len(c.findings) > 0 {
+		return
+	}
+	c.network.members.writers[h.Writer].blocks++
 	c.passed(e)
 }
 
@@ -180,16 +179,6 @@ func (c *check) root(e *entry) {
 		root := c.tree.Root()
 		c.fail(e, BlockRoot, "its records lead to root %x, its header says %x", root[:8], e.header.Root[:8])
 	}
-}
-
-// named reports whether a TxID is one of the records up to here.
-func (c *check) named(txView, seqno uint64) bool {
-	for i := len(c.views) - 1; i >= 0; i-- {
-		if v := c.views[i]; v.first <= seqno {
-			return v.view == txView && seqno <= c.tree.Size()
-		}
-	}
-	return false
 }
 
 // end judges the end of the log.

@@ -30,6 +30,7 @@ type entry struct {
 	genesis   *format.Genesis
 	recovery  *format.Recovery
 	snapshots []format.SnapshotEvidence
+	nodes     []nodeRecord
 
 	config *format.RaftConfig
 
@@ -109,7 +110,11 @@ func (e *entry) record(seqno uint64, stored []byte) {
 		e.wrong(RecordPublic, "record %d: %v", seqno, errors.Unwrap(err))
 		return
 	}
+	if p.Kind == format.KindMembership && (len(p.Effects) > 0 || p.Claims != (format.Hash{})) {
+		e.wrong(NodeRecord, "record %d: a membership record has effects or claims", seqno)
+	}
 	e.public(seqno, p.Kind, writes)
+	e.members(seqno, p.Kind, writes)
 }
 
 // tagSize is the length of an AES-GCM tag.
@@ -142,7 +147,7 @@ func wrongSections(r *format.Record, p *format.Prelude) string {
 func (e *entry) public(seqno uint64, kind format.RecordKind, writes []format.Write) {
 	want := 1
 	switch kind {
-	case format.KindTransaction:
+	case format.KindTransaction, format.KindMembership:
 		want = 0
 	case format.KindGenesis, format.KindRecovery:
 		if e.header.Count != 1 {
@@ -199,15 +204,15 @@ func (e *entry) document(kind format.RecordKind, key string, value []byte) error
 	return nil
 }
 
-// introduces is the node that the entry introduces, if it does.
-func (e *entry) introduces() *format.Node {
-	switch {
-	case e.genesis != nil:
-		return &e.genesis.Node
-	case e.recovery != nil:
-		return &e.recovery.Node
+// introduces are the nodes that the entry speaks of.
+func (e *entry) introduces() []format.Node {
+	var list []format.Node
+	for _, r := range e.nodes {
+		for _, n := range r.list {
+			list = append(list, n.Node)
+		}
 	}
-	return nil
+	return list
 }
 
 // checkSignature checks the block's signature if its writer's key is known.

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/coco-consortium/coco/internal/attest/sim"
@@ -26,7 +27,7 @@ func golden(t *testing.T) map[string][]byte {
 	for name, f := range a.files() {
 		list["ledger/"+name] = f.Data
 	}
-	receipt := a.receipt(a.tree.Size() - 1)
+	receipt := a.receipt(a.tree.Size() - 2)
 	var err error
 	if list["receipt.json"], err = receipt.EncodeJSON(); err != nil {
 		t.Fatal(err)
@@ -102,7 +103,12 @@ func TestGolden(t *testing.T) {
 // TestNodeAgrees gives the author's ledger to the code by which a node follows
 // and opens its own: both read the same formats.
 func TestNodeAgrees(t *testing.T) {
-	a := long(t, "golden")
+	for name, a := range map[string]*author{"short": short(t, "golden"), "long": long(t, "golden")} {
+		t.Run(name, func(t *testing.T) { nodeAgrees(t, a) })
+	}
+}
+
+func nodeAgrees(t *testing.T, a *author) {
 	ring := keys.NewRing(keys.Service{ID: a.id, Mode: a.mode}, map[keys.Epoch]keys.Secret{{Domain: format.ServiceDomain, Number: 1}: a.secret})
 	follow := lineage.New(sim.Roots())
 	var prefix format.Hash
@@ -110,7 +116,9 @@ func TestNodeAgrees(t *testing.T) {
 	for i := range a.entries {
 		e := &a.entries[i]
 		if e.Kind != format.EntryBlock {
-			follow.Pass(e, prefix)
+			if err := follow.Pass(e, prefix); err != nil {
+				t.Fatal(err)
+			}
 		} else {
 			blocks++
 			if err := follow.Extend(e, prefix); err != nil {
@@ -130,5 +138,18 @@ func TestNodeAgrees(t *testing.T) {
 	}
 	if follow.Head.Hash != a.lastHash || blocks != int(a.last.Height)+1 {
 		t.Errorf("head %x after %d blocks", follow.Head.Hash, blocks)
+	}
+	r := report(t, a, Options{})
+	if c := follow.Identity.Config; !slices.Equal(c.Voters, r.Voters) || len(c.Learners) != len(r.Learners) || c.Joint() {
+		t.Errorf("configuration %+v, the report has %v and %v", c, r.Voters, r.Learners)
+	}
+	nodes := follow.Identity.Nodes.All()
+	if len(nodes) != len(r.Nodes) {
+		t.Fatalf("%d nodes, the report has %d", len(nodes), len(r.Nodes))
+	}
+	for i, n := range nodes {
+		if got := r.Nodes[i]; got.RaftID != n.Node.RaftID || got.Status != n.Status.String() || got.Address != n.Address {
+			t.Errorf("node %+v, the report has %+v", n, got)
+		}
 	}
 }

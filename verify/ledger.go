@@ -84,7 +84,7 @@ func (c *check) prepare(batch []*entry) {
 	parallel(len(batch), func(i int) { batch[i].decode() })
 	known := c.signers()
 	for _, e := range batch {
-		if node := e.introduces(); node != nil {
+		for _, node := range e.introduces() {
 			if key, err := proof.ParseKey(node.Key); err == nil {
 				known[key.ID] = key
 			}
@@ -115,12 +115,13 @@ func (c *check) report(r *reader) *Report {
 	out := &Report{
 		Result: Valid, Findings: c.findings, Tail: c.tail, Service: hex.EncodeToString(c.service[:]),
 		Entries: c.index, Blocks: c.blocks, Chunks: len(r.chunks), Bytes: r.total,
-		Unbound: c.unbound, Voters: []uint64{}, Learners: []uint64{},
+		Unbound: c.unbound, Voters: []uint64{}, Learners: []uint64{}, Nodes: []Node{},
 	}
 	if n := c.network; n != nil {
 		out.Mode, out.Recoveries = n.genesis.Mode, n.recoveries
 		out.ServiceKey = n.services[len(n.services)-1].SPKI
-		out.Voters, out.Learners = n.members.list()
+		out.Voters, out.Learners = n.config.list()
+		out.Nodes = n.members.list()
 	} else {
 		out.Service = ""
 	}

@@ -37,10 +37,11 @@ func TestRightLedgers(t *testing.T) {
 		}, []uint64{1}, 0, 0},
 		"raft entries behind": {func(t testing.TB, seed string) *author {
 			a := short(t, seed)
-			a.elect(7)
-			a.config(6, 20, 2, format.ConfigChange{RaftID: 9}, format.ConfigChange{Type: 3, RaftID: 8})
+			a.block(false, false, a.members(a.candidate(format.NodeLearner, nil)))
+			a.elect(8)
+			a.config(7, 21, 2, format.ConfigChange{Type: 3, RaftID: 5})
 			return a
-		}, []uint64{4, 9}, 1, 2},
+		}, []uint64{4}, 1, 2},
 		"ends with its chunk": {func(t testing.TB, seed string) *author {
 			a := short(t, seed)
 			a.transactions(1, true)
@@ -160,7 +161,7 @@ func TestUnproven(t *testing.T) {
 		return slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, part) })
 	}
 	for part, want := range map[string][2]bool{
-		"blocks behind block 10 cannot be excluded": {true, true},
+		"blocks behind block 11 cannot be excluded": {true, true},
 		"may not be committed":                      {true, false},
 		"compare the service key":                   {true, false},
 		"simulated":                                 {true, true},
@@ -307,7 +308,7 @@ func TestObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Transaction != "6.20" || r.Height != a.last.Height || r.Block != Hash(a.lastHash) || r.Node != 4 || r.TreeSize != 20 {
+		if r.Transaction != "7.20" || r.Height != a.last.Height || r.Block != Hash(a.lastHash) || r.Node != 4 || r.TreeSize != 20 {
 			t.Errorf("%+v", r)
 		}
 		if _, err := Receipt(data, certificate, Options{}); !errors.Is(err, proof.ErrSimulated) && !errors.Is(err, proof.ErrReceipt) {
@@ -344,6 +345,36 @@ func TestObjects(t *testing.T) {
 	}
 	if _, err := Evidence(a.evidence(want), [64]byte{}, a.policy, at, allow); err == nil {
 		t.Error("evidence for something else is accepted")
+	}
+}
+
+// A receipt carries the endorsement of the node that wrote its block, whoever
+// that is.
+func TestReceiptOfANodeThatJoined(t *testing.T) {
+	a := newAuthor(t, "joined")
+	grown(a)
+	first := a.writer
+	a.elect(3)
+	a.lead(2)
+	a.transactions(2, false)
+	receipt := a.receipt(a.tree.Size())
+	data, err := receipt.EncodeCOSE()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Receipt(data, a.servicePEM(), Options{AllowSimulated: true})
+	if err != nil || r.Node != 2 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if r := report(t, a, Options{Receipt: data}); r.Result != Valid {
+		t.Fatal(r.Findings)
+	}
+	receipt.Writer = first
+	if data, err = receipt.EncodeCOSE(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Receipt(data, a.servicePEM(), Options{AllowSimulated: true}); err == nil {
+		t.Fatalf("a receipt in the name of another node: %+v", r)
 	}
 }
 

@@ -15,10 +15,9 @@ type network struct {
 	genesis    *format.Genesis
 	policy     attest.Policy
 	services   []*proof.Key // service keys, the one in force last
-	writer     *proof.Key   // the node introduced last, the only one that may write
-	writers    map[format.Hash]bool
 	recoveries uint64
 	members    members
+	config     config
 }
 
 // judgeEvidence is the production verifier; tests remember its verdicts.
@@ -28,7 +27,9 @@ var judgeEvidence = attest.Verify
 func (c *check) signers() map[format.Hash]*proof.Key {
 	known := map[format.Hash]*proof.Key{}
 	if c.network != nil {
-		known[c.network.writer.ID] = c.network.writer
+		for id, m := range c.network.members.writers {
+			known[id] = m.key
+		}
 	}
 	return known
 }
@@ -44,7 +45,7 @@ func (c *check) introduce(e *entry) {
 }
 
 func (c *check) found(e *entry, g *format.Genesis) {
-	n := &network{genesis: g, writers: map[format.Hash]bool{}}
+	n := &network{genesis: g, members: (&members{}).clone()}
 	if g.Mode != format.ModeSimulated && g.Mode != format.ModeProduction || g.Format > format.Level || len(g.Checkpoint) != 32 ||
 		g.Constitution != nil && len(g.Constitution) != 32 || g.Node.RaftID == 0 {
 		c.fail(e, ServiceDocument, "genesis of mode %q, format %d, node %d is not of a known form", g.Mode, g.Format, g.Node.RaftID)
@@ -70,8 +71,9 @@ func (c *check) found(e *entry, g *format.Genesis) {
 		c.fail(e, ServiceEvidence, "a %s network under a policy of tier %s", g.Mode, n.policy.Tier)
 		return
 	}
-	if c.admit(e, n, &g.Node, g.Evidence, n.binding(&g.Node).ReportData()) {
-		c.network = n
+	info := &format.NodeInfo{Node: g.Node, Status: format.NodeVoter, Address: g.Address, Client: g.Client}
+	if c.admit(e, n, info, g.Evidence, n.binding(&g.Node).ReportData()) {
+		c.alone(e, n, info, nil)
 	}
 }
 
@@ -89,8 +91,8 @@ func (c *check) recover(e *entry, r *format.Recovery) {
 		c.fail(e, RecoveryRule, "recovery by route %q", r.Route)
 	case r.Route == format.RouteSealing && (!n.genesis.Sealing || r.ServiceKey != nil):
 		c.fail(e, RecoveryRule, "recovery by sealing, which genesis does not allow or which never has a new service key")
-	case r.Node.RaftID != n.members.highest+1:
-		c.fail(e, RecoveryRule, "its node has raft id %d, %d is due", r.Node.RaftID, n.members.highest+1)
+	case r.Node.RaftID != n.members.highest()+1:
+		c.fail(e, RecoveryRule, "its node has raft id %d, %d is due", r.Node.RaftID, n.members.highest()+1)
 	}
 	if len(c.findings) > 0 {
 		return
@@ -113,16 +115,35 @@ func (c *check) recover(e *entry, r *format.Recovery) {
 		n.services = append(n.services[:len(n.services):len(n.services)], key)
 	}
 	n.recoveries = r.Count
+	n.members = n.members.clone()
+	retired := n.members.retireAll()
+	info := &format.NodeInfo{Node: r.Node, Status: format.NodeVoter, Address: r.Address, Client: r.Client}
 	binding := attest.RecoveryBinding{GenesisBinding: n.binding(&r.Node), OldHead: old.hash}
-	if c.admit(e, &n, &r.Node, r.Evidence, binding.ReportData()) {
-		c.network = &n
+	if c.admit(e, &n, info, r.Evidence, binding.ReportData()) {
+		c.alone(e, &n, info, retired)
 	}
 }
 
-// admit makes a node the writer and only voter of the network: endorsed by the service, its
-// evidence judged under the policy for the block's time.
-func (c *check) admit(e *entry, n *network, node *format.Node, evidence []byte, want attest.ReportData) bool {
-	mode := n.genesis.Mode
+// alone begins the network anew with one node, its only voter: the record retires
+// the others in the table of nodes, and does nothing else there.
+func (c *check) alone(e *entry, n *network, info *format.NodeInfo, retired []*format.NodeInfo) {
+	want := append(retired, info)
+	if got := e.nodes[0].list; !bytes.Equal(format.Encode(got), format.Encode(want)) {
+		c.fail(e, NodeChange, "it writes %d nodes, not its own as a voter and %d others as retired", len(got), len(retired))
+		return
+	}
+	for _, m := range want {
+		n.members.put(m, e.header.Height)
+	}
+	n.members.changed = txID{e.header.View, e.header.FirstSeqno}
+	n.config = config{voter: map[uint64]bool{info.Node.RaftID: true}}
+	c.network = n
+}
+
+// admit judges a node: endorsed by the service, with keys of its own, its
+// evidence good under the policy for the block's time.
+func (c *check) admit(e *entry, n *network, info *format.NodeInfo, evidence []byte, want attest.ReportData) bool {
+	mode, node := n.genesis.Mode, &info.Node
 	subject := proof.Subject{Service: c.service, Mode: mode, Purpose: proof.PurposeNode, Key: node.Key, Number: node.RaftID}
 	if err := proof.VerifyEndorsement(n.service(), subject, node.Endorsement); err != nil {
 		c.fail(e, ServiceEndorsement, "node %d: %v", node.RaftID, err)
@@ -133,7 +154,7 @@ func (c *check) admit(e *entry, n *network, node *format.Node, evidence []byte, 
 		c.fail(e, ServiceEndorsement, "node %d: %v", node.RaftID, err)
 		return false
 	}
-	if n.writers[key.ID] || bytes.Equal(key.SPKI, n.service().SPKI) || len(node.HPKEKey) != 32 {
+	if n.members.writers[key.ID] != nil || bytes.Equal(key.SPKI, n.service().SPKI) || len(node.HPKEKey) != 32 {
 		c.fail(e, ServiceDocument, "node %d has the key of an earlier node or of the service, or an HPKE key of %d bytes", node.RaftID, len(node.HPKEKey))
 		return false
 	}
@@ -150,8 +171,6 @@ func (c *check) admit(e *entry, n *network, node *format.Node, evidence []byte, 
 		c.fail(e, ServiceEvidence, "node %d: %v", node.RaftID, err)
 		return false
 	}
-	n.writer, n.writers[key.ID] = key, true
-	n.members.start(node.RaftID)
 	return true
 }
 

@@ -35,8 +35,9 @@ type Report struct {
 	Mode       string   `json:"mode"`
 	ServiceKey []byte   `json:"serviceKey"` // SPKI of the key in force at the head
 	Recoveries uint64   `json:"recoveries"`
-	Voters     []uint64 `json:"voters"` // raft ids at the head
+	Voters     []uint64 `json:"voters"` // raft ids at the head, of Raft's configuration
 	Learners   []uint64 `json:"learners"`
+	Nodes      []Node   `json:"nodes"` // every node that ever was, by raft id
 
 	Head     *Head    `json:"head"`    // of what verified, nil when no block did
 	Entries  uint64   `json:"entries"` // verified, and so on below
@@ -58,6 +59,18 @@ type Head struct {
 	Time      time.Time `json:"time"`
 	Entry     uint64    `json:"entry"`     // index of its log entry
 	Committed uint64    `json:"committed"` // height that it names as committed
+}
+
+// Node is a node as the ledger's table of nodes states it.
+type Node struct {
+	RaftID  uint64 `json:"raftId"`
+	Status  string `json:"status"` // pending, learner, voter or retired
+	Key     Hash   `json:"key"`    // SHA-256 of its public key, which headers name as writer
+	Address string `json:"address"`
+	Client  string `json:"client"`
+	From    uint64 `json:"from"`             // height of the block that introduces it
+	To      uint64 `json:"to,omitempty"`     // height of the block that retires it
+	Blocks  uint64 `json:"blocks,omitempty"` // that it wrote
 }
 
 // Finding is one thing that is wrong, and where.
@@ -116,7 +129,7 @@ const (
 	BlockCommitted Code = "BLOCK_COMMITTED" // committed height runs back
 	BlockRoot      Code = "BLOCK_ROOT"      // root is not that of the records
 	BlockSection   Code = "BLOCK_SECTION"   // the block section is not in the format
-	BlockWriter    Code = "BLOCK_WRITER"    // written by a node that nobody introduced
+	BlockWriter    Code = "BLOCK_WRITER"    // written by a node that is no voter, or that it retires
 	BlockSignature Code = "BLOCK_SIGNATURE" // the writer did not sign this header
 	RecordFormat   Code = "RECORD_FORMAT"   // not in the format
 	RecordPlace    Code = "RECORD_PLACE"    // names another TxID
@@ -132,9 +145,11 @@ const (
 	ServiceEvidence    Code = "SERVICE_EVIDENCE"    // attestation evidence or policy does not hold
 	RecoveryHead       Code = "RECOVERY_HEAD"       // a recovery names another head, or stands elsewhere
 	RecoveryRule       Code = "RECOVERY_RULE"       // a recovery of a form that is not allowed
+	NodeRecord         Code = "NODE_RECORD"         // a record of nodes is malformed, or of a kind that writes none
+	NodeChange         Code = "NODE_CHANGE"         // it changes the nodes in a way that is not allowed
 	ConfigFormat       Code = "CONFIG_FORMAT"       // a raft-config entry is malformed
-	ConfigTxID         Code = "CONFIG_TXID"         // it names no earlier record
-	ConfigChange       Code = "CONFIG_CHANGE"       // it changes the members in a way that is not allowed
+	ConfigTxID         Code = "CONFIG_TXID"         // it does not name the record that asks for it
+	ConfigChange       Code = "CONFIG_CHANGE"       // it changes Raft's configuration as the nodes do not ask
 	FormatLevel        Code = "FORMAT_LEVEL"        // a format above the ledger's level
 )
 

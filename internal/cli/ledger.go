@@ -174,6 +174,27 @@ func printReport(out io.Writer, r *verify.Report, o verifyOptions) error {
 	for _, u := range r.Unproven {
 		fmt.Fprintf(w, "not excluded\t%s\n", u)
 	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return printNodes(out, r.Nodes)
+}
+
+// printNodes is the table of nodes as the ledger states it: from which block to
+// which each was part of the network, and how many it wrote.
+func printNodes(out io.Writer, nodes []verify.Node) error {
+	if len(nodes) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "\nNODE\tSTATUS\tFROM\tTO\tWROTE\tADDRESS\n")
+	for _, n := range nodes {
+		to := "-"
+		if n.To > 0 {
+			to = fmt.Sprint(n.To)
+		}
+		fmt.Fprintf(w, "%d\t%s\t%d\t%s\t%d\t%s\n", n.RaftID, n.Status, n.From, to, n.Blocks, n.Address)
+	}
 	return w.Flush()
 }
 

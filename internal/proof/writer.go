@@ -54,6 +54,14 @@ func (w Writer) Recovered(r *format.Recovery) Writer {
 	return next
 }
 
+// Joined is a node that a membership record introduces while the last service key
+// of w is in force.
+func (w Writer) Joined(n *format.Node) Writer {
+	next := w
+	next.RaftID, next.Key, next.Endorsement = n.RaftID, n.Key, n.Endorsement
+	return next
+}
+
 // Verify checks the chain from the trusted service key to the node's key, which
 // it returns. The trusted key may be any of the chain.
 func (w *Writer) Verify(trust Trust) (*Key, error) {

@@ -35,7 +35,7 @@ type Place struct {
 	Writer   format.Hash // SHA-256 of the writing node's public key
 }
 
-// Draft is a record before sealing. A membership record has public writes only.
+// Draft is a record before sealing.
 type Draft struct {
 	Kind    format.RecordKind
 	Effects []format.Effect
@@ -117,10 +117,7 @@ func (k *Keys) Seal(seqno uint64, d *Draft) *Record {
 		Claims: claims, Evidence: sha256.Sum256(evidence[:]),
 	}
 	record := format.Record{Prelude: format.Encode(prelude), Public: format.Encode(writes(d.Public))}
-	record.Sealed = []format.Sealed{}
-	if d.Kind != format.KindMembership { // which hides nothing
-		record.Sealed = append(record.Sealed, k.seal(k.record, private.EncodePadded(), record.SectionContext(0, 1)))
-	}
+	record.Sealed = []format.Sealed{k.seal(k.record, private.EncodePadded(), record.SectionContext(0, 1))}
 	stored := record.Encode()
 	return &Record{
 		Stored: stored, Prelude: prelude, Public: d.Public, Private: &private, Evidence: evidence,

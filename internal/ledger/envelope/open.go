@@ -2,7 +2,6 @@ package envelope
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 
 	"github.com/coco-consortium/coco/internal/keys"
@@ -92,9 +91,6 @@ func (o *opener) record(stored []byte) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if prelude.Kind == format.KindMembership && len(r.Sealed) == 0 {
-		return o.clear(stored, prelude, public)
-	}
 	if len(r.Sealed) == 0 {
 		return nil, openErr(o.place.Height, fmt.Sprintf("record %d has no sealed section", prelude.Seqno))
 	}
@@ -117,25 +113,6 @@ func (o *opener) record(stored []byte) (*Record, error) {
 	}
 	return &Record{Stored: stored, Prelude: prelude, Public: public, Private: private, Evidence: evidence,
 		Leaf: proof.Leaf(sha256.Sum256(stored), prelude.Evidence, prelude.Claims)}, nil
-}
-
-// clear is a record without sealed section. Its commit evidence is of the epoch
-// in which the service sealed then, which nothing names: the newest that fits.
-func (o *opener) clear(stored []byte, prelude *format.Prelude, public []format.Write) (*Record, error) {
-	for epoch := o.ring.Newest(format.ServiceDomain); epoch > 0; epoch-- {
-		k, err := o.keys(&format.Sealed{Domain: format.ServiceDomain, Epoch: epoch})
-		if errors.Is(err, keys.ErrNoEpoch) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if evidence := k.Evidence(prelude.Seqno); sha256.Sum256(evidence[:]) == prelude.Evidence {
-			return &Record{Stored: stored, Prelude: prelude, Public: public, Private: &format.Private{}, Evidence: evidence,
-				Leaf: proof.Leaf(sha256.Sum256(stored), prelude.Evidence, prelude.Claims)}, nil
-		}
-	}
-	return nil, openErr(o.place.Height, fmt.Sprintf("record %d has foreign commit evidence", prelude.Seqno))
 }
 
 func (o *opener) section(encoded []byte) (Section, error) {

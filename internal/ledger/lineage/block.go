@@ -135,8 +135,8 @@ func publicOf(r *format.Record, p *format.Prelude, h *format.Header) (*public, e
 		return nil, err
 	}
 	member := p.Kind == format.KindMembership
-	if member && (len(r.Sealed) > 0 || len(p.Effects) > 0 || p.Claims != (format.Hash{})) {
-		return nil, wrong(h, "membership record %d holds more than public writes", p.Seqno)
+	if member && (len(p.Effects) > 0 || p.Claims != (format.Hash{})) {
+		return nil, wrong(h, "membership record %d has effects or claims", p.Seqno)
 	}
 	for _, w := range writes {
 		switch {
