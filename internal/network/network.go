@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coco-consortium/coco/internal/node"
 	"github.com/coco-consortium/coco/internal/operations"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/server"
@@ -103,7 +104,8 @@ func (n *Network) begin(ctx context.Context, known register) error {
 
 // first is the node that begins: node 1 of a new network, otherwise the one whose
 // log is the most up to date. Any log that a majority had acknowledged an entry
-// to is no shorter than that.
+// to is no shorter than that. A directory that cannot be read is no reason to
+// wait: its node joins the others.
 func (n *Network) first(known register) (*member, Founding, error) {
 	var best *member
 	var at Position
@@ -112,8 +114,12 @@ func (n *Network) first(known register) (*member, Founding, error) {
 			continue
 		}
 		head, err := n.launcher.Head(m.data)
-		if err != nil {
+		if errors.Is(err, node.ErrLocked) {
 			return nil, "", err
+		}
+		if err != nil {
+			n.config.Logger.Warn("a node's ledger cannot be read; its node does not begin", "node", m.number, "err", err)
+			continue
 		}
 		if head != (Position{}) && (best == nil || at.less(head)) {
 			best, at = m, head

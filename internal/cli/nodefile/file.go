@@ -97,8 +97,7 @@ type State struct {
 
 // Transfer bounds what the node gives to joining ones.
 type Transfer struct {
-	Joiners int  `yaml:"joiners"`
-	Rate    Size `yaml:"rate"`
+	Rate Size `yaml:"rate"`
 }
 
 // Log is what the node logs.
@@ -120,10 +119,10 @@ func Default() File {
 		Client:   Client{Listen: "127.0.0.1:8545", Origins: []string{}, Hosts: []string{}},
 		Peer:     Peer{Listen: "127.0.0.1:7545"},
 		Join:     Join{Peers: []string{}},
-		Timing:   Timing{Tick: Duration(100 * time.Millisecond), Election: 10, Heartbeat: 1},
+		Timing:   Timing{Tick: Duration(50 * time.Millisecond), Election: 8, Heartbeat: 1},
 		Snapshot: Snapshot{Records: 10_000, Bytes: 8 << 20},
 		State:    State{Blocks: 90_000, Bytes: 1 << 30},
-		Transfer: Transfer{Joiners: 2, Rate: 64 << 20},
+		Transfer: Transfer{Rate: 64 << 20},
 		Log:      Log{Level: "warn", Format: "text"},
 		Tracing:  Tracing{Ratio: 0.01},
 

@@ -59,7 +59,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Data != "/d" || c.Client.Listen != "[::1]:0" || len(c.Client.Hosts) != 2 || c.Timing.Tick != Duration(1500*time.Millisecond) || c.State.Bytes != 2<<30 || c.Timing.Election != 10 {
+	if c.Data != "/d" || c.Client.Listen != "[::1]:0" || len(c.Client.Hosts) != 2 || c.Timing.Tick != Duration(1500*time.Millisecond) || c.State.Bytes != 2<<30 || c.Timing.Election != 8 {
 		t.Errorf("%+v", c)
 	}
 	for _, empty := range []string{"", "\n", "# nothing\n"} {
@@ -92,7 +92,6 @@ func TestFaults(t *testing.T) {
 		{"state:\n  bytes: [1]\n", `is no size`},
 		{"snapshot: {records: 0}\n", "snapshot.records: "},
 		{"snapshot: {records: -1}\n", "node.yaml:1: "},
-		{"transfer: {joiners: 0}\n", "transfer.joiners: "},
 		{"transfer: {rate: 1KiB}\n", "transfer.rate: "},
 		{"log: {level: loud}\n", `log.level: "loud" is not known: write one of [debug info warn error]`},
 		{"log: {format: xml}\n", "log.format: "},

@@ -58,11 +58,11 @@ join:
 # The pace of consensus, the same on every node. The defaults fit one data centre.
 timing:
   # The unit of the two below.
-  tick: 100ms
+  tick: 50ms
   # Ticks without a word of the primary after which a backup asks for votes; each
   # takes a random number of them from this to twice this. Longer rides out slower
   # networks, shorter notices the end of a primary sooner.
-  election: 10
+  election: 8
   # Ticks between two signs of life of the primary.
   heartbeat: 1
 
@@ -83,8 +83,6 @@ state:
 # What this node gives to nodes that join or catch up, so that they do not slow
 # down the network.
 transfer:
-  # How many are served at once.
-  joiners: 2
   # Bytes a second for all of them.
   rate: 64MiB
 

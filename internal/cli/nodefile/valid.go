@@ -62,9 +62,6 @@ func (c *File) faults() []fault {
 	if c.Snapshot.Records == 0 {
 		wrong("snapshot.records", "0 would take a snapshot of every block: write 1 or more")
 	}
-	if c.Transfer.Joiners < 1 || c.Transfer.Joiners > 64 {
-		wrong("transfer.joiners", "%d is out of range: write 1 to 64", c.Transfer.Joiners)
-	}
 	if c.Transfer.Rate < 64<<10 {
 		wrong("transfer.rate", "%d bytes a second are too few to catch up with: write 64KiB or more", c.Transfer.Rate)
 	}
