@@ -85,7 +85,7 @@ func (f *Forwarder) Submit(r *sequencer.Request) (*Ticket, error) {
 		return t, err
 	}
 	if _, err := f.Intake.submit(direct.view, r, &local{f, t, direct}); errors.Is(err, sequencer.ErrNotPrimary) {
-		f.putBack(t)
+		f.putBack(t, direct)
 	} else if err != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()

@@ -107,12 +107,16 @@ func (f *Forwarder) answered(t *Ticket) {
 	}
 }
 
-// putBack makes a request that the intake did not take the next to be sent.
-func (f *Forwarder) putBack(t *Ticket) {
+// putBack makes a request that the intake did not take the next to be sent. A
+// route that took the place of this one has all requests before it anyway.
+func (f *Forwarder) putBack(t *Ticket, r *route) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if t.kept {
-		f.cursor, t.sent = t, t.before
+	if t.kept && t.route == r {
+		t.sent = t.before
+		if f.route == r {
+			f.cursor = t
+		}
 	}
 }
 

@@ -133,7 +133,7 @@ func (f *Forwarder) hand(r *route) (again <-chan struct{}, ok bool) {
 		t := list[0]
 		again, err := f.Intake.submit(r.view, t.request, &local{f, t, r})
 		if err != nil {
-			f.putBack(t)
+			f.putBack(t, r)
 		}
 		f.order.Unlock()
 		switch {

@@ -126,7 +126,9 @@ func (s *Sequencer) refused(b *block, err error) {
 	}
 	if !planted.Is(planted.ResealInOneView) {
 		s.mu.Lock()
-		s.leading = 0
+		if s.leading == b.slot.View { // it may lead a later one already
+			s.leading = 0
+		}
 		s.mu.Unlock()
 	}
 	s.mu.Lock()
