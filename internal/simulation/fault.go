@@ -27,7 +27,8 @@ func newFaults(w *world) *faults {
 	f.kinds = []fault{
 		{8, f.powerCut}, {6, f.cutInWrite}, {6, f.end}, {4, f.drain}, {6, f.split}, {6, f.oneWay}, {6, f.isolatePrimary},
 		{5, f.noise}, {3, f.slowLinks}, {5, f.slowDisk}, {3, f.failedSync}, {3, f.lyingDisk}, {5, f.pause}, {4, f.wrongClock},
-		{3, f.wrongRate}, {4, f.transfer}, {4, f.retire}, {1, f.everything}, {4, f.lyingPrimary}, {3, f.two},
+		{3, f.wrongRate}, {4, f.transfer}, {5, f.retire}, {1, f.everything}, {4, f.lyingPrimary}, {3, f.two},
+		{6, f.race}, {2, f.failedSeal},
 	}
 	for _, k := range f.kinds {
 		f.weight += k.weight
@@ -51,7 +52,7 @@ func (f *faults) next() {
 			break
 		}
 	}
-	w.after(30*time.Millisecond+w.upTo(350*time.Millisecond), f.next)
+	w.after(20*time.Millisecond+w.upTo(250*time.Millisecond), f.next)
 }
 
 func (w *world) upTo(d time.Duration) time.Duration {
@@ -84,9 +85,31 @@ func (f *faults) restart(m *machine) {
 	f.world.after(20*time.Millisecond+f.world.upTo(900*time.Millisecond), m.start)
 }
 
+// spare reports whether the end of the machine's process leaves the network a
+// majority, and once in a while says so although it does not.
+func (f *faults) spare(m *machine) bool {
+	if m.process == nil {
+		return false
+	}
+	w := f.world
+	config := w.check.line.Identity.Config
+	for _, voters := range [][]uint64{config.Voters, config.Outgoing} {
+		left := 0
+		for _, id := range voters {
+			if p := w.processOf(id); p != nil && !p.dead && p.machine != m {
+				left++
+			}
+		}
+		if len(voters) > 0 && left <= len(voters)/2 {
+			return w.random.IntN(10) == 0
+		}
+	}
+	return true
+}
+
 func (f *faults) powerCut() bool {
 	m := f.world.victim()
-	if m.process == nil {
+	if !f.spare(m) {
 		return false
 	}
 	m.powerCut("a fault")
@@ -110,18 +133,18 @@ func (f *faults) everything() bool {
 // cutInWrite lets the power go between two operations of the disk.
 func (f *faults) cutInWrite() bool {
 	m := f.world.victim()
-	if m.process == nil || m.process.log == nil {
+	if !f.spare(m) || m.process.log == nil {
 		return false
 	}
+	f.world.note("%v will lose power in a write", m)
 	m.storage.Cut(1 + f.world.random.IntN(16))
-	f.world.after(f.world.upTo(time.Second), func() { m.start() })
-	f.restart(m)
+	f.world.after(time.Second+f.world.upTo(time.Second), m.start)
 	return true
 }
 
 func (f *faults) end() bool {
 	m := f.world.victim()
-	if m.process == nil {
+	if !f.spare(m) {
 		return false
 	}
 	m.exit("a fault")
@@ -133,7 +156,7 @@ func (f *faults) end() bool {
 func (f *faults) drain() bool {
 	w := f.world
 	p := w.primary()
-	if p == nil {
+	if p == nil || !f.spare(p.machine) {
 		return false
 	}
 	m := p.machine
@@ -236,13 +259,12 @@ func (f *faults) slowDisk() bool {
 
 func (f *faults) failedSync() bool {
 	m := f.world.victim()
-	if m.process == nil {
+	if !f.spare(m) {
 		return false
 	}
 	f.world.note("the next sync of %v fails", m)
 	m.storage.FailNextSync(1 + f.world.random.Uint64N(1<<40))
-	f.world.after(f.world.upTo(time.Second), m.start)
-	f.restart(m)
+	f.world.after(time.Second+f.world.upTo(time.Second), m.start)
 	return true
 }
 
@@ -252,7 +274,7 @@ func (f *faults) failedSync() bool {
 func (f *faults) lyingDisk() bool {
 	w := f.world
 	m := w.victim()
-	if m.process == nil || f.lying != nil || len(w.check.line.Identity.Config.Voters) < 3 || w.lost() {
+	if !f.spare(m) || f.lying != nil || len(w.check.line.Identity.Config.Voters) < 3 || w.lost() {
 		return false
 	}
 	w.note("%v has a disk that lies", m)
@@ -319,6 +341,9 @@ func (f *faults) retire() bool {
 		return false
 	}
 	p := running[w.random.IntN(len(running))]
+	if !f.spare(p.machine) {
+		return false
+	}
 	w.note("%v is to be retired", p)
 	p.converse(func(primary *process) { p.retire(primary) })
 	return true
@@ -332,6 +357,47 @@ func (f *faults) lyingPrimary() bool {
 	}
 	w.liar.who, w.liar.until, w.liar.kind = p, w.now+50*time.Millisecond+w.upTo(300*time.Millisecond), w.random.IntN(lies)
 	w.note("%v lies (%d)", p, w.liar.kind)
+	return true
+}
+
+// race takes the primary away and lets two others ask for votes at about the same
+// time, once they have forgotten it.
+func (f *faults) race() bool {
+	w := f.world
+	p := w.primary()
+	if p == nil {
+		return false
+	}
+	w.note("%v is cut off, two others race", p)
+	forgotten := 2 * electionTicks * tick
+	for other := range w.machines {
+		if other != p.machine.number {
+			f.cut(p.machine.number, other, forgotten)
+			f.cut(other, p.machine.number, forgotten)
+		}
+	}
+	running := w.running()
+	w.random.Shuffle(len(running), func(i, j int) { running[i], running[j] = running[j], running[i] })
+	wait := electionTicks*tick + w.upTo(50*time.Millisecond)
+	for i, q := range running {
+		if q != p && i < 3 {
+			q.later(wait+w.upTo(300*time.Microsecond), func() {
+				_ = q.driver.Campaign() // refused by who is no voter
+				q.pump()
+			})
+		}
+	}
+	return true
+}
+
+// failedSeal lets the next seal of the primary fail when the signature is made
+// already.
+func (f *faults) failedSeal() bool {
+	p := f.world.primary()
+	if p == nil {
+		return false
+	}
+	p.sealFails = true
 	return true
 }
 

@@ -128,7 +128,7 @@ func (c *checker) stepped(p *process) {
 	}
 	p.term = s.Term
 	if s.Role == consensus.RoleLeader {
-		c.leads(p, s.Term)
+		c.leads(p, s)
 	}
 	if s.Commit < p.commit {
 		c.failf("commit never decreases: %v goes from %d back to %d", p, p.commit, s.Commit)
@@ -149,7 +149,8 @@ func (c *checker) stepped(p *process) {
 
 // leads checks a leader: the only one of its term, voted for itself durably, and
 // with everything that is committed in its log.
-func (c *checker) leads(p *process, term uint64) {
+func (c *checker) leads(p *process, s consensus.Status) {
+	term := s.Term
 	if who, ok := c.leaders[term]; ok {
 		if who != p.id {
 			c.failf("one leader per term: %v and node %d lead term %d", p, who, term)
@@ -160,9 +161,23 @@ func (c *checker) leads(p *process, term uint64) {
 	c.world.note("%v leads term %d", p, term)
 	c.leaders[term] = p.id
 	c.durableVote(p, term, p.id)
+	if !c.elected(s.Config.Voters, p, term) || len(s.Config.Outgoing) > 0 && !c.elected(s.Config.Outgoing, p, term) {
+		c.failf("leaders have a majority of votes: %v leads term %d without one in configuration %+v", p, term, s.Config)
+	}
 	if n := c.committed(); n > uint64(len(p.shadow)) || n > 0 && p.shadow[n-1] != c.chain[n-1] {
 		c.failf("leader completeness: %v leads term %d without committed entry %d", p, term, n)
 	}
+}
+
+// elected reports whether a majority of these nodes voted for a leader.
+func (c *checker) elected(ids []uint64, p *process, term uint64) bool {
+	n := 0
+	for _, id := range ids {
+		if c.votes[vote{id, term}] == p.id {
+			n++
+		}
+	}
+	return n > len(ids)/2
 }
 
 // sends checks votes on their way out.
