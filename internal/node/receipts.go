@@ -10,6 +10,7 @@ import (
 
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
@@ -98,59 +99,28 @@ type writers struct {
 	known map[format.Hash]proof.Writer
 }
 
-// writerOf is the node that signed a block, and why it may: genesis or a
-// recovery record introduces it.
+// writerOf is the node that signed a block, and why it may: the table of nodes
+// has every node that ever was.
 func (n *Node) writerOf(h *format.Header) (proof.Writer, error) {
 	n.writers.mu.Lock()
 	defer n.writers.mu.Unlock()
 	if w, ok := n.writers.known[h.Writer]; ok {
 		return w, nil
 	}
-	w := proof.GenesisWriter(n.genesis)
-	if sha256.Sum256(w.Key) != h.Writer {
-		doc, err := n.recoveryBefore(h)
-		if err != nil {
-			return w, err
-		}
-		w = w.Recovered(doc)
+	identity, err := n.identity(lineage.TxID{}, lineage.Config{})
+	if err != nil {
+		return proof.Writer{}, err
 	}
-	if sha256.Sum256(w.Key) != h.Writer {
-		return w, fmt.Errorf("block %d: its writer is not known", h.Height)
+	info := identity.Nodes.Writer(h.Writer)
+	if info == nil {
+		return proof.Writer{}, fmt.Errorf("block %d: its writer is not known", h.Height)
 	}
 	if n.writers.known == nil {
 		n.writers.known = map[format.Hash]proof.Writer{}
 	}
+	w := proof.GenesisWriter(n.genesis).Joined(&info.Node)
 	n.writers.known[h.Writer] = w
 	return w, nil
-}
-
-// recoveryBefore finds the recovery record that introduced the writer of h: the
-// first block by that writer. While a network has one node, the blocks of a
-// writer follow each other.
-func (n *Node) recoveryBefore(h *format.Header) (*format.Recovery, error) {
-	low, high := uint64(0), h.Height // the first block of the writer is in (low, high]
-	for low+1 < high {
-		mid := (low + high) / 2
-		other, err := n.archive.header(mid)
-		if err != nil {
-			return nil, err
-		}
-		if other.Writer != h.Writer {
-			low = mid
-		} else {
-			high = mid
-		}
-	}
-	index, ok := n.log.IndexOf(high)
-	if !ok {
-		return nil, fmt.Errorf("block %d is not there", high)
-	}
-	e, err := n.log.Entry(index)
-	if err != nil {
-		return nil, err
-	}
-	var doc format.Recovery
-	return &doc, readDocument(e, format.KeyRecovery, &doc)
 }
 
 // viewAt is the view of a committed seqno that was there when the node started.

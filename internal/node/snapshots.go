@@ -175,15 +175,7 @@ func (n *Node) restore(ctx context.Context, ring *keys.Ring, usable []*snapshot.
 
 // resume continues from the state that a snapshot filled.
 func (n *Node) resume(m snapshot.Meta) (*base, error) {
-	view := n.state.Pin()
-	identity, err := lineage.IdentityOf(func(table string) iter.Seq2[[]byte, []byte] {
-		return func(yield func(key, value []byte) bool) {
-			if id, ok := n.state.Table(table); ok {
-				_ = view.Each(id, yield) // fails for tables that are not there only
-			}
-		}
-	}, m.Changed, m.Config)
-	view.Release()
+	identity, err := n.identity(m.Changed, m.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +190,19 @@ func (n *Node) resume(m snapshot.Meta) (*base, error) {
 	}
 	n.tiles = &tiles{t, n.config.Logger}
 	return &base{line: line, at: m.Index}, nil
+}
+
+// identity is the service as the public tables of the published state have it.
+func (n *Node) identity(changed lineage.TxID, config lineage.Config) (lineage.Identity, error) {
+	view := n.state.Pin()
+	defer view.Release()
+	return lineage.IdentityOf(func(table string) iter.Seq2[[]byte, []byte] {
+		return func(yield func(key, value []byte) bool) {
+			if id, ok := n.state.Table(table); ok {
+				_ = view.Each(id, yield) // fails for tables that are not there only
+			}
+		}
+	}, changed, config)
 }
 
 // vouched checks that the ledger names the snapshot's digest, by the receipt of
