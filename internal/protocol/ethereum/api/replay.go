@@ -37,16 +37,15 @@ func newReplays() jsonrpc.Places {
 // and ask eth_getLogs for the past themselves.
 type beginning struct{ FromBlock *blockNumber }
 
-// beginning gives the first block that a subscription tells of: the one after the
+// firstOf gives the first block that a subscription tells of: the one after the
 // head, unless the parameter at a place says more.
-func (a *API) beginning(place int, text json.RawMessage) (uint64, error) {
+func firstOf(place int, text json.RawMessage, head uint64) (uint64, error) {
 	var b beginning
 	if len(text) > 0 && text[0] == '{' { // other clients' parameters mean nothing here
 		if err := jsonrpc.DecodeArgument(place, text, &b); err != nil {
 			return 0, err
 		}
 	}
-	head := a.Chain.Head().Number()
 	switch {
 	case b.FromBlock == nil || !b.FromBlock.exact && !b.FromBlock.pending:
 		return head + 1, nil

@@ -4,12 +4,18 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/coco-consortium/coco/internal/forward"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
+var _ interface {
+	forward.Decoder
+	forward.Fresher
+} = (*Intake)(nil)
+
 // Intake is what the primary makes of the transactions that it is to execute, its
-// own and those that other nodes forward: a forward.Decoder.
+// own and those that other nodes forward: a forward.Decoder and forward.Fresher.
 type Intake struct {
 	*Checker
 	// Account is that of Config.
