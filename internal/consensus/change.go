@@ -2,7 +2,6 @@ package consensus
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -99,9 +98,9 @@ func (d *Driver) apply(e *format.Entry) error {
 		return fmt.Errorf("entry %d makes %v of Raft's configuration, %v of the ledger's", e.Index, in, next)
 	}
 	d.config = next
-	for _, id := range slices.Sorted(maps.Keys(peers)) {
+	for id, p := range peers {
 		if !next.Has(id) {
-			d.farewell(id, min(peers[id].Match, e.Index))
+			d.farewell(id, min(p.Match, e.Index))
 		}
 	}
 	return nil

@@ -10,10 +10,11 @@ import (
 
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
 // known are the problems that travel; others arrive as ErrRefused.
-var known = []*problem.Error{ErrMessage, ErrRefused, ErrNotPrimary, ErrUnknownNode, ErrLastVoter, ErrBehind}
+var known = []*problem.Error{ErrMessage, ErrRefused, sequencer.ErrNotPrimary, ErrUnknownNode, ErrLastVoter, ErrBehind}
 
 // Elsewhere says that another node is to be asked.
 type Elsewhere struct {
@@ -29,7 +30,7 @@ type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// Ask sends a question to a node and decodes its answer. ErrNotPrimary comes as
+// Ask sends a question to a node and decodes its answer. sequencer.ErrNotPrimary comes as
 // *Elsewhere.
 func Ask(ctx context.Context, via Doer, host, path string, question, answer any) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host+path, bytes.NewReader(format.Encode(question)))
@@ -61,7 +62,7 @@ func Ask(ctx context.Context, via Doer, host, path string, question, answer any)
 			continue
 		}
 		err := p.From(errors.New(no.Reason))
-		if p == ErrNotPrimary {
+		if p == sequencer.ErrNotPrimary {
 			return &Elsewhere{Leader: no.Leader, Err: p}
 		}
 		return err

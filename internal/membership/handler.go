@@ -8,6 +8,7 @@ import (
 
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
 // The paths that Handler serves.
@@ -30,13 +31,13 @@ type Identity struct {
 func (k *Keeper) Handler(identify func(*http.Request) (Identity, bool)) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+PathJoin, func(w http.ResponseWriter, r *http.Request) {
-		serve(k, identify, w, r, func(ctx context.Context, from Identity, q *Request) (any, error) {
-			return k.Admit(ctx, q, from.Key, from.Session)
+		serve(k, identify, w, r, func(_ context.Context, from Identity, q *Request) (any, error) {
+			return k.Admit(q, from.Key, from.Session)
 		})
 	})
 	mux.HandleFunc("POST "+PathPromote, func(w http.ResponseWriter, r *http.Request) {
-		serve(k, identify, w, r, func(ctx context.Context, from Identity, q *Promotion) (any, error) {
-			return true, k.Promote(ctx, from.RaftID, q)
+		serve(k, identify, w, r, func(_ context.Context, from Identity, q *Promotion) (any, error) {
+			return true, k.Promote(from.RaftID, q)
 		})
 	})
 	mux.HandleFunc("POST "+PathRetire, func(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +70,7 @@ func serve[Q any](k *Keeper, identify func(*http.Request) (Identity, bool), w ht
 	}
 	answer, err := do(r.Context(), from, &q)
 	switch {
-	case errors.Is(err, ErrNotPrimary):
+	case errors.Is(err, sequencer.ErrNotPrimary):
 		k.refuse(w, http.StatusMisdirectedRequest, err)
 	case err != nil:
 		k.refuse(w, http.StatusForbidden, err)

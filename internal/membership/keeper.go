@@ -14,16 +14,21 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/proof"
+	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
 // Network is the network as a node sees it.
 type Network interface {
 	// Leader is the raft id of the primary, 0 when none is known.
 	Leader() uint64
+	// View is the view in which this node seals, 0 when it does not. Members and
+	// Head have everything that was committed before it.
+	View() uint64
 	// Members are the nodes of the committed ledger.
 	Members() lineage.Members
-	// Record submits a record and waits until it is committed.
-	Record(context.Context, *envelope.Draft) error
+	// Record submits a record that may be sealed in a view only, and waits until
+	// its outcome is known, however long: the next change begins with what it left.
+	Record(view uint64, d *envelope.Draft) error
 	// Head is the height of the committed ledger and the index of its entry.
 	Head() (height, index uint64)
 	// Match is how far a node's log is known to go, and whether it was heard of
@@ -50,18 +55,21 @@ type Keeper struct {
 	mu sync.Mutex // one change at a time
 }
 
-func (k *Keeper) leads() error {
-	if k.Network.Leader() != k.ID {
-		return ErrNotPrimary
+// begin locks the keeper for one change in the view that it returns.
+func (k *Keeper) begin() (view uint64, err error) {
+	k.mu.Lock()
+	if view = k.Network.View(); view == 0 {
+		k.mu.Unlock()
+		return 0, sequencer.ErrNotPrimary
 	}
-	return nil
+	return view, nil
 }
 
 // Admit takes a node in, or says how far it got when it asked before. key is the
 // SHA-256 of the key that holds the session.
-func (k *Keeper) Admit(ctx context.Context, r *Request, key, session format.Hash) (*Answer, error) {
-	if err := k.leads(); err != nil {
-		return nil, err
+func (k *Keeper) Admit(r *Request, key, session format.Hash) (*Answer, error) {
+	if k.Network.View() == 0 {
+		return nil, sequencer.ErrNotPrimary
 	}
 	if err := r.valid(); err != nil {
 		return nil, err
@@ -73,12 +81,15 @@ func (k *Keeper) Admit(ctx context.Context, r *Request, key, session format.Hash
 	if err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
+	view, err := k.begin()
+	if err != nil {
+		return nil, err
+	}
 	defer k.mu.Unlock()
 	members := k.Network.Members()
 	known := k.byKey(members, r.Key)
 	if known == nil {
-		if known, err = k.introduce(ctx, members, r, status, session); err != nil {
+		if known, err = k.introduce(view, members, r, status, session); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +105,7 @@ func (k *Keeper) byKey(members lineage.Members, key []byte) *format.NodeInfo {
 	return nil
 }
 
-func (k *Keeper) introduce(ctx context.Context, members lineage.Members, r *Request, status format.NodeStatus, session format.Hash) (*format.NodeInfo, error) {
+func (k *Keeper) introduce(view uint64, members lineage.Members, r *Request, status format.NodeStatus, session format.Hash) (*format.NodeInfo, error) {
 	id := members.Highest() + 1
 	endorsement, err := proof.Endorse(k.Bundle.ServiceKey, proof.Subject{
 		Service: k.Bundle.Service.ID, Mode: k.Bundle.Service.Mode, Purpose: proof.PurposeNode, Key: r.Key, Number: id})
@@ -103,7 +114,7 @@ func (k *Keeper) introduce(ctx context.Context, members lineage.Members, r *Requ
 	}
 	n := &format.NodeInfo{Node: format.Node{RaftID: id, Key: r.Key, HPKEKey: r.HPKEKey, Endorsement: endorsement},
 		Status: status, Address: r.Address, Client: r.Client, Evidence: r.Evidence, Session: session}
-	return n, k.record(ctx, n)
+	return n, k.record(view, n)
 }
 
 // answer tells a node where it stands, and once it is trusted, everything.
@@ -133,7 +144,7 @@ func (k *Keeper) peers(but uint64) []Peer {
 	var peers []Peer
 	for _, n := range k.Network.Members().All() {
 		if n.Status == format.NodeVoter && n.Node.RaftID != but {
-			peers = append(peers, Peer{RaftID: n.Node.RaftID, Address: n.Address})
+			peers = append(peers, Peer{RaftID: n.Node.RaftID, Address: n.Address, Key: format.Sum(n.Node.Key)})
 		}
 	}
 	return peers
@@ -141,11 +152,11 @@ func (k *Keeper) peers(but uint64) []Peer {
 
 // Promote makes a learner a voter, and retires the processes before it on its
 // directory, unless one of them is still heard of.
-func (k *Keeper) Promote(ctx context.Context, raftID uint64, p *Promotion) error {
-	if err := k.leads(); err != nil {
+func (k *Keeper) Promote(raftID uint64, p *Promotion) error {
+	view, err := k.begin()
+	if err != nil {
 		return err
 	}
-	k.mu.Lock()
 	defer k.mu.Unlock()
 	members := k.Network.Members()
 	n := members.Get(raftID)
@@ -169,16 +180,16 @@ func (k *Keeper) Promote(ctx context.Context, raftID uint64, p *Promotion) error
 			changed = append(changed, with(old, format.NodeRetired))
 		}
 	}
-	return k.record(ctx, changed...)
+	return k.record(view, changed...)
 }
 
 // Retire ends a node's part in the network. A primary hands leadership over
-// first, so that it never seals its own retirement, and says ErrNotPrimary.
+// first, so that it never seals its own retirement, and says sequencer.ErrNotPrimary.
 func (k *Keeper) Retire(ctx context.Context, raftID uint64) error {
-	if err := k.leads(); err != nil {
+	view, err := k.begin()
+	if err != nil {
 		return err
 	}
-	k.mu.Lock()
 	defer k.mu.Unlock()
 	members := k.Network.Members()
 	n := members.Get(raftID)
@@ -194,9 +205,9 @@ func (k *Keeper) Retire(ctx context.Context, raftID uint64) error {
 		if err := k.Network.Transfer(ctx); err != nil {
 			return err
 		}
-		return ErrNotPrimary
+		return sequencer.ErrNotPrimary
 	}
-	return k.record(ctx, with(n, format.NodeRetired))
+	return k.record(view, with(n, format.NodeRetired))
 }
 
 func with(n *format.NodeInfo, status format.NodeStatus) *format.NodeInfo {
@@ -205,11 +216,11 @@ func with(n *format.NodeInfo, status format.NodeStatus) *format.NodeInfo {
 	return &changed
 }
 
-func (k *Keeper) record(ctx context.Context, nodes ...*format.NodeInfo) error {
+func (k *Keeper) record(view uint64, nodes ...*format.NodeInfo) error {
 	slices.SortFunc(nodes, func(a, b *format.NodeInfo) int { return int(a.Node.RaftID) - int(b.Node.RaftID) })
 	d := &envelope.Draft{Kind: format.KindMembership}
 	for _, n := range nodes {
 		d.Public = append(d.Public, format.Write{Table: format.TableNodes, Key: format.NodeKey(n.Node.RaftID), Value: format.Encode(n)})
 	}
-	return k.Network.Record(ctx, d)
+	return k.Network.Record(view, d)
 }

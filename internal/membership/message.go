@@ -11,8 +11,6 @@ var (
 		"use nodes of versions that know each other's format")
 	ErrRefused = problem.New("JOIN_REFUSED", "the network does not admit this node",
 		"see the reason: the evidence, the measurement or the service is not what the network's genesis asks for")
-	ErrNotPrimary = problem.New("NOT_PRIMARY", "this node does not lead the network",
-		"ask the node that does; while there is none, ask again in a moment")
 	ErrUnknownNode = problem.New("NODE_UNKNOWN", "the network has no such node",
 		"give the raft id of a node that coco network status lists")
 	ErrLastVoter = problem.New("LAST_VOTER", "the network would be left without a voter",
@@ -55,6 +53,7 @@ type Peer struct {
 	_       struct{} `cbor:",toarray"`
 	RaftID  uint64
 	Address string
+	Key     format.Hash // SHA-256 of its SPKI
 }
 
 // Promotion asks to make the node that sends it a voter.

@@ -10,13 +10,15 @@ import (
 
 // newPool joins Ethereum's admission to the speculative state and the sequencer.
 func (n *Node) newPool() *pool.Pool {
-	view := n.rooms.machine.View(n.state.Speculative())
 	return pool.New(pool.Config{
 		Now: n.config.Clock, Fault: n.sequencer.Fault,
-		Account: func(a common.Address) (uint64, uint256.Int) {
-			account, _ := view.Account(a)
-			return account.Nonce, account.Balance
-		},
-		Submit: func(r *sequencer.Request) (pool.Ticket, error) { return n.sequencer.Submit(r) },
+		Account: n.account,
+		Submit:  func(r *sequencer.Request) (pool.Ticket, error) { return n.forwarder.Submit(r) },
 	})
+}
+
+// account is a sender's nonce and balance in the speculative state.
+func (n *Node) account(a common.Address) (uint64, uint256.Int) {
+	account, _ := n.rooms.machine.View(n.state.Speculative()).Account(a)
+	return account.Nonce, account.Balance
 }

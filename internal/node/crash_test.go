@@ -37,7 +37,7 @@ func (m machine) config() Config {
 	c := Default("lab")
 	c.FS, c.IndexFS, c.Index = m.files, m.index, "index"
 	c.Logger = slog.New(slog.DiscardHandler)
-	c.Tick = 5 * time.Millisecond
+	c.Timing.Tick = 5 * time.Millisecond
 	c.Limits.ChunkBytes = 12 << 10
 	c.Snapshot = Cadence{Records: 5} // the state is a few kilobytes, as a handful of records is
 	return c
@@ -87,7 +87,7 @@ func inspect(t *testing.T, m machine, told []acknowledged) {
 		t.Fatalf("start after the crash: %v", err)
 	}
 	for _, a := range told {
-		if s := n.Status(a.tx); s != sequencer.StatusCommitted {
+		if s := (service{n}).Status(a.tx); s != sequencer.StatusCommitted {
 			t.Errorf("%v was told to be committed and is %v", a.tx, s)
 			continue
 		}

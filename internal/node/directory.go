@@ -29,20 +29,22 @@ import (
 // Where things lie below DATA. The node owns DATA/node; service.pem is for
 // whoever verifies receipts.
 const (
-	dirNode     = "node"
-	dirLedger   = "node/ledger"
-	dirRaft     = "node/raft"
-	dirKeys     = "node/keys"
-	dirSnapshot = "node/snapshot"
-	dirIndex    = "node/index"
-	dirPast     = "node/past"
-	fileVote    = "node/raft/vote"
-	fileLock    = "node/lock"
-	fileService = "service.pem"
+	dirNode      = "node"
+	dirLedger    = "node/ledger"
+	dirRaft      = "node/raft"
+	dirKeys      = "node/keys"
+	dirSnapshot  = "node/snapshot"
+	dirIndex     = "node/index"
+	dirPast      = "node/past"
+	fileVote     = "node/raft/vote"
+	fileLock     = "node/lock"
+	fileService  = "service.pem"
+	fileFormerly = "node/raft/formerly"
+	fileOperator = "node/operator.sock"
 )
 
 // nodeFiles is what a node keeps below its folder.
-var nodeFiles = []string{dirLedger, dirRaft, dirKeys, dirSnapshot, dirIndex, dirPast, fileLock}
+var nodeFiles = []string{dirLedger, dirRaft, dirKeys, dirSnapshot, dirIndex, dirPast, fileLock, fileOperator}
 
 // Problems of a data directory.
 var (
@@ -116,6 +118,25 @@ func serviceCertificate(key *ecdsa.PrivateKey, id format.ServiceID, mode string,
 		return nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+// serviceOf reads the service's id and key from its certificate.
+func serviceOf(data []byte) (id format.ServiceID, spki []byte, err error) {
+	known, err := proof.ParseService(data)
+	if err != nil {
+		return id, nil, ErrServiceFile.From(err)
+	}
+	block, _ := pem.Decode(data)
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return id, nil, ErrServiceFile.From(err)
+	}
+	for _, u := range cert.URIs {
+		if raw, err := hex.DecodeString(u.Opaque); err == nil && u.Scheme == "coco" && len(raw) == len(id) {
+			return format.ServiceID(raw), known.SPKI, nil
+		}
+	}
+	return id, nil, ErrServiceFile.From(errors.New("it does not name its service"))
 }
 
 // serviceFile reads service.pem, or writes it when it is missing, and checks

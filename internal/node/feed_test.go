@@ -31,7 +31,7 @@ func TestDamagedLedger(t *testing.T) {
 func damagedLedger(t *testing.T, chunk int) {
 	dir := t.TempDir()
 	c := Default(dir)
-	c.Logger, c.Tick, c.Limits.ChunkBytes = slog.New(slog.DiscardHandler), 10*time.Millisecond, 12<<10
+	c.Logger, c.Timing.Tick, c.Limits.ChunkBytes = slog.New(slog.DiscardHandler), 10*time.Millisecond, 12<<10
 	n, err := Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

@@ -7,12 +7,10 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
-	"time"
 
 	"github.com/coco-consortium/coco/internal/attest"
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
-	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
@@ -88,8 +86,9 @@ func published(b *keys.Bundle) (format.Secrets, error) {
 }
 
 // found writes the genesis block: entry 1 of term 1, before Raft starts.
-func found(ctx context.Context, log *ledger.Log, p *platform, b *keys.Bundle, k *nodeKeys, r *rooms, now time.Time) error {
-	doc, err := genesisDocument(ctx, p, b, k)
+func (n *Node) found(ctx context.Context) error {
+	log, b, k, now := n.log, n.bundle, n.own, n.config.Clock()
+	doc, err := n.genesisDocument(ctx)
 	if err != nil {
 		return err
 	}
@@ -102,7 +101,7 @@ func found(ctx context.Context, log *ledger.Log, p *platform, b *keys.Bundle, k 
 	if err != nil {
 		return err
 	}
-	writes, section := r.genesis(genesisSlot(now, random))
+	writes, section := n.rooms.genesis(genesisSlot(now, random))
 	record := sealer.Seal(1, &envelope.Draft{Kind: format.KindGenesis, Private: format.Private{Writes: writes}, Public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(doc)},
 		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Level))},
@@ -126,9 +125,11 @@ func found(ctx context.Context, log *ledger.Log, p *platform, b *keys.Bundle, k 
 	return log.Sync()
 }
 
-func genesisDocument(ctx context.Context, p *platform, b *keys.Bundle, k *nodeKeys) (*format.Genesis, error) {
+func (n *Node) genesisDocument(ctx context.Context) (*format.Genesis, error) {
+	p, b, k := n.machine, n.bundle, n.own
 	g := &format.Genesis{Format: format.Level, Service: b.Service.ID, Mode: b.Service.Mode, ServiceKey: keys.SPKI(&b.ServiceKey.PublicKey),
-		Checkpoint: b.Checkpoint.Public().(ed25519.PublicKey), Sealing: true}
+		Checkpoint: b.Checkpoint.Public().(ed25519.PublicKey), Sealing: true,
+		Address: n.peers.advertise, Client: n.config.Client}
 	var err error
 	if g.CheckpointEndorsement, err = proof.Endorse(b.ServiceKey, proof.Subject{
 		Service: g.Service, Mode: g.Mode, Purpose: proof.PurposeCheckpoint, Key: g.Checkpoint}); err != nil {

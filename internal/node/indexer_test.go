@@ -93,7 +93,7 @@ func TestServesWithoutAnIndex(t *testing.T) {
 	c := Default(t.TempDir())
 	disk := &shut{}
 	c.IndexFS, c.Index, c.Past.Dir = errorfs.Wrap(vfs.NewMem(), disk), "index", "past"
-	c.Logger, c.Tick, c.Past.Blocks, c.Snapshot = slog.New(slog.DiscardHandler), 10*time.Millisecond, 0, Cadence{Records: 50}
+	c.Logger, c.Timing.Tick, c.Past.Blocks, c.Snapshot = slog.New(slog.DiscardHandler), 10*time.Millisecond, 0, Cadence{Records: 50}
 	begin := func() *Node {
 		n, err := Start(t.Context(), c)
 		if err != nil {
@@ -160,7 +160,7 @@ func TestDamageWhileServing(t *testing.T) {
 	told := payBlocks(t, n, 0, 1100)
 	stop(t, n)
 	c := Default(dir)
-	c.Logger, c.Tick = slog.New(slog.DiscardHandler), 10*time.Millisecond
+	c.Logger, c.Timing.Tick = slog.New(slog.DiscardHandler), 10*time.Millisecond
 	n, err := Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

@@ -11,16 +11,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/coco-consortium/coco/internal/attest/sim"
+	"github.com/coco-consortium/coco/internal/catchup"
 	"github.com/coco-consortium/coco/internal/consensus"
-	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/forward"
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/kv"
@@ -29,80 +26,62 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/ledger/snapshot"
+	"github.com/coco-consortium/coco/internal/membership"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
 	"github.com/coco-consortium/coco/internal/server"
 )
 
-// Config is how a node runs. Data is required; Default fills the rest.
-type Config struct {
-	Data     string  // directory, for what lies outside FS
-	FS       disk.FS // the files below Data
-	Index    string  // directory of the history index, in IndexFS
-	IndexFS  vfs.FS  // nil is the operating system's
-	Past     Past
-	Clock    func() time.Time
-	Logger   *slog.Logger
-	Version  string        // of the program, for clients that ask
-	Tick     time.Duration // of consensus; elections take ten to twenty
-	Limits   sequencer.Limits
-	Snapshot Cadence
-	Origins  []string // web origins whose pages may ask, see server.Options
-	Hosts    []string // names under which the node answers, see server.Options
-}
-
-// Cadence says when a snapshot is taken: when so many records and so many bytes
-// of them were committed since the last one, and as many bytes as it took.
-type Cadence struct {
-	Records uint64
-	Bytes   uint64
-}
-
-// Default is the configuration of a development node in a directory.
-func Default(data string) Config {
-	return Config{Data: data, FS: disk.OS(data), Index: filepath.Join(data, filepath.FromSlash(dirIndex)), Clock: time.Now, Version: "coco",
-		Logger: slog.New(slog.DiscardHandler), Tick: 100 * time.Millisecond, Limits: sequencer.DefaultLimits,
-		Snapshot: Cadence{Records: 10_000, Bytes: 8 << 20},
-		Past:     Past{Dir: filepath.Join(data, filepath.FromSlash(dirPast)), Blocks: 90_000, Bytes: 1 << 30}}
-}
-
 // Node is a running node.
 type Node struct {
-	config  Config
-	lock    io.Closer
-	bundle  *keys.Bundle
-	genesis *format.Genesis
-	pem     []byte // service.pem
-	state   *kv.Store
-	log     *ledger.Log
-	tiles   *tiles
-	store   *snapshot.Store
-	archive *archive
-	index   *indexer
-	past    *history.Past
-	rooms   *rooms
-	pool    *pool.Pool
-	server  *server.Server
+	config    Config
+	lock      io.Closer
+	machine   *platform
+	own       *nodeKeys
+	bundle    *keys.Bundle
+	genesis   *format.Genesis
+	pem       []byte // service.pem
+	state     *kv.Store
+	log       *ledger.Log
+	tiles     *tiles
+	store     *snapshot.Store
+	archive   *archive
+	index     *indexer
+	past      *history.Past
+	rooms     *rooms
+	pool      *pool.Pool
+	server    *server.Server
+	peers     *peers
+	keeper    *membership.Keeper
+	forwarder *forward.Forwarder
+	intake    *forward.Intake
+	fetcher   *catchup.Fetcher // of a node that joined
+	fetched   format.Hash      // digest of the snapshot's manifest that it fetched
 
+	id         uint64 // raft id of this process
 	followers  []sequencer.Follower
 	sequencer  *sequencer.Sequencer
 	consensus  *consensus.Loop
 	snapshots  *snapshots
-	writers    writers
+	members    members
 	recoveries uint64
 	restored   uint64 // height of the snapshot that this process began from, 0 for none
 	started    uint64 // height at which this process began
 	evidence   []byte // of this node
+	standing   standing
 
-	cancel context.CancelFunc
-	group  sync.WaitGroup
+	running context.Context // ends when the node stops
+	cancel  context.CancelFunc
+	group   sync.WaitGroup
 }
 
-// Start opens the network in the directory, or founds one, and returns when it
-// serves: the opening record, if there is one, is committed.
+// Start takes a place in the network as the configuration says, and returns when
+// the node serves: its opening record, if there is one, is committed, or it has
+// caught up with the network that it joined.
 func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	n := &Node{config: c}
+	n.standing.began = c.Clock()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close(context.WithoutCancel(ctx)))
@@ -114,11 +93,73 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.lock, err = openDirectory(c.FS); err != nil {
 		return nil, err
 	}
-	machine, err := simulated(c.FS, dirKeys, c.Clock())
-	if err != nil {
+	if n.machine, err = simulated(c.FS, dirKeys, c.Clock()); err != nil {
 		return nil, err
 	}
-	var usable []*snapshot.Snapshot
+	if n.own, err = newNodeKeys(); err != nil {
+		return nil, err
+	}
+	if n.rooms, err = newRooms(); err != nil {
+		return nil, err
+	}
+	n.state = n.rooms.state
+	if n.peers, err = openPeers(n); err != nil {
+		return nil, err
+	}
+	if c.Founding == Joins {
+		return n, n.enter(ctx)
+	}
+	return n, n.open(ctx)
+}
+
+// open begins alone: with a new network, or by recovering the one whose ledger
+// is in the directory.
+func (n *Node) open(ctx context.Context) error {
+	usable, err := n.openLedger()
+	if err != nil {
+		return err
+	}
+	founded := !n.log.Head().HasBlock
+	switch c := n.config; {
+	case founded && c.Founding == Recovers:
+		return ErrNoLedger
+	case !founded && c.Founding == Founds:
+		return ErrHasLedger
+	case founded:
+		if n.bundle, err = newBundle(c.FS, n.machine); err == nil {
+			err = n.found(ctx)
+		}
+	default:
+		n.bundle, err = openBundle(c.FS, n.log, n.machine)
+	}
+	if err != nil {
+		return err
+	}
+	line, err := n.recall(ctx, usable)
+	if err != nil {
+		return err
+	}
+	n.evidence = n.genesis.Evidence
+	begin := n.beginning(line)
+	var opening *envelope.Draft
+	if begin.Recovers = !founded; begin.Recovers {
+		voted, _ := n.log.Vote()
+		begin.Term = max(begin.Term, voted) + 1
+		begin.ID = line.Identity.Nodes.Highest() + 1
+		n.recoveries++
+		if opening, err = n.recovery(ctx, line, begin.ID); err != nil {
+			return err
+		}
+	}
+	if err := n.be(begin.ID); err != nil {
+		return err
+	}
+	return n.run(ctx, line, begin, opening, 0)
+}
+
+// openLedger opens snapshots and log.
+func (n *Node) openLedger() (usable []*snapshot.Snapshot, err error) {
+	c := n.config
 	if n.store, usable, err = openSnapshots(c.FS, c.Logger); err != nil {
 		return nil, err
 	}
@@ -126,47 +167,14 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	if len(usable) > 0 {
 		options.VerifyFrom = usable[0].Manifest.Meta.Index
 	}
-	if n.log, err = ledger.Open(c.FS, dirLedger, options); err != nil {
-		return nil, err
-	}
-	own, err := newNodeKeys()
-	if err != nil {
-		return nil, err
-	}
-	if n.rooms, err = newRooms(); err != nil {
-		return nil, err
-	}
-	n.state = n.rooms.state
-	founded := !n.log.Head().HasBlock
-	if founded {
-		if n.bundle, err = newBundle(c.FS, machine); err == nil {
-			err = found(ctx, n.log, machine, n.bundle, own, n.rooms, c.Clock())
-		}
-	} else {
-		n.bundle, err = openBundle(c.FS, n.log, machine)
-	}
-	if err != nil {
-		return nil, err
-	}
-	line, err := n.recall(ctx, usable)
-	if err != nil {
-		return nil, err
-	}
-	n.genesis, n.recoveries = line.Identity.Genesis, line.Identity.Recoveries
-	n.evidence = n.genesis.Evidence
-	if n.pem, err = serviceFile(c.FS, n.bundle.ServiceKey, n.bundle.Service.ID, n.bundle.Service.Mode, c.Clock()); err != nil {
-		return nil, err
-	}
-	begin := n.beginning(line, founded)
-	var opening *envelope.Draft
-	if !founded {
-		n.recoveries++
-		if opening, err = n.recovery(ctx, machine, own, line, begin.ID); err != nil {
-			return nil, err
-		}
-	}
-	n.snapshots = newSnapshots(n, line.Identity.Changed, lineage.Alone(begin.ID))
-	return n, n.run(ctx, own, line.Head, begin, opening)
+	n.log, err = ledger.Open(c.FS, dirLedger, options)
+	return usable, err
+}
+
+// reopen lists the snapshots again, after one was fetched.
+func (n *Node) reopen() (usable []*snapshot.Snapshot, err error) {
+	n.store, usable, err = openSnapshots(n.config.FS, n.config.Logger)
+	return usable, err
 }
 
 // recall brings state, tree and followers to the log's last block: from the
@@ -186,60 +194,85 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 	n.openPast(ring, base.line.Head.Height)
 	defer n.past.Live()
 	n.restored = base.line.Head.Height
-	n.followers = []sequencer.Follower{n.tiles, n.rooms.chain, n.index, confirmer{n.past}}
-	return base.line, n.replay(ctx, base)
-}
-
-// beginning is where this process starts in the log: as a new voter, alone, at a
-// term above all that the ledger and the vote file know.
-func (n *Node) beginning(line *lineage.Lineage, founded bool) consensus.Start {
-	head := n.log.Head()
-	start := consensus.Start{ID: line.Identity.Nodes.Highest(), Term: head.LastTerm,
-		Last: consensus.Position{Index: head.LastIndex, Term: head.LastTerm, Prefix: head.Prefix}, Line: line, Recovers: !founded}
-	if !founded {
-		voted, _ := n.log.Vote()
-		start.ID++
-		start.Term = max(head.LastTerm, voted) + 1
+	n.followers = []sequencer.Follower{n.tiles, &n.members, n.rooms.chain, n.index, confirmer{n.past}}
+	if err := n.replay(ctx, base); err != nil {
+		return nil, err
 	}
-	return start
+	if n.fetcher != nil {
+		if err := n.tail(ctx, base); err != nil {
+			return nil, err
+		}
+	}
+	line := base.line
+	n.genesis, n.recoveries = line.Identity.Genesis, line.Identity.Recoveries
+	n.members.set(line.Identity.Nodes)
+	n.pem, err = serviceFile(n.config.FS, n.bundle.ServiceKey, n.bundle.Service.ID, n.bundle.Service.Mode, n.config.Clock())
+	return line, err
 }
 
-// run starts sequencer and consensus and waits until the node serves.
-func (n *Node) run(ctx context.Context, own *nodeKeys, head lineage.Head, begin consensus.Start, opening *envelope.Draft) error {
-	n.followers = append(n.followers, n.snapshots)
+// beginning is where this process starts in the log.
+func (n *Node) beginning(line *lineage.Lineage) consensus.Start {
+	head := n.log.Head()
+	return consensus.Start{ID: line.Identity.Nodes.Highest(), Term: head.LastTerm, First: n.log.First(), Line: line,
+		Last: consensus.Position{Index: head.LastIndex, Term: head.LastTerm, Prefix: head.Prefix}}
+}
+
+// run starts sequencer and consensus and waits until the node serves: when the
+// opening record is committed, or, for a node that joined, everything up to an
+// index is published.
+func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.Start, opening *envelope.Draft, serveFrom uint64) error {
+	head, config := line.Head.Clone(), line.Identity.Config
+	if begin.Recovers {
+		config = lineage.Alone(begin.ID)
+	}
+	n.snapshots = newSnapshots(n, line.Identity.Changed)
+	n.followers = append(n.followers, n.snapshots, &n.standing.counters)
 	n.started = head.Height
 	c := n.config
 	n.sequencer = sequencer.New(sequencer.Config{
-		Store: n.state, Ring: n.bundle.Ring(), Signer: own.signer, Writer: own.writer(), Head: head,
+		Store: n.state, Ring: n.bundle.Ring(), Signer: n.own.signer, Writer: n.own.writer(), Head: head,
 		ViewAt: n.viewAt, Protocols: n.rooms.protocols(), Followers: n.followers, Clock: c.Clock, Logger: c.Logger,
-		Limits: c.Limits, ChunkUsed: func() uint64 { return uint64(n.log.ChunkUsed()) }, Opening: opening,
+		Limits: c.Limits, ChunkUsed: func() uint64 { return uint64(n.log.ChunkUsed()) }, Opening: opening, Index: begin.Last.Index, Raft: config,
 	})
-	driver, err := consensus.New(n.log, begin, consensus.Options{ElectionTicks: 10, HeartbeatTicks: 1, Logger: c.Logger})
+	driver, err := consensus.New(n.log, begin, consensus.Options{ElectionTicks: c.Timing.Election, HeartbeatTicks: c.Timing.Heartbeat, Clock: c.Clock, Logger: c.Logger})
 	if err != nil {
 		return err
 	}
-	if err := driver.Campaign(); err != nil {
-		return err
+	if c.Founding != Joins {
+		if err := driver.Campaign(); err != nil {
+			return err
+		}
 	}
-	n.consensus = consensus.NewLoop(driver, n.log, n.sequencer, nil, c.Logger)
-	n.sequencer.Attach(n.consensus)
+	var others consensus.Transport
+	if n.peers.transport != nil {
+		others = n.peers.transport
+	}
+	n.consensus = consensus.NewLoop(driver, n.log, n.sequencer, others, c.Logger)
+	n.forwarder = n.newForwarder()
+	n.sequencer.Attach(n.consensus, n.forwarder)
+	if serveFrom > 0 {
+		n.sequencer.ServeFrom(serveFrom)
+	}
+	n.keeper = n.newKeeper()
 	n.pool = n.newPool()
 	n.server = n.newServer()
 
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	n.cancel = cancel
+	n.running, n.cancel = run, cancel
 	n.group.Go(func() { n.sequencer.Run(run) })
 	n.group.Go(func() {
-		if err := n.consensus.Run(c.Tick); err != nil {
+		if err := n.consensus.Run(c.Timing.Tick); err != nil {
 			n.sequencer.Fail(err)
 		} else {
 			n.sequencer.Fail(consensus.ErrStopped)
 		}
 	})
+	n.group.Go(func() { n.forwarder.Run(run) })
 	n.group.Go(func() { n.pool.Run(run) })
 	n.group.Go(func() { n.index.run(run) })
 	n.group.Go(func() { n.snapshots.run(run) })
 	n.group.Go(func() { n.verifyOlder(run) })
+	n.peers.open()
 	select {
 	case <-n.sequencer.Ready():
 		return nil
@@ -279,9 +312,13 @@ func (n *Node) close(ctx context.Context) error {
 	var errs []error
 	if n.cancel != nil {
 		n.drain(ctx)
+		n.standing.stopping.Store(true)
 		n.consensus.Stop()
 		n.cancel()
 		n.group.Wait()
+	}
+	if n.peers != nil {
+		errs = append(errs, n.peers.close())
 	}
 	if n.index != nil {
 		errs = append(errs, n.index.close(ctx))

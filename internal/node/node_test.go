@@ -24,7 +24,7 @@ func startNode(t *testing.T, dir string) *Node {
 	t.Helper()
 	c := Default(dir)
 	c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	c.Tick = 10 * time.Millisecond
+	c.Timing.Tick = 10 * time.Millisecond
 	n, err := Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestStartFoundsAndContinues(t *testing.T) {
 		}
 		paid = append(paid, pay(t, n, 5+round))
 		for _, tx := range paid {
-			if s := n.Status(tx); s != sequencer.StatusCommitted {
+			if s := n.sequencer.StatusOf(tx); s != sequencer.StatusCommitted {
 				t.Fatalf("%v is %v", tx, s)
 			}
 			receipt, err := n.Receipt(t.Context(), tx)

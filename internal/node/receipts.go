@@ -6,11 +6,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
-	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
@@ -76,8 +74,11 @@ func (n *Node) holds(r *proof.Receipt) bool {
 	return err == nil
 }
 
+// service is the node as the protocols' interfaces see it.
+type service struct{ *Node }
+
 // Status is what this node can say of a TxID.
-func (n *Node) Status(tx sequencer.TxID) sequencer.Status { return n.sequencer.StatusOf(tx) }
+func (s service) Status(tx sequencer.TxID) sequencer.Status { return s.sequencer.StatusOf(tx) }
 
 // Checkpoint is the service's signed statement of the committed ledger (C2SP
 // tlog-checkpoint).
@@ -93,34 +94,14 @@ func (n *Node) Identity() api.Identity {
 	return api.Identity{Service: fmt.Sprintf("%x", n.genesis.Service), Mode: n.genesis.Mode, PEM: string(n.pem), Evidence: n.evidence}
 }
 
-// writers remembers the nodes that wrote blocks, by Header.Writer.
-type writers struct {
-	mu    sync.Mutex
-	known map[format.Hash]proof.Writer
-}
-
-// writerOf is the node that signed a block, and why it may: the table of nodes
-// has every node that ever was.
+// writerOf is the node that signed a block, and why it may: the table
+// of nodes has every node that ever was.
 func (n *Node) writerOf(h *format.Header) (proof.Writer, error) {
-	n.writers.mu.Lock()
-	defer n.writers.mu.Unlock()
-	if w, ok := n.writers.known[h.Writer]; ok {
-		return w, nil
-	}
-	identity, err := n.identity(lineage.TxID{}, lineage.Config{})
-	if err != nil {
-		return proof.Writer{}, err
-	}
-	info := identity.Nodes.Writer(h.Writer)
+	info := n.members.get().Writer(h.Writer)
 	if info == nil {
 		return proof.Writer{}, fmt.Errorf("block %d: its writer is not known", h.Height)
 	}
-	if n.writers.known == nil {
-		n.writers.known = map[format.Hash]proof.Writer{}
-	}
-	w := proof.GenesisWriter(n.genesis).Joined(&info.Node)
-	n.writers.known[h.Writer] = w
-	return w, nil
+	return proof.GenesisWriter(n.genesis).Joined(&info.Node), nil
 }
 
 // viewAt is the view of a committed seqno that was there when the node started.

@@ -74,10 +74,11 @@ func document(r *format.Record, key string, into any) error {
 
 // recovery is the record with which this process continues a network none of
 // whose nodes is left, by platform sealing and so under the same service key.
-func (n *Node) recovery(ctx context.Context, p *platform, own *nodeKeys, line *lineage.Lineage, raftID uint64) (*envelope.Draft, error) {
+func (n *Node) recovery(ctx context.Context, line *lineage.Lineage, raftID uint64) (*envelope.Draft, error) {
+	p, own := n.machine, n.own
 	head, log := line.Head, n.log.Head()
 	doc := &format.Recovery{Count: n.recoveries, Height: head.Height, Header: head.Hash, Prefix: log.Prefix,
-		Root: head.Tree.Root(), Route: format.RouteSealing}
+		Root: head.Tree.Root(), Route: format.RouteSealing, Address: n.peers.advertise, Client: n.config.Client}
 	var err error
 	if doc.Secrets, err = published(n.bundle); err != nil {
 		return nil, err

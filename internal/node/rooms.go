@@ -46,6 +46,8 @@ func (r *rooms) attach(ctx context.Context, blocks chain.Blocks, index chain.Ind
 	return err
 }
 
+func (r *rooms) chainID() uint64 { return ethereum.DevelopmentChainID }
+
 func (r *rooms) protocols() []sequencer.Protocol { return []sequencer.Protocol{r.room} }
 
 // genesis is what the protocols put into the genesis record and block.

@@ -16,7 +16,8 @@ import (
 func (n *Node) newServer() *server.Server {
 	d := jsonrpc.New(jsonrpc.Limits{}, nil, n.config.Logger)
 	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: n.config.Version, Chain: n.rooms.chain, Store: n.state, Past: n.past,
-		Machine: n.rooms.machine, Pool: n.pool, Service: n, Now: n.config.Clock}).Register(d)
+		Machine: n.rooms.machine, Pool: n.pool, Service: service{n}, Now: n.config.Clock,
+		Linearizable: n.Linearizable}).Register(d)
 	return server.New(d, server.Options{Log: n.config.Logger, Origins: n.config.Origins, Hosts: n.config.Hosts})
 }
 

@@ -2,13 +2,13 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
+	"github.com/coco-consortium/coco/internal/catchup"
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/kv"
@@ -22,7 +22,8 @@ import (
 )
 
 // snapshots takes snapshots in the background: write, record the digest in the
-// ledger, store the receipt. Until then a snapshot does not count.
+// ledger, store the receipt. Until then a snapshot does not count. The primary
+// takes them; the other nodes fetch them from one that has it.
 type snapshots struct {
 	node    *Node
 	due     chan pinned // at most one waits
@@ -30,7 +31,12 @@ type snapshots struct {
 	bytes   uint64
 	size    atomic.Uint64 // of the last one on disk
 	changed lineage.TxID  // the last record that changed the nodes
-	config  lineage.Config
+	offered chan struct{} // another node recorded a snapshot; at most one waits
+	taking  atomic.Bool
+	taken   atomic.Int64 // when the newest was complete, nanoseconds since 1970 UTC
+	took    atomic.Int64 // nanoseconds
+	height  atomic.Uint64
+	pending atomic.Uint64 // records committed since
 }
 
 // pinned is the state after a block, held for a snapshot.
@@ -39,8 +45,10 @@ type pinned struct {
 	meta snapshot.Meta
 }
 
-func newSnapshots(n *Node, changed lineage.TxID, config lineage.Config) *snapshots {
-	return &snapshots{node: n, due: make(chan pinned, 1), changed: changed, config: config}
+func newSnapshots(n *Node, changed lineage.TxID) *snapshots {
+	s := &snapshots{node: n, due: make(chan pinned, 1), offered: make(chan struct{}, 1), changed: changed}
+	s.height.Store(n.restored)
+	return s
 }
 
 // Committed pins the state when a snapshot is due. It is told after the tiles.
@@ -48,9 +56,21 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 	s.records += uint64(len(c.Records))
 	for i := range c.Records {
 		s.bytes += uint64(len(c.Records[i].Stored))
-		if p := c.Records[i].Prelude; lineage.Changes(p.Kind) {
+		p := c.Records[i].Prelude
+		if lineage.Changes(p.Kind) {
 			s.changed = lineage.TxID{View: p.View, Seqno: p.Seqno}
 		}
+		if p.Kind == format.KindSnapshot && c.Header.Writer != s.node.own.writer() {
+			s.records, s.bytes = 0, 0
+			select {
+			case s.offered <- struct{}{}:
+			default:
+			}
+		}
+	}
+	s.pending.Store(s.records)
+	if c.Header.Writer != s.node.own.writer() {
+		return
 	}
 	// A snapshot writes the whole state: as much ledger as that comes in between,
 	// so that snapshots at most double what is written, however large the state.
@@ -60,7 +80,7 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 	}
 	h := c.Header
 	p := pinned{view: s.node.state.Pin(), meta: snapshot.Meta{Height: h.Height, View: h.View, Seqno: h.LastSeqno(), Time: h.Time,
-		Block: c.Hash, Index: c.Index, Edge: s.node.tiles.Edge(), Changed: s.changed, Config: s.config}}
+		Block: c.Hash, Index: c.Index, Edge: s.node.tiles.Edge(), Changed: s.changed, Config: c.Raft}}
 	select {
 	case s.due <- p:
 		s.records, s.bytes = 0, 0
@@ -80,16 +100,32 @@ func (s *snapshots) run(ctx context.Context) {
 			default:
 			}
 			return
+		case <-s.offered:
+			if err := s.fetch(ctx); err != nil && ctx.Err() == nil {
+				s.node.config.Logger.Warn("a snapshot of another node is not here yet", "err", err)
+			}
 		case p := <-s.due:
+			began := s.node.config.Clock()
+			s.taking.Store(true)
 			usage, err := s.take(ctx, p)
+			s.taking.Store(false)
 			if err == nil {
-				s.size.Store(usage.Bytes)
+				s.note(p.meta.Height, usage.Bytes, began)
 				s.node.config.Logger.Info("snapshot", "height", p.meta.Height, "rows", usage.Rows, "bytes", usage.Bytes, "memory", usage.Memory)
 			} else if ctx.Err() == nil {
 				s.node.config.Logger.Warn("no snapshot", "height", p.meta.Height, "err", err)
 			}
 		}
 	}
+}
+
+// note takes down what the newest snapshot is.
+func (s *snapshots) note(height, bytes uint64, began time.Time) {
+	now := s.node.config.Clock()
+	s.size.Store(bytes)
+	s.height.Store(height)
+	s.taken.Store(now.UnixNano())
+	s.took.Store(int64(now.Sub(began)))
 }
 
 func (s *snapshots) take(ctx context.Context, p pinned) (snapshot.Usage, error) {
@@ -104,9 +140,13 @@ func (s *snapshots) take(ctx context.Context, p pinned) (snapshot.Usage, error) 
 		return snapshot.Usage{}, err
 	}
 	evidence := w.Evidence()
-	ticket, err := n.sequencer.SubmitRecord(&envelope.Draft{Kind: format.KindSnapshot, Public: []format.Write{
+	view, _ := n.sequencer.Serving()
+	if view == 0 {
+		return w.Usage, errors.New("this node leads no more")
+	}
+	ticket, err := n.sequencer.Submit(&sequencer.Request{View: view, Decoded: &envelope.Draft{Kind: format.KindSnapshot, Public: []format.Write{
 		{Table: format.TableService, Key: []byte(format.KeySnapshot), Value: format.Encode(&evidence)},
-	}})
+	}}})
 	if err == nil {
 		err = ticket.Wait(ctx)
 	}
@@ -144,9 +184,6 @@ func openSnapshots(f disk.FS, logger *slog.Logger) (store *snapshot.Store, usabl
 	return store, usable, nil
 }
 
-// errUnsound says that a snapshot is not one of this ledger, and never will be.
-var errUnsound = errors.New("it does not belong to this ledger")
-
 // restore loads the newest snapshot whose receipt holds, or begins before
 // genesis. A snapshot that cannot be used is deleted only when it is damaged or
 // not of this ledger.
@@ -163,7 +200,7 @@ func (n *Node) restore(ctx context.Context, ring *keys.Ring, usable []*snapshot.
 			return nil, ctx.Err()
 		}
 		n.config.Logger.Warn("a snapshot is not used", "height", s.Manifest.Meta.Height, "err", err)
-		if errors.Is(err, errUnsound) || errors.Is(err, snapshot.ErrDamaged) {
+		if errors.Is(err, catchup.ErrUnsound) || errors.Is(err, snapshot.ErrDamaged) {
 			if err := n.store.Delete(s.Manifest.Meta.Height); err != nil {
 				return nil, err
 			}
@@ -205,55 +242,21 @@ func (n *Node) identity(changed lineage.TxID, config lineage.Config) (lineage.Id
 	}, changed, config)
 }
 
-// vouched checks that the ledger names the snapshot's digest, by the receipt of
-// the record that does.
+// vouched checks that the ledger names the snapshot's digest. One that was fetched
+// by this process was shown the record that does, see catchup.Fetcher: the log may
+// not reach that far yet.
 func (n *Node) vouched(s *snapshot.Snapshot) error {
-	m := s.Manifest.Meta
-	if prefix, err := n.log.Prefix(m.Index); errors.Is(err, ledger.ErrAbsent) {
-		return fmt.Errorf("%w, which ends before it", errUnsound)
-	} else if err != nil {
-		return err
-	} else if prefix != m.Prefix {
-		return fmt.Errorf("%w: it was taken of other entries", errUnsound)
+	if n.fetched == s.Digest && n.fetcher != nil {
+		return nil
 	}
-	receipt, err := proof.DecodeReceipt(s.Receipt)
+	return catchup.Vouched(s, n.log, n.trust())
+}
+
+// trust is what this node believes of receipts: its own service's.
+func (n *Node) trust() proof.Trust {
+	key, err := proof.ParseKey(keys.SPKI(&n.bundle.ServiceKey.PublicKey))
 	if err != nil {
-		return errors.Join(errUnsound, err)
+		panic(err) // it is a key that this process holds
 	}
-	service, err := proof.ParseKey(keys.SPKI(&n.bundle.ServiceKey.PublicKey))
-	if err != nil {
-		return err
-	}
-	h, err := receipt.Verify(proof.Trust{Service: service, AllowSimulated: n.bundle.Service.Mode == format.ModeSimulated})
-	if err != nil {
-		return errors.Join(errUnsound, err)
-	}
-	index, ok := n.log.IndexOf(h.Height)
-	if !ok {
-		return fmt.Errorf("%w, which ends before block %d that vouches for it", errUnsound, h.Height)
-	}
-	e, err := n.log.Entry(index)
-	if err != nil {
-		return err
-	}
-	raw, _, err := format.DecodeBlock(e.Body)
-	if err != nil {
-		return err
-	}
-	at := receipt.Seqno - h.FirstSeqno
-	if at >= uint64(len(raw.Records)) || sha256.Sum256(raw.Records[at]) != receipt.Record {
-		return fmt.Errorf("%w: its receipt is of another record", errUnsound)
-	}
-	record, _, err := format.DecodeRecord(raw.Records[at])
-	if err != nil {
-		return err
-	}
-	var evidence format.SnapshotEvidence
-	if err := document(record, format.KeySnapshot, &evidence); err != nil {
-		return err
-	}
-	if evidence.Height != m.Height || evidence.Manifest != s.Digest {
-		return fmt.Errorf("%w, which names another digest", errUnsound)
-	}
-	return nil
+	return proof.Trust{Service: key, AllowSimulated: n.bundle.Service.Mode == format.ModeSimulated}
 }

@@ -51,7 +51,7 @@ func holdsAll(t *testing.T, n *Node, paid []sequencer.TxID) {
 			t.Errorf("no receipt of %v: %v", tx, err)
 		}
 	}
-	if s := n.Status(sequencer.TxID{View: 99, Seqno: 3}); s != sequencer.StatusInvalid {
+	if s := (service{n}).Status(sequencer.TxID{View: 99, Seqno: 3}); s != sequencer.StatusInvalid {
 		t.Errorf("99.3 is %v", s)
 	}
 	pay(t, n, uint64(len(paid)))

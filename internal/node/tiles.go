@@ -34,13 +34,10 @@ func (n *Node) rebuildTiles(ctx context.Context) error {
 	return n.tiles.Rebuild(n.leaves(ctx))
 }
 
-// leaves are the leaves of the blocks in the ledger, in order.
+// leaves are the leaves of the committed blocks, in order.
 func (n *Node) leaves(ctx context.Context) iter.Seq2[format.Hash, error] {
 	return func(yield func(format.Hash, error) bool) {
-		for height := uint64(0); ; height++ {
-			if _, ok := n.log.IndexOf(height); !ok {
-				return
-			}
+		for height, head := uint64(0), n.sequencer.Head().Height; height <= head; height++ {
 			b, err := n.archive.Block(ctx, height)
 			if err != nil {
 				yield(format.Hash{}, err)

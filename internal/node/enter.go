@@ -1,0 +1,190 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/attest"
+	"github.com/coco-consortium/coco/internal/consensus/transport"
+	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/membership"
+	"github.com/coco-consortium/coco/internal/problem"
+)
+
+// Problems of taking a place in a network.
+var (
+	ErrNoLedger = problem.New("NO_LEDGER", "there is no ledger to recover in the data directory",
+		"give the directory of a node of the network, or found a network with coco node start")
+	ErrHasLedger = problem.New("HAS_LEDGER", "the data directory holds a ledger already",
+		"join its network again, or recover it when none of its nodes is left; an empty directory founds another")
+	ErrNoPeers = problem.New("NO_PEERS", "no node of the network could be asked to let this one in",
+		"check the addresses of join.peers, and that one of those nodes runs and has a majority")
+)
+
+// enter joins a running network: it is admitted, brings its ledger up to what
+// the network has committed, verifies it as every start does, and takes part as a
+// learner. It becomes a voter later, see rise.
+func (n *Node) enter(ctx context.Context) error {
+	service, spki, err := serviceOf(n.config.Join.Service)
+	if err != nil {
+		return err
+	}
+	answer, err := n.admission(ctx, service)
+	if err != nil {
+		return err
+	}
+	if n.bundle, err = keys.Import(answer.Secrets, n.own.hpke, membership.SecretsContext(service, n.own.spki())); err != nil {
+		return err
+	}
+	if string(keys.SPKI(&n.bundle.ServiceKey.PublicKey)) != string(spki) {
+		return membership.ErrRefused.From(errors.New("the secrets are of another service than its certificate says"))
+	}
+	if err := n.keep(answer.RaftID); err != nil {
+		return err
+	}
+	known := make(map[uint64]membership.Peer, len(answer.Peers))
+	for _, p := range answer.Peers {
+		known[p.RaftID] = p
+	}
+	n.peers.known.Store(&known)
+	n.pem = n.config.Join.Service
+	if err := n.be(answer.RaftID); err != nil {
+		return err
+	}
+	if err := n.fetch(ctx); err != nil {
+		return err
+	}
+	usable, err := n.reopen()
+	if err != nil {
+		return err
+	}
+	line, err := n.recall(ctx, usable)
+	if err != nil {
+		return err
+	}
+	begin := n.beginning(line)
+	begin.ID = answer.RaftID
+	if err := n.log.ResetVote(begin.Term); err != nil {
+		return err
+	}
+	if err := n.run(ctx, line, begin, nil, answer.Index); err != nil {
+		return err
+	}
+	run := n.running
+	n.group.Go(func() { n.rise(run) })
+	return nil
+}
+
+// keep stores the service's secrets for this platform, and that this process had
+// its raft id.
+func (n *Node) keep(id uint64) error {
+	sealed, err := n.bundle.Rewrap(n.machine.sealer)
+	if err != nil {
+		return err
+	}
+	if err := keys.Save(n.config.FS, dirKeys, n.bundle.Number, sealed); err != nil {
+		return err
+	}
+	was, err := readFormerly(n.config.FS)
+	if err != nil {
+		return err
+	}
+	return writeFormerly(n.config.FS, append(was, id)...)
+}
+
+// admission asks the network's nodes, one after the other and again, to let this
+// process in, until one of them has or says that it never will.
+func (n *Node) admission(ctx context.Context, service format.ServiceID) (*membership.Answer, error) {
+	c := n.config
+	var last error
+	for wait := 2 * c.Timing.Tick; ; wait = min(2*wait, time.Second) {
+		for _, address := range c.Join.Peers {
+			answer, err := n.ask(ctx, service, address)
+			if elsewhere := (*membership.Elsewhere)(nil); errors.As(err, &elsewhere) && elsewhere.Leader != "" {
+				answer, err = n.ask(ctx, service, elsewhere.Leader)
+			}
+			switch {
+			case err == nil && answer.Status != format.NodePending:
+				return answer, nil
+			case err == nil:
+				last = errors.New("the members have not admitted this node yet")
+			case errors.Is(err, membership.ErrRefused) || errors.Is(err, membership.ErrMessage):
+				return nil, err
+			default:
+				last = err
+				c.Logger.Info("a node does not let this one in yet", "address", address, "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ErrNoPeers.From(errors.Join(last, ctx.Err()))
+		case <-time.After(wait):
+		}
+	}
+}
+
+// ask asks one node. The evidence is made for the session in which it is sent.
+func (n *Node) ask(ctx context.Context, service format.ServiceID, address string) (*membership.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	certificate, err := transport.SelfSigned(n.own.signer, n.config.Clock())
+	if err != nil {
+		return nil, err
+	}
+	session, err := transport.DialJoin(ctx, address, n.config.Join.Service, certificate)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	binding := attest.JoinBinding{Service: service, Mode: format.ModeSimulated, NodeKey: n.own.spki(), NodeHPKEKey: n.own.hpke.PublicKey().Bytes(), Session: session.Session()}
+	proven, err := evidence(ctx, n.machine, binding.ReportData())
+	if err != nil {
+		return nil, err
+	}
+	n.evidence = proven
+	q := &membership.Request{Format: format.Level, Key: n.own.spki(), HPKEKey: n.own.hpke.PublicKey().Bytes(), Evidence: proven,
+		Address: n.peers.advertise, Client: n.config.Client}
+	var answer membership.Answer
+	return &answer, membership.Ask(ctx, session, address, membership.PathJoin, q, &answer)
+}
+
+// rise makes the learner a voter as soon as it holds the whole ledger.
+func (n *Node) rise(ctx context.Context) {
+	if err := n.backfill(ctx); err != nil {
+		if ctx.Err() == nil {
+			n.config.Logger.Error("the older ledger cannot be fetched; this node stays a learner", "err", err)
+		}
+		return
+	}
+	was, err := readFormerly(n.config.FS)
+	if err != nil {
+		n.config.Logger.Error("this node cannot tell which nodes it replaces", "err", err)
+	}
+	for {
+		next := n.members.next()
+		switch info := n.members.get().Get(n.id); {
+		case info != nil && info.Status == format.NodeVoter:
+			if err := writeFormerly(n.config.FS, n.id); err != nil {
+				n.config.Logger.Warn("nodes before this one may be retired twice", "err", err)
+			}
+			n.config.Logger.Info("this node is a voter", "raft id", n.id)
+			return
+		case info != nil && info.Status == format.NodeRetired:
+			return
+		}
+		q := &membership.Promotion{Index: n.sequencer.Index(), Replaces: was}
+		err := n.askPrimary(ctx, membership.PathPromote, q, func() error { return fmt.Errorf("a learner leads") })
+		if err != nil && ctx.Err() == nil {
+			n.config.Logger.Debug("not a voter yet", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-next:
+		case <-time.After(4 * n.config.Timing.Tick):
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/coco-consortium/coco/internal/catchup"
+	"github.com/coco-consortium/coco/internal/consensus/transport"
+	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/ledger/snapshot"
+	"github.com/coco-consortium/coco/internal/operations"
+)
+
+// newFetcher fetches what this node lacks from the others.
+func (n *Node) newFetcher() *catchup.Fetcher {
+	return &catchup.Fetcher{Peers: n.sources, FS: n.config.FS, Snapshots: dirSnapshot, Logger: n.config.Logger, Trust: n.trust()}
+}
+
+// sources are the nodes that may have what this one lacks.
+func (n *Node) sources() []catchup.Source {
+	var all []catchup.Source
+	for _, p := range n.peers.others() {
+		all = append(all, catchup.Source{Name: p.Address, URL: "https://" + p.Address, Client: n.peers.transport.HTTP(p.RaftID)})
+	}
+	return all
+}
+
+// fetch brings log and snapshots so far that the node can verify them and begin:
+// a ledger that is there is cut where the network's goes on differently; a new
+// one begins with the newest snapshot, or with genesis when there is none.
+func (n *Node) fetch(ctx context.Context) error {
+	n.fetcher = n.newFetcher()
+	if _, err := n.openLedger(); err != nil {
+		return err
+	}
+	if whole := n.log.First() == 1; whole && n.log.Head().HasBlock {
+		return n.agree(ctx)
+	}
+	s, err := n.fetcher.Snapshot(ctx)
+	switch {
+	case errors.Is(err, catchup.ErrNoSnapshot):
+		return n.fetcher.Entries(ctx, n.log, checkFrom(lineage.New(authorities()...), format.Hash{}))
+	case err != nil:
+		return err
+	}
+	n.fetched = s.Digest
+	if err := n.fetcher.Begin(ctx, n.log, &s.Manifest.Meta); err != nil {
+		return err
+	}
+	return n.agree(ctx)
+}
+
+// tail fetches what the network has committed behind the verified log, in large
+// pieces; Raft brings what is committed meanwhile.
+func (n *Node) tail(ctx context.Context, b *base) error {
+	end := n.log.Head()
+	if err := n.fetcher.Entries(ctx, n.log, checkFrom(b.line.Clone(), end.Prefix)); err != nil {
+		return err
+	}
+	b.at = end.LastIndex
+	return n.replay(ctx, b)
+}
+
+// agree cuts the log behind what the network has committed too. What lies behind
+// was never committed: the network would hold it.
+func (n *Node) agree(ctx context.Context) error {
+	first, err := n.log.Entry(n.log.First())
+	if err == nil && n.log.First() == 1 {
+		var g *format.Genesis
+		if g, err = genesisService(first); err == nil && g.Service != n.bundle.Service.ID {
+			return ErrForeign.From(errors.New("its ledger is of another network than the one to join"))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	shared, err := n.fetcher.Agree(ctx, n.log)
+	if err != nil {
+		return err
+	}
+	if shared < n.log.Head().LastIndex {
+		n.config.Logger.Info("entries that the network did not commit are dropped", "from", shared+1, "to", n.log.Head().LastIndex)
+		return n.log.Cut(shared)
+	}
+	return nil
+}
+
+// checkFrom verifies entries that follow what a lineage was told, before they are
+// appended.
+func checkFrom(line *lineage.Lineage, prefix format.Hash) catchup.Check {
+	return func(entries []format.Entry) error {
+		for i := range entries {
+			follow := line.Pass
+			if entries[i].Kind == format.EntryBlock {
+				follow = line.Extend
+			}
+			if err := follow(&entries[i], prefix); err != nil {
+				return err
+			}
+			prefix = format.NextPrefix(prefix, &entries[i])
+		}
+		return nil
+	}
+}
+
+// backfill fetches the older ledger that a node which began with a snapshot lacks.
+func (n *Node) backfill(ctx context.Context) error {
+	if n.log.First() == 1 {
+		return nil
+	}
+	if err := n.fetcher.Backfill(ctx, n.log); err != nil {
+		return err
+	}
+	n.consensus.Backfilled(n.log.First())
+	return n.rebuildTiles(ctx)
+}
+
+// fetch fetches the snapshot that the primary took.
+func (s *snapshots) fetch(ctx context.Context) error {
+	began := s.node.config.Clock()
+	fetched, err := s.node.newFetcher().Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	s.note(fetched.Manifest.Meta.Height, sizeOf(fetched), began)
+	return nil
+}
+
+func sizeOf(s *snapshot.Snapshot) (bytes uint64) {
+	for _, d := range s.Manifest.Domains {
+		for _, f := range d.Frames {
+			bytes += f.Size
+		}
+	}
+	return bytes
+}
+
+// catchingUp is what the node lacks, nil for nothing.
+func (n *Node) catchingUp() *operations.CatchUp {
+	if n.fetcher == nil || n.log.First() == 1 {
+		return nil
+	}
+	s := n.fetcher.Status()
+	return &operations.CatchUp{Stage: s.Phase, Done: s.Bytes, Total: s.Left, Rate: s.Rate}
+}
+
+// peerRoutes are what other nodes may ask of this one over HTTP.
+func (n *Node) peerRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/membership/", n.keeper.Handler(identify))
+	mux.Handle("/catchup/", catchup.NewServer(catchup.Config{
+		Log: n.log, FS: n.config.FS, Snapshots: dirSnapshot, Limits: catchup.Limits{Rate: n.config.Transfer},
+		Committed: func() (index, height uint64) { return n.sequencer.Index(), n.sequencer.Head().Height },
+		Allow: func(r *http.Request) error {
+			if id, ok := transport.IdentityOf(r); !ok || id.RaftID == 0 {
+				return errors.New("only nodes of the network are served")
+			}
+			return nil
+		},
+	}))
+	return mux
+}
