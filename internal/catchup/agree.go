@@ -149,7 +149,7 @@ func (f *Fetcher) distrust(found []agreement, committed uint64) {
 // none that the log still has.
 func committedIn(log *ledger.Log) (index, height uint64, err error) {
 	head := log.Head()
-	if !head.HasBlock {
+	if !head.HasBlock || head.Height == 0 { // genesis names none
 		return 0, 0, nil
 	}
 	at, ok := log.IndexOf(head.Height)

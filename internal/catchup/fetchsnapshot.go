@@ -40,7 +40,11 @@ func (f *Fetcher) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 			for _, offered := range list {
 				if wanted == nil || offered == *wanted {
 					fetched = offered
-					return f.snapshot(ctx, s, offered)
+					err := f.snapshot(ctx, s, offered)
+					if errors.Is(err, errAbsent) { // it has a newer one by now
+						err = errors.New("the snapshot was deleted while it was fetched")
+					}
+					return err
 				}
 			}
 			return errAbsent

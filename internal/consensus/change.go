@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -98,9 +99,9 @@ func (d *Driver) apply(e *format.Entry) error {
 		return fmt.Errorf("entry %d makes %v of Raft's configuration, %v of the ledger's", e.Index, in, next)
 	}
 	d.config = next
-	for id, p := range peers {
+	for _, id := range slices.Sorted(maps.Keys(peers)) {
 		if !next.Has(id) {
-			d.farewell(id, min(p.Match, e.Index))
+			d.farewell(id, min(peers[id].Match, e.Index))
 		}
 	}
 	return nil

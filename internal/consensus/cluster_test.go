@@ -48,7 +48,6 @@ type bystander struct {
 	committed map[uint64]Position            // by index
 	highest   uint64                         // committed anywhere
 	commit    map[uint64]uint64              // by node
-	applied   map[uint64]uint64              // by node
 	config    map[uint64]lineage.Config      // by node
 	logs      map[uint64]map[uint64]Position // durable log by node and index
 }
@@ -56,7 +55,7 @@ type bystander struct {
 func newCluster(t testing.TB, s *service) *cluster {
 	return &cluster{t: t, s: s, peers: map[uint64]*peer{}, dead: map[uint64]*memory{}, cut: map[[2]uint64]bool{}, held: map[uint64]bool{},
 		asked: map[uint64]uint64{}, bystander: bystander{leaders: map[uint64]uint64{}, entries: map[[2]uint64]format.Hash{},
-			committed: map[uint64]Position{}, commit: map[uint64]uint64{}, applied: map[uint64]uint64{}, config: map[uint64]lineage.Config{},
+			committed: map[uint64]Position{}, commit: map[uint64]uint64{}, config: map[uint64]lineage.Config{},
 			logs: map[uint64]map[uint64]Position{}}}
 }
 
@@ -74,7 +73,7 @@ func (c *cluster) add(id uint64, log *memory, change func(*Start, *Options)) *pe
 		c.committed[index] = at
 		c.highest = max(c.highest, index)
 	}
-	c.commit[id], c.config[id], c.applied[id] = p.base.Index, p.config, p.base.Index
+	c.commit[id], c.config[id] = p.base.Index, p.config
 	return p
 }
 
@@ -256,10 +255,7 @@ func (c *cluster) check(id uint64) {
 	if status.Commit < c.commit[id] {
 		c.t.Fatalf("node %d: the commit index runs back from %d to %d", id, c.commit[id], status.Commit)
 	}
-	counting := []lineage.Config{c.config[id]}                       // of the leader, at the time of each commit
-	for index := c.applied[id] + 1; index <= c.commit[id]; index++ { // committed before, it takes effect only now
-		counting = append(counting, c.changed(p, c.committed[index], counting)...)
-	}
+	counting := []lineage.Config{c.config[id]} // of the leader, at the time of each commit
 	for index := c.commit[id] + 1; index <= status.Commit; index++ {
 		at := c.agree(p, index)
 		if status.Role == RoleLeader && !slices.ContainsFunc(counting, func(config lineage.Config) bool { return c.quorum(config, at) }) {
@@ -267,7 +263,7 @@ func (c *cluster) check(id uint64) {
 		}
 		counting = append(counting, c.changed(p, at, counting)...)
 	}
-	c.commit[id], c.config[id], c.applied[id] = status.Commit, p.config, status.Applied
+	c.commit[id], c.config[id] = status.Commit, p.config
 	if status.Applied > p.durable || status.Applied > status.Commit {
 		c.t.Fatalf("node %d hands entry %d on; durable are %d, committed %d", id, status.Applied, p.durable, status.Commit)
 	}

@@ -126,6 +126,7 @@ func (c *checker) stepped(p *process) {
 	if s.Term < p.term {
 		c.failf("monotonic term: %v goes from term %d back to %d", p, p.term, s.Term)
 	}
+	led := c.leaders[p.term] == p.id // it may have stepped down since
 	p.term = s.Term
 	if s.Role == consensus.RoleLeader {
 		c.leads(p, s)
@@ -140,11 +141,12 @@ func (c *checker) stepped(p *process) {
 	p.commit = s.Commit
 	for i := before + 1; i <= s.Commit; i++ {
 		if i > c.committed() {
-			c.commits(p, i, s)
+			c.commits(p, i, led || s.Role == consensus.RoleLeader)
 		} else if c.chain[i-1] != p.shadow[i-1] {
 			c.failf("committed logs are prefixes of each other: %v commits another entry %d than other nodes", p, i)
 		}
 	}
+	p.applied = s.Applied
 }
 
 // leads checks a leader: the only one of its term, voted for itself durably, and
@@ -209,14 +211,20 @@ func (c *checker) durableVote(p *process, term, who uint64) {
 
 // commits follows an entry that a node, as the first of all, calls committed: it
 // must lead, and the entry must be durable on a majority of every configuration
-// that counts.
-func (c *checker) commits(p *process, index uint64, s consensus.Status) {
-	if s.Role != consensus.RoleLeader {
+// that counts. Of the configurations that took effect during the event, which one
+// counted when cannot be told.
+func (c *checker) commits(p *process, index uint64, leads bool) {
+	if !leads {
 		c.failf("%v commits entry %d, which no leader committed", p, index)
 	}
 	l := p.shadow[index-1]
-	if !c.onQuorum(c.config(p.published), index, l) && !c.onQuorum(s.Config, index, l) {
-		c.failf("committed entries are durable on a majority: entry %d of %v is not (configuration %+v)", index, p, s.Config)
+	recovers := p.recovers && c.line.Identity.Nodes.Get(p.id) == nil // its record is not committed yet
+	durable := recovers && c.onQuorum(lineage.Alone(p.id), index, l)
+	for at := p.applied; at < index && !durable; at++ {
+		durable = c.onQuorum(c.config(at), index, l)
+	}
+	if !durable {
+		c.failf("committed entries are durable on a majority: entry %d of %v is not (configuration %+v)", index, p, c.config(p.applied))
 	}
 	e := c.entries[place{index, l.term}]
 	c.follow(&e, l)

@@ -64,6 +64,8 @@ type process struct {
 	said     map[sequencer.TxID]sequencer.Status
 	term     uint64 // highest seen by the checker
 	commit   uint64
+	applied  uint64
+	recovers bool
 }
 
 func newProcess(m *machine) (*process, error) {
@@ -151,7 +153,7 @@ func (p *process) launch(id uint64, recovers bool) {
 	m.past = append(m.past, p.id)
 	w.register(p)
 	p.shadow = append([]link(nil), m.stored...)
-	p.published, p.commit, p.term = head.LastIndex, head.LastIndex, term
+	p.published, p.commit, p.applied, p.term, p.recovers = head.LastIndex, head.LastIndex, head.LastIndex, term, recovers
 	config := sequencer.Config{Store: p.room.store, Ring: w.service.ring, Signer: p.identity.signer, Writer: p.identity.writer(),
 		Head: p.line.Head.Clone(), ViewAt: p.viewAt, Protocols: []sequencer.Protocol{p.room}, Followers: []sequencer.Follower{p},
 		Clock: m.clock.Now, Logger: slog.New(slog.DiscardHandler), Limits: sequencer.DefaultLimits,
