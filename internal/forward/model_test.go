@@ -40,6 +40,7 @@ type world struct {
 	*sequencertest.Network
 	nodes []*node
 	ctx   context.Context
+	stop  func() // ends everything and waits
 	group sync.WaitGroup
 	dial  func(*world, *node, uint64) (net.Conn, error)
 
@@ -74,7 +75,8 @@ func newWorld(t testing.TB, n int, limits Limits, change func(*sequencer.Config)
 		w.group.Go(func() { d.Run(ctx) })
 		w.group.Go(func() { d.forwarder.Run(ctx) })
 	}
-	t.Cleanup(func() { cancel(); w.group.Wait() })
+	w.stop = func() { cancel(); w.group.Wait() }
+	t.Cleanup(w.stop)
 	return w
 }
 

@@ -3,6 +3,7 @@ package sequencer
 import (
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
@@ -18,6 +19,8 @@ type block struct {
 	drafts  []*envelope.Draft
 	tickets []*Ticket // one for each draft, nil for the opening record
 	bytes   int
+	opened  time.Time
+	legs    []Leg
 }
 
 // begin opens a block on the tail. A protocol room that panics here leaves no
@@ -39,7 +42,7 @@ func (s *Sequencer) begin() (err error) {
 	if err != nil {
 		return err
 	}
-	b := &block{slot: slot, keys: keys, state: state, parts: make(map[string]Part, len(s.Protocols))}
+	b := &block{slot: slot, keys: keys, state: state, parts: make(map[string]Part, len(s.Protocols)), opened: s.moment()}
 	defer func() {
 		if p := recover(); p != nil {
 			s.Logger.Error("a protocol room panicked when a block opened", "height", slot.Height, "panic", fmt.Sprint(p))
@@ -66,7 +69,7 @@ func (s *Sequencer) execute(t *Ticket) {
 			return
 		}
 	}
-	b := s.open
+	b, from := s.open, s.moment()
 	draft, err := s.run(b, t.request)
 	if err != nil {
 		t.end(err)
@@ -74,6 +77,7 @@ func (s *Sequencer) execute(t *Ticket) {
 	}
 	b.drafts = append(b.drafts, draft)
 	b.tickets = append(b.tickets, t)
+	s.leg(b, t.request, from)
 	t.named(TxID{View: b.slot.View, Seqno: b.slot.FirstSeqno + uint64(len(b.drafts)) - 1})
 }
 

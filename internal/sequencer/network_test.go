@@ -52,7 +52,10 @@ type request struct {
 // Every ticket tells the truth, no status contradicts an earlier one on any node,
 // and every node has the state that the ledger gives when it is replayed.
 func TestNetworkHistories(t *testing.T) {
-	seeds, first := uint64(150), uint64(1)
+	seeds, first := uint64(80), uint64(1)
+	if testing.Short() {
+		seeds = 20
+	}
 	if *seed != 0 {
 		seeds, first = 1, *seed
 	}
@@ -82,7 +85,7 @@ func run(t *testing.T, s uint64) (lost, kept int) {
 	for range nodes {
 		h.statuses = append(h.statuses, map[sequencer.TxID]sequencer.Status{})
 	}
-	for range 1200 {
+	for range 1000 {
 		h.event()
 		if t.Failed() {
 			return 0, 0

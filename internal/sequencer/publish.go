@@ -103,6 +103,7 @@ func (s *Sequencer) publish(e *format.Entry, f *flight) error {
 	if f == nil {
 		return s.adopt(e)
 	}
+	committed := s.moment()
 	if err := s.Store.Publish(f.head.Height); err != nil {
 		f.end(ErrOutcomeUnknown.From(err))
 		return err
@@ -113,6 +114,7 @@ func (s *Sequencer) publish(e *format.Entry, f *flight) error {
 	s.tell(&Committed{Block: f.block, Artefacts: f.artefacts, Raft: s.raft}, f.head)
 	f.end(nil)
 	s.inFlight.Add(-1)
+	s.arrived(f, committed)
 	s.serve()
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/consensus"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
@@ -23,6 +24,10 @@ type flight struct {
 	block     *envelope.Block
 	artefacts map[string]any
 	tickets   []*Ticket
+
+	opened, sealed time.Time // see Journey
+	size           int
+	legs           []Leg
 }
 
 func (f *flight) end(err error) {
@@ -49,7 +54,7 @@ func (s *Sequencer) seal() {
 		}
 	}
 	records := s.sealRecords(b)
-	f := &flight{artefacts: artefacts, tickets: b.tickets, head: lineage.Head{Tree: s.tail.Tree.Clone()},
+	f := &flight{artefacts: artefacts, tickets: b.tickets, opened: b.opened, legs: b.legs, head: lineage.Head{Tree: s.tail.Tree.Clone()},
 		block: &envelope.Block{Section: section, Records: records}}
 	stored := make([][]byte, len(records))
 	size := 0
@@ -106,6 +111,7 @@ func (s *Sequencer) propose(h *format.Header, f *flight, raw *format.Block) (siz
 		f.head = lineage.Head{Height: h.Height, Hash: hash, View: h.View, Seqno: h.LastSeqno(), Time: h.Time, Tree: f.head.Tree}
 		body := raw.Encode()
 		size = len(body)
+		f.sealed, f.size = s.moment(), size
 		s.inFlight.Add(1)
 		s.mu.Lock()
 		s.flying = append(s.flying, f)

@@ -47,6 +47,9 @@ type Config struct {
 	// Opening is the first record of the first view, alone in its block; nothing
 	// else is sealed before it is committed. A recovering node sets it.
 	Opening *envelope.Draft
+	// Watch is told of each block that was executed and published here, for metrics
+	// and traces; it must be quick. It may be left out.
+	Watch func(*Journey)
 }
 
 // Limits bound a sequencer's memory and shape its blocks.

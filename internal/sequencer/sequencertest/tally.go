@@ -26,6 +26,8 @@ var ErrOrder = errors.New("it is not this request's turn")
 // Each block's section is the hash over the section before and the block's
 // requests, so that a part that was opened on the wrong block shows too.
 type Tally struct {
+	Seen func(*sequencer.Request) // told of what is executed, when it is set before Run
+
 	table  kv.TableID
 	sealed map[uint64][sha256.Size]byte // by height, closed and not rolled back
 
@@ -82,6 +84,9 @@ func chain(before [sha256.Size]byte, id []byte) [sha256.Size]byte {
 
 // Execute implements sequencer.Part.
 func (t *part) Execute(tx *kv.Tx, r *sequencer.Request) (*sequencer.Result, error) {
+	if t.p.Seen != nil {
+		t.p.Seen(r)
+	}
 	if len(r.Bytes) > 0 {
 		key := append([]byte("turn "), r.Bytes[0])
 		if next, _ := tx.Get(t.p.table, key); number(next) != binary.BigEndian.Uint64(r.Bytes[1:]) {
