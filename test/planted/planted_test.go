@@ -54,6 +54,9 @@ var watches = map[planted.Bug][]watch{
 		{"internal/node", "TestStartFromASnapshot"},
 		{"test/process", "TestSecondRun"},
 	},
+	planted.ForwardTwice: {
+		{"internal/forward", "TestEveryRequestOnceInOrder"},
+	},
 	planted.ReuseNonce: {
 		{"internal/sequencer", "TestNoncesNeverRepeat"},
 	},
