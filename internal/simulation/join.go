@@ -15,6 +15,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/membership"
+	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
 // How often a process asks again to join, and to become a voter.
@@ -39,18 +40,19 @@ func (v view) Match(id uint64) (uint64, bool) {
 	return peer.Match, peer.Active
 }
 
+func (v view) View() uint64 {
+	serving, _ := v.p.sequencer.Serving()
+	return serving
+}
+
 // Record submits a record. It does not wait, which a simulation cannot: the
 // keeper hears errLater.
-func (v view) Record(_ context.Context, d *envelope.Draft) error {
+func (v view) Record(view uint64, d *envelope.Draft) error {
 	p := v.p
 	if p.changing != nil {
 		return errLater
 	}
-	serving, _ := p.sequencer.Serving()
-	if serving == 0 {
-		return membership.ErrNotPrimary
-	}
-	t, err := p.sequencer.SubmitRecord(d)
+	t, err := p.sequencer.Submit(&sequencer.Request{Decoded: d, View: view})
 	if err != nil {
 		return err
 	}
@@ -136,14 +138,14 @@ func (p *process) askToJoin(primary *process) {
 		}
 		p.request = &membership.Request{Format: format.Level, Key: i.spki(), HPKEKey: i.hpke.PublicKey().Bytes(), Evidence: evidence, Address: address(p.machine.number)}
 	}
-	answer, err := keeper.Admit(context.Background(), p.request, i.writer(), p.session)
+	answer, err := keeper.Admit(p.request, i.writer(), p.session)
 	switch {
 	case err == nil:
 		w.event("%v admits %v as %d", primary, p.machine, answer.RaftID)
 		w.network.send(primary.machine.number, p.machine.number, func() {
 			p.run(func() { p.admitted = max(p.admitted, answer.Index) })
 		})
-	case errors.Is(err, errLater), errors.Is(err, membership.ErrNotPrimary):
+	case errors.Is(err, errLater), errors.Is(err, sequencer.ErrNotPrimary):
 	default:
 		w.failf("%v refuses %v: %v", primary, p, err)
 	}
@@ -243,8 +245,8 @@ func (p *process) aspire() {
 			if !free {
 				return
 			}
-			err := keeper.Promote(context.Background(), p.id, promotion)
-			if err != nil && !errors.Is(err, errLater) && !errors.Is(err, membership.ErrNotPrimary) && !errors.Is(err, membership.ErrBehind) && !errors.Is(err, membership.ErrUnknownNode) {
+			err := keeper.Promote(p.id, promotion)
+			if err != nil && !errors.Is(err, errLater) && !errors.Is(err, sequencer.ErrNotPrimary) && !errors.Is(err, membership.ErrBehind) && !errors.Is(err, membership.ErrUnknownNode) {
 				p.world.failf("%v does not promote %v: %v", primary, p, err)
 			}
 		})
