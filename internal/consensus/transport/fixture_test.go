@@ -116,7 +116,12 @@ func (n *network) prepare(id uint64) *node {
 	x.config = Config{ID: id, Listener: listener, Service: n.service.pem, Issue: Issuer(n.service.key, n.service.pem, x.key, id), Peers: n.peers,
 		Deliver:     func(m *raftpb.Message) { x.messages <- m },
 		Refused:     func(from, term, index uint64) { x.refusals <- [3]uint64{from, term, index} },
-		Unreachable: func(id uint64) { x.lost <- id },
+		Unreachable: func(id uint64) {
+			select {
+			case x.lost <- id:
+			default:
+			}
+		},
 		Retired:     func() { x.retired <- struct{}{} },
 		Limits:      Limits{Ping: 20 * time.Millisecond},
 	}
@@ -190,4 +195,24 @@ func status(x *node, id uint64) PeerStatus {
 		}
 	}
 	return PeerStatus{}
+}
+
+// clock is a time that goes when it is told to.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Now()} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
 }

@@ -12,13 +12,7 @@ import (
 )
 
 // admit takes a connection through its handshake to whoever it is for.
-func (t *Transport) admit(raw net.Conn) {
-	address, leave, ok := t.places.enter(raw, t.limits)
-	if !ok {
-		t.counts.crowded.Add(1)
-		raw.Close()
-		return
-	}
+func (t *Transport) admit(raw net.Conn, address string, leave func()) {
 	if tcp, ok := raw.(*net.TCPConn); ok {
 		tcp.SetKeepAliveConfig(keepAlive)
 	}
@@ -116,7 +110,13 @@ func (t *Transport) receive(c *tls.Conn, l *link, limit int) error {
 	in := newFrames(c, limit)
 	for {
 		kind, body, err := in.next()
-		if err == nil && !t.walls.of(p.id).in {
+		switch {
+		case err != nil:
+		case t.walls.of(p.id).in:
+			if kind == frameMessage || kind == frameRefusal {
+				p.cut.Add(1)
+			}
+		default:
 			err = t.handle(c, l, p, kind, body)
 		}
 		switch {

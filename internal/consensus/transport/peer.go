@@ -21,8 +21,8 @@ type peer struct {
 
 	control, append *stream
 
-	sent, received, sentBytes, receivedBytes, dropped atomic.Uint64
-	heard, rtt, logged                                atomic.Int64 // nanoseconds: Unix time, duration, Unix time
+	sent, received, sentBytes, receivedBytes, dropped, cut atomic.Uint64
+	heard, rtt, logged                                     atomic.Int64 // nanoseconds: Unix time, duration, Unix time
 }
 
 func newPeer(t *Transport, id uint64) *peer {

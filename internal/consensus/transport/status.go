@@ -20,6 +20,7 @@ type PeerStatus struct {
 	// want of a connection or a place in the queue.
 	Queued, QueuedBytes     int
 	Dropped                 uint64
+	Cut                     uint64 // messages, either way, that isolation held back
 	Sent, SentBytes         uint64 // messages and refusals, and their frames
 	Received, ReceivedBytes uint64
 	RTT                     time.Duration // of the last ping, 0 when there was no answer yet
@@ -45,7 +46,7 @@ func (t *Transport) Status() []PeerStatus {
 		now, _ := t.config.Peers(p.id)
 		w := t.walls.of(p.id)
 		s := PeerStatus{ID: p.id, Address: now.Address, Connected: p.control.connected.Load(), Appending: p.append.connected.Load(),
-			Dropped: p.dropped.Load(), Sent: p.sent.Load(), SentBytes: p.sentBytes.Load(),
+			Dropped: p.dropped.Load(), Cut: p.cut.Load(), Sent: p.sent.Load(), SentBytes: p.sentBytes.Load(),
 			Received: p.received.Load(), ReceivedBytes: p.receivedBytes.Load(),
 			RTT: time.Duration(p.rtt.Load()), IsolatedIn: w.in, IsolatedOut: w.out}
 		for _, x := range []*stream{p.control, p.append} {

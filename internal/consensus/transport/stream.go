@@ -146,7 +146,7 @@ func (s *stream) flush(c *tls.Conn) error {
 			return nil
 		}
 		if p.t.walls.of(p.id).out {
-			p.dropped.Add(uint64(len(s.batch)))
+			p.cut.Add(uint64(len(s.batch)))
 			clear(s.batch)
 			continue
 		}
