@@ -299,22 +299,35 @@ func TestClosedLog(t *testing.T) {
 // second one calls durable has to be.
 func TestFailedSyncIsNotTrusted(t *testing.T) {
 	o := testOptions()
-	o.Ahead = -1 // zeroing ahead syncs too
-	for seed := range uint64(20) {
+	for seed := range uint64(60) {
+		if o.Ahead = -1; seed%6 == 3 {
+			o.Ahead = 4 << 10 // so that the chunk's end cuts the file; zeroing syncs too, which the others go without
+		}
 		d := crash.New()
 		l := mustOpen(t, d, o)
 		w := &writer{}
-		must(t, l.Append([]format.Entry{w.block(1, 100, false), w.block(1, 3000, false)}))
+		must(t, l.Append([]format.Entry{w.block(1, 100, false), w.block(1, 300, false)}))
 		must(t, l.Sync())
-		must(t, l.Append([]format.Entry{w.block(1, 2000, true), w.block(1, 2000, false)}))
-		must(t, l.Append([]format.Entry{w.block(1, 2000, false)}))
+		if seed%2 == 0 {
+			must(t, l.Append([]format.Entry{w.block(1, 2000, true), w.block(1, 2000, false)}))
+		}
 		d.FailNextSync(seed + 1)
-		if err := l.Sync(); !errors.Is(err, ErrWrite) {
+		err := l.Append([]format.Entry{w.block(1, 200, seed%3 == 0)})
+		if err == nil {
+			err = l.Sync()
+		}
+		if !errors.Is(err, ErrWrite) {
 			t.Fatal(err)
 		}
 		d = d.Restart()
 		l = mustOpen(t, d, o)
 		last := l.Head().Synced
+		if seed%3 == 0 { // the chunk ended; the next one makes its size matter
+			e := (&writer{end: l.end}).empty(2)
+			must(t, l.Append([]format.Entry{e}))
+			must(t, l.Sync())
+			last++
+		}
 		l = mustOpen(t, d.Crash(seed), o)
 		if l.Head().LastIndex < last {
 			t.Fatalf("seed %d: entry %d was called durable, the ledger ends at %d", seed, last, l.Head().LastIndex)

@@ -321,8 +321,18 @@ func (s *scan) settle(dir string) error {
 	return disk.SyncDir(s.fs, dir)
 }
 
-// rewrite writes a part of a file as it is.
+// rewrite writes a part of a file as it is, and its size.
 func rewrite(file disk.File, from, to int64) error {
+	if from == to {
+		return nil
+	}
+	size, err := file.Size()
+	if err == nil {
+		err = file.Truncate(size)
+	}
+	if err != nil {
+		return err
+	}
 	buf := make([]byte, min(to-from, writeSize))
 	for from < to {
 		part := buf[:min(to-from, int64(len(buf)))]
