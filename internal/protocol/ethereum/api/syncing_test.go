@@ -70,3 +70,35 @@ func TestSyncing(t *testing.T) {
 		t.Errorf("later: %s", got)
 	}
 }
+
+// A node that catches up with the network says so, and what it still lacks.
+func TestCatchingUp(t *testing.T) {
+	index := new(growing)
+	index.height.Store(5000)
+	c := chain.OpenAt(&ethereum.Block{Header: &types.Header{Number: big.NewInt(5000)}}, nil, index)
+	w := &world{t: t, dispatcher: jsonrpc.New(jsonrpc.Limits{}, nil, slog.New(slog.DiscardHandler))}
+	var behind atomic.Bool
+	behind.Store(true)
+	New(Config{ChainID: 1, Chain: c, Syncing: func() (uint64, uint64, uint64, bool) { return 4000, 5000, 7000, behind.Load() }}).Register(w.dispatcher)
+	client, err := rpc.Dial("ws://" + w.serve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	p, err := ethclient.NewClient(client).SyncProgress(t.Context())
+	if err != nil || p == nil || p.StartingBlock != 4000 || p.CurrentBlock != 5000 || p.HighestBlock != 7000 || p.TxIndexRemainingBlocks != 0 {
+		t.Fatalf("progress %+v, %v", p, err)
+	}
+	news := make(chan json.RawMessage, 10)
+	if _, err := client.EthSubscribe(t.Context(), news, "syncing"); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, string(<-news), `{"syncing":true,"status":{"StartingBlock":4000,"CurrentBlock":5000,"HighestBlock":7000,`)
+	behind.Store(false)
+	if got := string(<-news); got != "false" {
+		t.Errorf("afterwards: %s", got)
+	}
+	if got := w.call("eth_syncing"); got != "false" {
+		t.Errorf("afterwards: %s", got)
+	}
+}
