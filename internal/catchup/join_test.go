@@ -1,12 +1,15 @@
 package catchup
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"testing"
 
 	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/proof"
 )
 
 // TestJoin fetches everything and holds it to the donor's, byte for byte.
@@ -27,18 +30,47 @@ func TestJoin(t *testing.T) {
 	if st := f.Status(); st.Phase != "" || st.Problem != nil || st.Bytes == 0 || st.Source != "honest" {
 		t.Fatalf("%+v", st)
 	}
-	// The tiles follow from the leaves.
-	tiles := ledger.NewTiles(fs, ledgerDir)
-	n := uint64(0)
-	for leaf, err := range Leaves(t.Context(), log) {
-		must(t, err)
-		must(t, tiles.Append(leaf))
-		n++
-	}
-	if want := d.log.Head().Height; n != want || tiles.Edge().Frontier().Size() != n {
-		t.Fatalf("%d leaves, %d blocks", n, want)
-	}
 	must(t, log.Close())
+}
+
+// TestOldReceiptsOnAJoiner: the tiles below the snapshot follow from the ledger's
+// leaves, and with them receipts of transactions long before the node joined.
+func TestOldReceiptsOnAJoiner(t *testing.T) {
+	d := newDonor(t, crash.New())
+	d.transaction(false)
+	header, signature, stored, evidence := d.write(format.KindTransaction, false)
+	seqno := d.tree.Size()
+	d.chunks(3, 200)
+	d.snapshot(3)
+	d.transaction(false)
+	d.commit()
+	fs := crash.New()
+	log, s, err := join(t, d.fetcher(fs, d.source()), fs)
+	must(t, err)
+	tiles, err := ledger.ResumeTiles(fs, ledgerDir, s.Manifest.Meta.Edge)
+	must(t, err)
+	receipt := func() error {
+		r, err := proof.NewReceipt(tiles, d.writer, header, signature, seqno, sha256.Sum256(stored), evidence, format.Hash{})
+		if err == nil {
+			_, err = r.Verify(d.trust())
+		}
+		return err
+	}
+	if err := receipt(); !errors.Is(err, ledger.ErrTiles) {
+		t.Fatal(err)
+	}
+	must(t, tiles.Rebuild(Leaves(t.Context(), log)))
+	must(t, receipt())
+	theirs := files(t, d.fs, ledgerDir+"/tile/0", "")
+	for name, data := range files(t, fs, ledgerDir+"/tile/0", "") {
+		if !bytes.Equal(theirs[name], data) {
+			t.Fatalf("tile %s differs", name)
+		}
+		delete(theirs, name)
+	}
+	if len(theirs) > 0 {
+		t.Fatalf("%d tiles are missing", len(theirs))
+	}
 }
 
 // A network that is young has no snapshot, or one in the first chunk.

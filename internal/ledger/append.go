@@ -214,13 +214,8 @@ func (l *Log) roll() error {
 // addChunk makes the chunk of the next entry durable and opens it; the one
 // before goes to the shelf.
 func (l *Log) addChunk() error {
-	c := newChunk(l.dir, l.end.index+1)
-	file, err := l.fs.Create(c.name)
+	c, file, err := l.createChunk(l.end.index + 1)
 	if err != nil {
-		return err
-	}
-	if err := disk.SyncDir(l.fs, l.dir); err != nil {
-		file.Close()
 		return err
 	}
 	l.mu.Lock()
@@ -231,6 +226,20 @@ func (l *Log) addChunk() error {
 	l.chunks = append(l.chunks, c)
 	l.open, l.space = &handle{file: file, table: &table{first: c.first}}, newSpace(file, 0, 0)
 	return nil
+}
+
+// createChunk makes an empty chunk file, durably.
+func (l *Log) createChunk(first uint64) (*chunk, disk.File, error) {
+	c := newChunk(l.dir, first)
+	file, err := l.fs.Create(c.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := disk.SyncDir(l.fs, l.dir); err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return c, file, nil
 }
 
 // cut makes the log end at end: later chunks are removed, and the chunk in which

@@ -68,15 +68,20 @@ func (l *Log) restart(end position) error {
 	if err := l.vote.begin(end.index+1, &end); err != nil {
 		return err
 	}
+	c, file, err := l.createChunk(end.index + 1)
+	if err != nil {
+		return err
+	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.open.drop()
-	l.open, l.chunks = nil, nil
-	l.first, l.verified = end.index+1, end.index+1
+	l.chunks = []*chunk{c}
+	l.open, l.space = &handle{file: file, table: &table{first: c.first}}, newSpace(file, 0, 0)
+	l.first, l.verified = c.first, c.first
 	l.end = chain{position: end, loose: end.index > 0}
 	l.synced = l.end
 	l.cuts.Add(1)
-	l.mu.Unlock()
-	return l.addChunk()
+	return nil
 }
 
 // Cut drops every entry behind index. A node that joins with an uncommitted tail

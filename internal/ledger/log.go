@@ -7,6 +7,8 @@
 //   - Open tells a log that ends from one that is damaged. What is damaged below
 //     a point known to be durable is refused and named; an unfinished end is
 //     dropped, and nothing of it ever comes back.
+//   - It is one run of entries from First to its end. Where that begins is durable,
+//     so that what a joining node has not fetched yet is not taken for damage.
 //   - After a write that failed it takes nothing more until it is opened again,
 //     while reads go on.
 //
