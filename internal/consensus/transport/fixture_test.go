@@ -114,16 +114,16 @@ func (n *network) prepare(id uint64) *node {
 	x := &node{key: newKey(n.t), messages: make(chan *raftpb.Message, 1<<16), refusals: make(chan [3]uint64, 64),
 		lost: make(chan uint64, 1<<10), retired: make(chan struct{}, 8), served: make(chan error, 1)}
 	x.config = Config{ID: id, Listener: listener, Service: n.service.pem, Issue: Issuer(n.service.key, n.service.pem, x.key, id), Peers: n.peers,
-		Deliver:     func(m *raftpb.Message) { x.messages <- m },
-		Refused:     func(from, term, index uint64) { x.refusals <- [3]uint64{from, term, index} },
+		Deliver: func(m *raftpb.Message) { x.messages <- m },
+		Refused: func(from, term, index uint64) { x.refusals <- [3]uint64{from, term, index} },
 		Unreachable: func(id uint64) {
 			select {
 			case x.lost <- id:
 			default:
 			}
 		},
-		Retired:     func() { x.retired <- struct{}{} },
-		Limits:      Limits{Ping: 20 * time.Millisecond},
+		Retired: func() { x.retired <- struct{}{} },
+		Limits:  Limits{Ping: 20 * time.Millisecond},
 	}
 	n.nodes[id] = x
 	n.set(id, func(p *Peer) { *p = Peer{Address: listener.Addr().String(), Key: keyHash(n.t, x.key)} })

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/problem"
@@ -20,6 +21,7 @@ type link struct {
 	dialled  *Peer    // what Peers said when this end dialled; nil when the other did
 	tls      *tls.Conn
 	onClose  func()
+	parting  atomic.Bool // its farewell has begun
 
 	read, write time.Duration // 0: no rolling deadline
 	// answers is set where a write asks for an answer: the time to read begins anew.

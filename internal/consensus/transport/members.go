@@ -1,17 +1,38 @@
 package transport
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
+
+// watch looks for changes of what Peers says once in a while, whoever forgets to
+// tell of them.
+func (t *Transport) watch() {
+	ticker := time.NewTicker(t.limits.Ping)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			t.Refresh()
+		case <-t.ctx.Done():
+			return
+		}
+	}
+}
 
 // Refresh tells that what Peers says may have changed: connections to nodes that
 // have another address or key now are made anew, those of retired nodes end with
 // NODE_RETIRED. Streams to the given nodes are opened and kept open, so that
 // they are there when an election needs them and Status knows whether they live.
+// Without it changes are noticed after Limits.Ping.
 func (t *Transport) Refresh(ids ...uint64) {
 	for _, l := range t.linksWhere(func(l *link) bool { return l.peer.RaftID != 0 }) {
 		now, known := t.config.Peers(l.peer.RaftID)
 		switch {
 		case known && now.Retired:
-			t.spawn(func() { l.farewell(ErrRetired.Code) })
+			if !l.parting.Swap(true) {
+				t.spawn(func() { l.farewell(ErrRetired.Code) })
+			}
 		case known && now.Key != l.peer.Key, l.dialled != nil && (!known || now != *l.dialled):
 			l.Close()
 		}

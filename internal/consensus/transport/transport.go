@@ -139,6 +139,7 @@ func New(config Config) (*Transport, error) {
 	t.server = t.serverTLS()
 	t.http = t.httpServer()
 	t.spawn(func() { t.notices.run(t.ctx, t.config) })
+	t.spawn(t.watch)
 	return t, nil
 }
 
