@@ -54,8 +54,26 @@ var watches = map[planted.Bug][]watch{
 		{"internal/node", "TestStartFromASnapshot"},
 		{"test/process", "TestSecondRun"},
 	},
+	planted.VoteTwice: {
+		{"internal/consensus", "TestScenarios"},
+	},
+	planted.OneOfJointPair: {
+		{"internal/consensus", "TestScenarios"},
+	},
+	planted.LoseVote: {
+		{"internal/consensus", "TestScenarios"},
+	},
+	planted.StaleLinearizable: {
+		{"internal/consensus", "TestScenarios"},
+	},
+	planted.AcceptWrongBlock: {
+		{"internal/consensus", "TestWrongBlocksAreRefused"},
+	},
 	planted.ForwardTwice: {
 		{"internal/forward", "TestEveryRequestOnceInOrder"},
+	},
+	planted.AcceptWrongBlock: {
+		{"internal/ledger/lineage", "TestTailRefusesWrongBlocks"},
 	},
 	planted.ReuseNonce: {
 		{"internal/sequencer", "TestNoncesNeverRepeat"},

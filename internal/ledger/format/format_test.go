@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -159,9 +160,29 @@ func FuzzDecodeBlock(f *testing.F) {
 			t.Fatal("two encodings of one block")
 		}
 		for _, r := range b.Records {
-			if record, _, err := DecodeRecord(r); err == nil && !bytes.Equal(record.Encode(), r) {
+			record, prelude, err := DecodeRecord(r)
+			if err == nil && !bytes.Equal(record.Encode(), r) {
 				t.Fatal("two encodings of one record")
 			}
+			p, public, also := PeekRecord(r)
+			if err == nil && (also != nil || !reflect.DeepEqual(p, prelude) || !bytes.Equal(public, record.Public)) {
+				t.Fatal("a glance at a record shows something else", also)
+			}
+		}
+	})
+}
+
+func FuzzPeekRecord(f *testing.F) {
+	f.Add(sampleRecord().Encode())
+	f.Add([]byte{0x83, 0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, p, err := DecodeRecord(data)
+		peeked, public, also := PeekRecord(data)
+		if also != nil && !errors.Is(also, ErrFormat) {
+			t.Fatal(also)
+		}
+		if err == nil && (also != nil || !reflect.DeepEqual(p, peeked) || !bytes.Equal(public, r.Public)) {
+			t.Fatal("a glance at a record shows something else", also)
 		}
 	})
 }
@@ -170,9 +191,10 @@ func FuzzDocuments(f *testing.F) {
 	f.Add(Encode(&Genesis{Mode: ModeSimulated, Secrets: Secrets{Commitments: []Commitment{{Domain: "service", Epoch: 1}}}}))
 	f.Add(Encode(&Recovery{Route: RouteSealing}))
 	f.Add(Encode(&RaftConfig{Changes: []ConfigChange{{RaftID: 1}}}))
+	f.Add(Encode(&NodeInfo{Node: Node{RaftID: 2, Key: []byte{1}}, Status: NodeLearner, Address: "a:1"}))
 	f.Add((&Private{Request: []byte{1}}).EncodePadded())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, into := range []any{&Genesis{}, &Recovery{}, &SnapshotEvidence{}, &RaftConfig{}} {
+		for _, into := range []any{&Genesis{}, &Recovery{}, &SnapshotEvidence{}, &RaftConfig{}, &NodeInfo{}} {
 			if err := Decode(data, into); err == nil && !bytes.Equal(Encode(into), data) {
 				t.Fatalf("two encodings of one %T", into)
 			}

@@ -99,6 +99,47 @@ func DecodeRecord(data []byte) (*Record, *Prelude, error) {
 	return &r, &p, nil
 }
 
+// PeekRecord reads prelude and public section of a record that this node encoded
+// itself. It is several times cheaper than DecodeRecord, and checks no more than
+// it needs to read them.
+func PeekRecord(data []byte) (*Prelude, []byte, error) {
+	var p Prelude
+	if len(data) > 0 && data[0] == 0x83 { // an array of three
+		if prelude, rest, ok := byteString(data[1:]); ok {
+			if public, _, ok := byteString(rest); ok {
+				if err := decoder.Unmarshal(prelude, &p); err != nil {
+					return nil, nil, ErrFormat.From(err)
+				}
+				return &p, public, nil
+			}
+		}
+	}
+	return nil, nil, ErrFormat.From(fmt.Errorf("not a record"))
+}
+
+// byteString splits off a CBOR byte string of definite length (RFC 8949 3.1).
+func byteString(data []byte) (item, rest []byte, ok bool) {
+	if len(data) == 0 || data[0]>>5 != 2 {
+		return nil, nil, false
+	}
+	short, data := uint64(data[0]&31), data[1:]
+	length, size := short, 0
+	if short >= 24 {
+		if size = 1 << (short - 24); size > 8 || len(data) < size {
+			return nil, nil, false
+		}
+		length = 0
+		for _, b := range data[:size] {
+			length = length<<8 | uint64(b)
+		}
+	}
+	data = data[size:]
+	if length > uint64(len(data)) {
+		return nil, nil, false
+	}
+	return data[:length:length], data[length:], true
+}
+
 // PublicWrites decodes the public section and demands that it writes public
 // tables only.
 func (r *Record) PublicWrites() ([]Write, error) {

@@ -29,7 +29,7 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 	tree := l.Head.Tree.Clone()
 	records := make([]public, 0, 1)
 	for i, stored := range raw.Records {
-		r, p, err := format.DecodeRecord(stored)
+		p, section, err := record(stored, d)
 		if err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 			return wrong(h, "record %d is named %d.%d", i, p.View, p.Seqno)
 		}
 		tree.Append(proof.Leaf(sha256.Sum256(stored), p.Evidence, p.Claims))
-		said, err := publicOf(r, p, h)
+		said, err := publicOf(p, section, h)
 		if err != nil {
 			return err
 		}
@@ -86,6 +86,18 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 	return nil
 }
 
+// record reads prelude and public section of a record.
+func record(stored []byte, d depth) (*format.Prelude, []byte, error) {
+	if d == own {
+		return format.PeekRecord(stored)
+	}
+	r, p, err := format.DecodeRecord(stored)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, r.Public, nil
+}
+
 // links checks what ties the header to the block before and to its entry.
 func (l *Lineage) links(h *format.Header, e *format.Entry, prefix format.Hash) error {
 	if !l.started {
@@ -119,7 +131,7 @@ const emptyList = "\x80"
 
 // publicOf reads what a record says in public and holds it to its kind; nil when
 // that does not concern the chain.
-func publicOf(r *format.Record, p *format.Prelude, h *format.Header) (*public, error) {
+func publicOf(p *format.Prelude, section []byte, h *format.Header) (*public, error) {
 	said := &public{kind: p.Kind, tx: TxID{View: p.View, Seqno: p.Seqno}}
 	if said.introduces() && h.Count != 1 {
 		return nil, wrong(h, "a genesis or recovery record is not alone in it")
@@ -127,10 +139,10 @@ func publicOf(r *format.Record, p *format.Prelude, h *format.Header) (*public, e
 	if p.Kind == format.KindGenesis != (p.Seqno == 1) {
 		return nil, wrong(h, "record %d is of kind %d; the genesis record is the first and no other", p.Seqno, p.Kind)
 	}
-	if p.Kind == format.KindTransaction && string(r.Public) == emptyList {
+	if p.Kind == format.KindTransaction && string(section) == emptyList {
 		return nil, nil
 	}
-	writes, err := r.PublicWrites()
+	writes, err := (&format.Record{Public: section}).PublicWrites()
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (l *Lineage) change(r *public, h *format.Header, d depth) error {
 		if was := l.Identity.Nodes.Get(id); was == nil {
 			err = l.join(n, h, d)
 		} else {
-			err = step(was, n, h)
+			err = advance(was, n, h)
 		}
 		if err != nil {
 			return err
@@ -118,9 +118,9 @@ func (l *Lineage) join(n *format.NodeInfo, h *format.Header, d depth) error {
 	return l.admit(&n.Node, n.Evidence, binding.ReportData(), h, d)
 }
 
-// step accepts a change of a node that is there: its status, as steps allows,
+// advance accepts a change of a node that is there: its status, as steps allows,
 // and nothing else.
-func step(was, n *format.NodeInfo, h *format.Header) error {
+func advance(was, n *format.NodeInfo, h *format.Header) error {
 	if !steps[[2]format.NodeStatus{was.Status, n.Status}] {
 		return wrong(h, "node %d, a %v, becomes a %v", n.Node.RaftID, was.Status, n.Status)
 	}

@@ -101,20 +101,14 @@ func (t *Tail) Verify(entries []format.Entry) error {
 // known is the entry as it was followed before, nil when it was not. A leader
 // puts one entry at an index in its term: another one is refused.
 func (t *Tail) known(e *format.Entry, after format.Hash) (*standing, error) {
-	if e.Index <= t.Last() {
-		_, prefix, err := t.at(e.Index)
-		if err != nil {
-			return nil, err
-		}
-		s := t.entries[e.Index-t.index-1]
-		if prefix == after {
-			return s, nil
-		}
-		if s.term == e.Term {
-			return nil, ErrChain.From(fmt.Errorf("entry %d of term %d is another than the one that is there", e.Index, e.Term))
-		}
+	if e.Index > t.Last() || t.entries[e.Index-t.index-1].term != e.Term {
+		return t.checked[after], nil
 	}
-	return t.checked[after], nil
+	_, prefix, err := t.at(e.Index)
+	if err == nil && prefix != after {
+		err = ErrChain.From(fmt.Errorf("entry %d of term %d is another than the one that is there", e.Index, e.Term))
+	}
+	return t.entries[e.Index-t.index-1], err
 }
 
 // Append takes what Raft put into its log, from the first entry's index on in the
