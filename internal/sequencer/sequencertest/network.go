@@ -129,7 +129,7 @@ func (d *Node) Propose(view uint64, seal func(consensus.Position) ([]byte, error
 func (d *Node) append(e format.Entry) consensus.Position {
 	before := d.log[len(d.log)-1].at
 	at := consensus.Position{Index: e.Index, Term: e.Term, Prefix: format.NextPrefix(before.Prefix, &e)}
-	d.log = append(d.log[:len(d.log):len(d.log)], place{Entry: e, at: at})
+	d.log = append(d.log, place{Entry: e, at: at})
 	return at
 }
 
@@ -226,13 +226,13 @@ func (d *Node) Replicate(to *Node, most int) {
 		return
 	}
 	to.follow(d.leads, d.ID)
-	same := 0
+	same := min(d.known, to.known) // committed in both
 	for same < len(to.log) && same < len(d.log) && to.log[same].Term == d.log[same].Term {
 		same++
 	}
 	end := min(len(d.log), same+most)
 	if end > same {
-		to.log = append(to.log[:same:same], d.log[same:end]...)
+		to.log = append(to.log[:same], d.log[same:end]...)
 	}
 	to.known = max(to.known, min(d.known, same, len(to.log)))
 	if end > same {
