@@ -67,13 +67,11 @@ var watches = map[planted.Bug][]watch{
 		{"internal/consensus", "TestScenarios"},
 	},
 	planted.AcceptWrongBlock: {
+		{"internal/ledger/lineage", "TestTailRefusesWrongBlocks"},
 		{"internal/consensus", "TestWrongBlocksAreRefused"},
 	},
 	planted.ForwardTwice: {
 		{"internal/forward", "TestEveryRequestOnceInOrder"},
-	},
-	planted.AcceptWrongBlock: {
-		{"internal/ledger/lineage", "TestTailRefusesWrongBlocks"},
 	},
 	planted.ReuseNonce: {
 		{"internal/sequencer", "TestNoncesNeverRepeat"},
