@@ -151,7 +151,8 @@ func (k *Keeper) peers(but uint64) []Peer {
 }
 
 // Promote makes a learner a voter, and retires the processes before it on its
-// directory, unless one of them is still heard of.
+// directory in the same record, so that the number of voters stays. While one of
+// them is still heard of it refuses.
 func (k *Keeper) Promote(raftID uint64, p *Promotion) error {
 	view, err := k.begin()
 	if err != nil {
@@ -176,9 +177,10 @@ func (k *Keeper) Promote(raftID uint64, p *Promotion) error {
 		if old == nil || old.Status == format.NodeRetired || id == raftID || id == k.ID {
 			continue
 		}
-		if _, active := k.Network.Match(id); !active {
-			changed = append(changed, with(old, format.NodeRetired))
+		if _, active := k.Network.Match(id); active {
+			return ErrBehind.From(fmt.Errorf("node %d, which it replaces, was heard of a moment ago", id))
 		}
+		changed = append(changed, with(old, format.NodeRetired))
 	}
 	return k.record(view, changed...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/sequencer"
+	"github.com/coco-consortium/coco/internal/telemetry"
 )
 
 // Founding is how a process takes its place in a network.
@@ -52,6 +53,9 @@ type Config struct {
 	// Transfer bounds what nodes that catch up take from this one, in bytes a
 	// second; 0 is no bound.
 	Transfer int64
+
+	Metrics *telemetry.Metrics // instruments of this node; nil measures nothing
+	Tracer  *telemetry.Tracer  // nil records nothing
 }
 
 // Join says how to find the network to join.

@@ -67,6 +67,8 @@ func (n *Node) enter(ctx context.Context) error {
 	}
 	begin := n.beginning(line)
 	begin.ID = answer.RaftID
+	voted, _ := n.log.Vote()
+	begin.Term = max(begin.Term, voted) // the vote file never goes back
 	if err := n.log.ResetVote(begin.Term); err != nil {
 		return err
 	}

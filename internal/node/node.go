@@ -151,6 +151,9 @@ func (n *Node) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := writeFormerly(n.config.FS, begin.ID); err != nil {
+		return err
+	}
 	if err := n.be(begin.ID); err != nil {
 		return err
 	}
@@ -272,6 +275,7 @@ func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.S
 	n.group.Go(func() { n.index.run(run) })
 	n.group.Go(func() { n.snapshots.run(run) })
 	n.group.Go(func() { n.verifyOlder(run) })
+	n.group.Go(func() { n.watch(run) })
 	n.peers.open()
 	select {
 	case <-n.sequencer.Ready():
