@@ -149,7 +149,7 @@ func (c *checker) stepped(p *process) {
 	p.applied = s.Applied
 }
 
-// leads checks a leader: the only one of its term, voted for itself durably, and
+// leads checks a leader: the only one of its term, elected by durable votes, and
 // with everything that is committed in its log.
 func (c *checker) leads(p *process, s consensus.Status) {
 	term := s.Term
@@ -162,7 +162,9 @@ func (c *checker) leads(p *process, s consensus.Status) {
 	c.world.stats.Elections++
 	c.world.note("%v leads term %d", p, term)
 	c.leaders[term] = p.id
-	c.durableVote(p, term, p.id)
+	if onDisk, voted := p.log.Vote(); onDisk == term && voted == p.id {
+		c.durableVote(p, term, p.id) // otherwise the others' votes must be enough
+	}
 	if !c.elected(s.Config.Voters, p, term) || len(s.Config.Outgoing) > 0 && !c.elected(s.Config.Outgoing, p, term) {
 		c.failf("leaders have a majority of votes: %v leads term %d without one in configuration %+v", p, term, s.Config)
 	}
