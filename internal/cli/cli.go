@@ -52,7 +52,7 @@ JSON-RPC, so that existing clients work unchanged.`,
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.AddCommand(startCommand(), ledgerCommand(), receiptCommand(), accountsCommand(), txCommand(), callCommand(), benchCommand(), versionCommand())
+	root.AddCommand(startCommand(), networkCommand(), nodeCommand(), ledgerCommand(), receiptCommand(), accountsCommand(), txCommand(), callCommand(), benchCommand(), versionCommand())
 	err := root.ExecuteContext(ctx)
 	var code exit
 	switch {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coco-consortium/coco/internal/network"
 	"github.com/coco-consortium/coco/internal/node"
 )
 
@@ -25,6 +26,7 @@ type startOptions struct {
 	origins   []string
 	hosts     []string
 	past      node.Past
+	nodes     int // 0: as many as the directory has
 	ephemeral bool
 	json      bool
 	verbose   bool
@@ -34,13 +36,16 @@ func startCommand() *cobra.Command {
 	o := startOptions{past: node.Default("").Past}
 	c := &cobra.Command{
 		Use:   "start",
-		Short: "Start a development network of one node",
+		Short: "Start a development network of one node or several",
 		Long: `Start founds a development network in a directory, or continues the one that is
-there, and serves Ethereum JSON-RPC over HTTP and WebSocket on one port.
+there, and serves Ethereum JSON-RPC over HTTP and WebSocket, each node on a port
+of its own. With --nodes it has several real nodes, each with its own directory,
+keys and listeners, in one process; coco network makes them fail and come back.
 
 The platform is simulated: whoever can read the directory can read everything in
-it. Ctrl+C stops the node; what was committed is there at the next start.`,
+it. Ctrl+C stops the network; what was committed is there at the next start.`,
 		Example: `  coco start
+  coco start --nodes 3
   coco start --data /var/lib/coco --rpc 127.0.0.1:0 --json
   coco start --ephemeral`,
 		Args: exactly(0),
@@ -51,6 +56,9 @@ it. Ctrl+C stops the node; what was committed is there at the next start.`,
 			if _, _, err := net.SplitHostPort(o.rpc); err != nil {
 				return usage(c, fmt.Errorf("--rpc is HOST:PORT: %w", err))
 			}
+			if c.Flags().Changed("nodes") && o.nodes < 1 {
+				return usage(c, errors.New("--nodes is 1 or more"))
+			}
 			if err := checkOrigins(o.origins); err != nil {
 				return usage(c, err)
 			}
@@ -59,7 +67,8 @@ it. Ctrl+C stops the node; what was committed is there at the next start.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "coco-data", "directory that keeps the network")
-	f.StringVar(&o.rpc, "rpc", "127.0.0.1:8545", "where JSON-RPC listens, HOST:PORT; port 0 takes a free one")
+	f.StringVar(&o.rpc, "rpc", "127.0.0.1:8545", "where JSON-RPC listens, HOST:PORT; port 0 takes a free one; further nodes take the free ports behind it")
+	f.IntVar(&o.nodes, "nodes", 0, "how many nodes the network has; without it as many as the directory has, one in a new one")
 	f.StringArrayVar(&o.origins, "allow-origin", nil, "web origin whose pages may use the node, such as http://localhost:5173; * is any; may be repeated")
 	f.StringArrayVar(&o.hosts, "allow-host", nil, "name under which the node may be addressed, beside IP addresses and localhost; * is any; may be repeated")
 	f.Uint64Var(&o.past.Blocks, "state-blocks", o.past.Blocks, "older blocks after which the state can be asked for; 0 is none")
@@ -80,43 +89,31 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	if o.data, err = filepath.Abs(o.data); err != nil {
 		return node.ErrUnwritable.From(err)
 	}
-	config := node.Default(o.data)
-	config.Version = clientVersion()
-	config.Past.Blocks, config.Past.Bytes = o.past.Blocks, o.past.Bytes
-	config.Origins, config.Hosts = o.origins, append([]string{"localhost"}, o.hosts...)
 	level := slog.LevelWarn
 	if o.verbose {
 		level = slog.LevelDebug
 	}
-	config.Logger = slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level, ReplaceAttr: plainError}))
-	listener, err := node.Listen(o.rpc)
+	logger := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level, ReplaceAttr: plainError}))
+	n, err := network.Start(ctx, network.Config{Data: o.data, Nodes: o.nodes, RPC: o.rpc, Operations: true, Logger: logger, Now: time.Now},
+		network.Nodes(func(c *node.Config) {
+			c.Version, c.Logger = clientVersion(), logger
+			c.Past.Blocks, c.Past.Bytes = o.past.Blocks, o.past.Bytes
+			c.Origins, c.Hosts = o.origins, append([]string{"localhost"}, o.hosts...)
+		}))
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	n, err := node.Start(ctx, config)
-	if err != nil {
+	defer func() { err = errors.Join(err, n.Stop(context.WithoutCancel(ctx))) }()
+	if err := announce(n, o, out); err != nil {
 		return err
-	}
-	served := make(chan error, 1)
-	go func() { served <- n.Serve(listener) }()
-	stop := func() error {
-		// Clients have half a second to take their answers; who is slower is cut off.
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 500*time.Millisecond)
-		defer cancel()
-		if err := n.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			return errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
-		}
-		return n.Stop(context.WithoutCancel(ctx))
-	}
-	if err := announce(n, o, listener.Addr().String(), out); err != nil {
-		return errors.Join(err, stop())
 	}
 	select {
 	case <-ctx.Done():
-		return stop()
-	case err := <-served:
-		return errors.Join(err, stop())
+		return nil
+	case <-n.Stopped():
+		return nil
+	case err := <-n.Fault():
+		return err
 	}
 }
 
@@ -131,16 +128,33 @@ func plainError(_ []string, a slog.Attr) slog.Attr {
 
 // ready is the line of --json.
 type ready struct {
-	RPC      string         `json:"rpc"`
+	RPC      string         `json:"rpc"` // of node 1, as all up to accounts
 	WS       string         `json:"ws"`
 	Data     string         `json:"data"`
 	ChainID  uint64         `json:"chainId"`
 	Accounts []node.Account `json:"accounts"`
 	Service  string         `json:"service"` // hex of the service id
+	Nodes    []readyNode    `json:"nodes"`
 }
 
-func announce(n *node.Node, o startOptions, address string, out io.Writer) error {
-	r := ready{RPC: "http://" + address, WS: "ws://" + address, Data: o.data, ChainID: n.ChainID(), Accounts: n.Accounts(), Service: n.Identity().Service}
+type readyNode struct {
+	Number     int    `json:"number"`
+	RPC        string `json:"rpc"`
+	WS         string `json:"ws"`
+	Data       string `json:"data"`
+	Operations string `json:"operations"` // base of /status, /metrics, /livez and /readyz
+}
+
+func announce(n *network.Network, o startOptions, out io.Writer) error {
+	first, ok := n.Node()
+	if !ok {
+		return network.ErrStopped
+	}
+	r := ready{Data: o.data, ChainID: first.ChainID(), Accounts: first.Accounts(), Service: first.Status().Service}
+	for _, s := range n.Overview().Nodes {
+		r.Nodes = append(r.Nodes, readyNode{s.Number, "http://" + s.RPC, "ws://" + s.RPC, s.Data, "http://" + s.Operations})
+	}
+	r.RPC, r.WS = r.Nodes[0].RPC, r.Nodes[0].WS
 	if o.json {
 		return json.NewEncoder(out).Encode(r)
 	}
@@ -150,14 +164,34 @@ func announce(n *node.Node, o startOptions, address string, out io.Writer) error
 	}
 	_, err := fmt.Fprintf(out, `coco runs a development network of service %s
   JSON-RPC   %s and %s, chain id %d
-  accounts   ten with 10000 ETH each, first %s
+%s  accounts   ten with 10000 ETH each, first %s
              from the mnemonic "test test test test test test test test test test test junk"
   data       %s
   service    %s verifies receipts offline
   WARNING    the platform is SIMULATED: whoever can read the data directory can read everything
 %sStop with Ctrl+C.
-`, r.Service, r.RPC, r.WS, r.ChainID, r.Accounts[0].Address, kept, filepath.Join(r.Data, "service.pem"), webWarnings(o))
+`, r.Service, r.RPC, r.WS, r.ChainID, nodeLines(r, o), r.Accounts[0].Address, kept, filepath.Join(r.Data, "service.pem"), webWarnings(o))
 	return err
+}
+
+// nodeLines shows where each node of several is.
+func nodeLines(r ready, o startOptions) string {
+	if len(r.Nodes) == 1 {
+		return ""
+	}
+	text := ""
+	for i, n := range r.Nodes {
+		head := ""
+		if i == 0 {
+			head = "nodes"
+		}
+		text += fmt.Sprintf("  %-9s  %d  %s  metrics and status at %s\n", head, n.Number, n.RPC, n.Operations)
+	}
+	status := "coco network status"
+	if o.data != "" && filepath.Base(o.data) != "coco-data" {
+		status += " --data " + o.data
+	}
+	return text + "             see " + status + " --watch, coco network --help\n"
 }
 
 // checkOrigins wants origins as browsers send them (RFC 6454 section 6.2).

@@ -120,7 +120,7 @@ func (n *Node) describePeers(s *operations.Status, c *consensus.Status, now time
 			s.Counters.Dropped += t.Dropped
 		}
 		if q, ok := c.Peers[id]; ok {
-			p.Match, p.Active = q.Match, q.Active
+			p.Match, p.Active = q.Match, p.Active || q.Active // Raft forgets the latter at every check of its quorum
 			p.Lag = c.Commit - min(q.Match, c.Commit)
 		}
 		if p.Self {

@@ -45,13 +45,14 @@ func Judge(s *Status, now time.Time) []Warning {
 	warn := func(code, remedy, what string, args ...any) {
 		list = append(list, Warning{Code: code, What: fmt.Sprintf(what, args...), Remedy: remedy})
 	}
-	judgeNetwork(s, warn)
+	if s.Paused { // what it thinks of the others is old
+		warn(WarnPaused, "resume it", "the node stands still by command")
+	} else {
+		judgeNetwork(s, warn)
+	}
 	judgeFiles(s, warn)
 	if !s.Certificate.IsZero() && s.Certificate.Sub(now) < certificateEnd {
 		warn(WarnCertificate, "restart the node: it makes itself a new one", "the certificate towards other nodes ends on %s", s.Certificate.UTC().Format(time.DateOnly))
-	}
-	if s.Paused {
-		warn(WarnPaused, "resume it", "the node stands still by command")
 	}
 	if s.Platform == "simulated" {
 		warn(WarnSimulated, "keep nothing of value in it; use hardware for that", "the platform is simulated: whoever reads the data directory reads everything in it")
