@@ -47,6 +47,11 @@ func (t *Transport) seat(c *tls.Conn, l *link) (err error) {
 		return err
 	}
 	l.protocol = state.NegotiatedProtocol
+	if t.turnedAway(l) {
+		c.Write(appendFrame(nil, frameGoodbye, []byte(ErrRetired.Code)))
+		c.Close()
+		return ErrRetired
+	}
 	old, leave, ok := t.places.sit(l, t.limits)
 	if !ok {
 		return fmt.Errorf("too many connections of %s", nodeName(l.peer.RaftID))
@@ -64,12 +69,20 @@ func (t *Transport) seat(c *tls.Conn, l *link) (err error) {
 	if w := t.walls.of(l.peer.RaftID); w.closes(l) {
 		return ErrIsolated
 	}
-	if now, known := t.config.Peers(l.peer.RaftID); l.peer.RaftID != 0 && known && now.Retired && l.protocol != ProtocolHTTP {
-		c.Write(appendFrame(nil, frameGoodbye, []byte(ErrRetired.Code)))
-		c.Close()
-		return fmt.Errorf("%s is retired", nodeName(l.peer.RaftID))
+	if t.turnedAway(l) {
+		return ErrRetired
 	}
 	return nil
+}
+
+// turnedAway is whether a link is of a node that is retired. Over HTTP it is
+// told so with each request instead.
+func (t *Transport) turnedAway(l *link) bool {
+	if l.protocol == ProtocolHTTP || l.peer.RaftID == 0 {
+		return false
+	}
+	now, known := t.config.Peers(l.peer.RaftID)
+	return known && now.Retired
 }
 
 // attend hands a connection to whoever serves its protocol.

@@ -29,6 +29,7 @@ func (t *Transport) Refresh(ids ...uint64) {
 	for _, l := range t.linksWhere(func(l *link) bool { return l.peer.RaftID != 0 }) {
 		now, known := t.config.Peers(l.peer.RaftID)
 		switch {
+		case known && now.Retired && l.protocol == ProtocolHTTP && l.dialled == nil: // its requests are refused by name
 		case known && now.Retired:
 			if !l.parting.Swap(true) {
 				t.spawn(func() { l.farewell(ErrRetired.Code) })
