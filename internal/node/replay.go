@@ -109,9 +109,11 @@ func (a *archive) Block(ctx context.Context, height uint64) (*envelope.Block, er
 // index is the index of the block of a height.
 func (a *archive) index(height uint64) (uint64, error) {
 	index, ok := a.log.IndexOf(height)
-	if head := a.log.Head(); ok {
+	if ok {
 		return index, nil
-	} else if head.HasBlock && height <= head.Height {
+	}
+	first, known := a.log.FirstHeight()
+	if head := a.log.Head(); head.HasBlock && height <= head.Height && (!known || height >= first) {
 		return 0, ledger.ErrDamaged.From(fmt.Errorf("block %d", height))
 	}
 	return 0, ledger.ErrAbsent.From(fmt.Errorf("block %d", height))

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"log/slog"
 
@@ -28,8 +29,11 @@ func (t *tiles) Committed(c *sequencer.Committed) {
 	}
 }
 
-// rebuildTiles makes the tiles again from the ledger.
+// rebuildTiles makes the tiles again from the ledger, once all of it is here.
 func (n *Node) rebuildTiles(ctx context.Context) error {
+	if first := n.log.First(); first > 1 {
+		return ledger.ErrAbsent.From(fmt.Errorf("the entries before %d", first))
+	}
 	n.config.Logger.Warn("the hash tiles are made again from the ledger")
 	return n.tiles.Rebuild(n.leaves(ctx))
 }
