@@ -39,8 +39,7 @@ type checker struct {
 	blocks  map[slot]format.Hash
 	ids     map[uint64]format.Hash // raft id: the key of its process
 
-	highestVote uint64 // term of a vote on any disk
-	visible     uint64 // index of the last entry that was published anywhere
+	visible uint64 // index of the last entry that was published anywhere
 
 	// What is committed, and the ledger followed along.
 	chain   []link

@@ -175,6 +175,7 @@ func (p *process) catchUp(id uint64) {
 	}
 	if common < len(m.stored) {
 		w.note("%v drops its entries from %d on", p, common+1)
+		m.overwrites(uint64(common) + 1)
 		if err := p.log.Cut(uint64(common)); err != nil {
 			p.faulty(err)
 			return
@@ -251,14 +252,32 @@ func (p *process) aspire() {
 			}
 		})
 	}
-	if p.driver.Status().Role == consensus.RoleRetired {
-		p.world.note("%v is retired", p)
-		m := p.machine
-		m.exit("it is retired")
-		p.world.after(time.Duration(p.world.random.Int64N(int64(time.Second))), m.start)
-		return
+	switch s := p.driver.Status(); {
+	case s.Role == consensus.RoleRetired:
+		p.leave()
+	case s.Leader == 0: // nobody writes to it: it may have been retired unheard
+		p.converse(func(primary *process) {
+			if primary.dismissed(p.id) {
+				p.world.network.send(primary.machine.number, p.machine.number, func() { p.run(p.leave) })
+			}
+		})
 	}
 	p.later(p.machine.clock.lasts(promoteEvery), p.aspire)
+}
+
+// dismissed reports whether this node takes another for retired and gone, as the
+// transport does: then it talks to it no more, but says so.
+func (p *process) dismissed(id uint64) bool {
+	info := p.members().Get(id)
+	return info != nil && info.Status == format.NodeRetired && !p.driver.Status().Config.Has(id)
+}
+
+// leave ends a process that is retired; its machine may start another.
+func (p *process) leave() {
+	p.world.note("%v is retired", p)
+	m := p.machine
+	m.exit("it is retired")
+	p.world.after(p.world.upTo(time.Second), m.start)
 }
 
 // retire asks the primary to retire a node.

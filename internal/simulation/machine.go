@@ -127,12 +127,13 @@ func eachEntry(log *ledger.Log, from uint64, do func(e *format.Entry, before for
 	return nil
 }
 
+// overwrites notes that entries from an index on may be gone from now on.
+func (m *machine) overwrites(from uint64) { m.synced = min(m.synced, from-1) }
+
 // wrote notes entries that were written to the log.
 func (m *machine) wrote(entries []format.Entry) {
 	at := entries[0].Index - 1
-	m.stored = m.stored[:at]
-	m.synced = min(m.synced, at)
-	m.stored = extend(m.stored, entries)
+	m.stored = extend(m.stored[:at], entries)
 }
 
 // extend continues a list of links; the first entry stands right behind it.

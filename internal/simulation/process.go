@@ -143,7 +143,7 @@ func (p *process) launch(id uint64, recovers bool) {
 	term, _ := p.log.Vote()
 	term = max(term, head.LastTerm)
 	if recovers {
-		term = max(term, w.check.highestVote) + 1
+		term++ // so that it leads two above what its own directory knows
 	}
 	if err := p.log.ResetVote(term); err != nil {
 		p.faulty(err)
@@ -321,6 +321,11 @@ func (p *process) deliver(from *process, data []byte) {
 	if err := proto.Unmarshal(data, m); err != nil {
 		w.failf("a message cannot be decoded: %v", err)
 	}
+	if p.dismissed(from.id) {
+		w.note("%v does not hear %d, which is retired", p, from.id)
+		w.network.send(p.machine.number, from.machine.number, func() { from.run(from.leave) })
+		return
+	}
 	w.event("%v <- %d %v term %d index %d commit %d entries %d reject %v", p, m.GetFrom(), m.GetType(), m.GetTerm(), m.GetIndex(), m.GetCommit(), len(m.GetEntries()), m.GetReject())
 	if err := p.driver.Step(m); err != nil {
 		w.note("%v refuses it: %v", p, err)
@@ -346,9 +351,9 @@ func (p *process) write() {
 				p.faulty(err)
 				return
 			}
-			w.check.highestVote = max(w.check.highestVote, a.Term)
 		}
 		if len(a.Entries) > 0 {
+			m.overwrites(a.Entries[0].Index)
 			if err := p.log.Append(a.Entries); err != nil {
 				p.faulty(err)
 				return
