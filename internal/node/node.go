@@ -307,7 +307,7 @@ func (n *Node) Stop(ctx context.Context) error { return n.close(ctx) }
 func (n *Node) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if err := n.sequencer.Drain(ctx); err != nil {
+	if err := errors.Join(n.forwarder.Drain(ctx), n.sequencer.Drain(ctx)); err != nil {
 		n.config.Logger.Warn("the node stops although requests have no outcome yet", "err", err)
 	}
 }
