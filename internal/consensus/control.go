@@ -60,6 +60,7 @@ func (l *Loop) Changed() <-chan struct{} {
 // observe renews Status.
 func (l *Loop) observe() {
 	was, is := l.status.Load(), l.driver.Status()
+	is.Dropped = l.dropped.Load()
 	l.status.Store(&is)
 	if was != nil && was.Leader == is.Leader && was.Term == is.Term && was.Role == is.Role && was.Sealing == is.Sealing {
 		return

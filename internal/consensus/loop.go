@@ -59,6 +59,11 @@ type Loop struct {
 	readers  readers // of Raft's goroutine
 	refused  uint64  // of Raft's goroutine: refusals that were logged
 	status   atomic.Pointer[Status]
+	dropped  atomic.Uint64
+
+	// Synced, when it is set before Run, is told how long it took to make what
+	// was waiting durable. It is called from the goroutine that writes.
+	Synced func(took time.Duration)
 
 	mu      sync.Mutex
 	fault   error
@@ -195,9 +200,12 @@ func (l *Loop) Propose(view uint64, seal func(Position) ([]byte, error)) (p Posi
 // overloaded the message is dropped, those with entries first.
 func (l *Loop) Deliver(m *raftpb.Message) {
 	if m.GetType() == raftpb.MsgApp && len(m.GetEntries()) > 0 && (l.writes.full(maxWaiting) || l.commits.full(maxWaiting)) {
+		l.dropped.Add(1)
 		return
 	}
-	l.inbox.put(m)
+	if !l.inbox.put(m) {
+		l.dropped.Add(1)
+	}
 }
 
 // Refused is Driver.Refused on the goroutine that owns the driver. It never waits.
@@ -265,9 +273,13 @@ func (l *Loop) write() {
 		if !ok {
 			return
 		}
+		begun := time.Now()
 		if err := l.persist(batch); err != nil {
 			l.fail(err)
 			return
+		}
+		if l.Synced != nil {
+			l.Synced(time.Since(begun))
 		}
 		select {
 		case l.written <- batch:

@@ -268,7 +268,10 @@ func (m *memory) Append(entries []format.Entry) error {
 		return m.fail
 	}
 	at := entries[0].Index - m.first
-	m.entries = append(m.entries[:at:at], entries...)
+	if at < uint64(len(m.entries)) {
+		m.entries = m.entries[:at:at] // who read the rest keeps it
+	}
+	m.entries = append(m.entries, entries...)
 	return nil
 }
 func (m *memory) Sync() error                 { return m.fail }

@@ -39,6 +39,7 @@ type Status struct {
 	Config     lineage.Config
 	Transferee uint64              // raft id to which leadership is being handed, 0 for none
 	Refused    uint64              // messages of other nodes that were not given to Raft
+	Dropped    uint64              // messages of other nodes that found no room; Loop only
 	Peers      map[uint64]Progress // of the other nodes; empty when this node does not lead
 }
 
