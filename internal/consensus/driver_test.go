@@ -118,6 +118,9 @@ func (p *peer) block(view uint64, drafts ...*envelope.Draft) func(Position) ([]b
 		if err != nil {
 			return nil, err
 		}
+		right := p.s.now
+		p.s.now = right.Add(p.clock)
+		defer func() { p.s.now = right }()
 		body, _ := p.s.seal(p.id, line.Head, false, at, view, drafts...)
 		return body, nil
 	}
