@@ -121,15 +121,17 @@ func (p *peers) peer(id uint64) (transport.Peer, bool) {
 	return transport.Peer{}, false
 }
 
-// others are the nodes that may be asked for what they have.
+// others are the nodes that may be asked for what they have: until this node has
+// caught up, those that the primary named, since its own ledger may know only
+// nodes that have long ended.
 func (p *peers) others() (others []membership.Peer) {
+	if known := p.known.Load(); known != nil && !p.opened.Load() {
+		return slices.Collect(maps.Values(*known))
+	}
 	for _, n := range p.node.members.get().All() {
 		if n.Status == format.NodeVoter && n.Node.RaftID != p.node.id {
 			others = append(others, membership.Peer{RaftID: n.Node.RaftID, Address: n.Address, Key: format.Sum(n.Node.Key)})
 		}
-	}
-	if known := p.known.Load(); len(others) == 0 && known != nil {
-		others = slices.Collect(maps.Values(*known))
 	}
 	return others
 }
