@@ -41,6 +41,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errOut io.Write
 ledger that several companies share and none controls. It speaks Ethereum
 JSON-RPC, so that existing clients work unchanged.`,
 		Example: `  coco start                         a development network, kept in ./coco-data
+  coco start --nodes 3               the same with three nodes; see coco network
   coco ledger verify coco-data       check every block, without any key`,
 		Version:      version().text(),
 		SilenceUsage: true, SilenceErrors: true,
@@ -71,7 +72,7 @@ JSON-RPC, so that existing clients work unchanged.`,
 const codeUsage problem.Code = "USAGE"
 
 // wordCodes are the problems of words that a person wrote, wherever they are read.
-var wordCodes = []problem.Code{codeUsage, "BENCH_LOAD", "TRANSACTION_NAME", "TXID_FORMAT"}
+var wordCodes = []problem.Code{codeUsage, "BENCH_LOAD", "TRANSACTION_NAME", "TXID_FORMAT", "NODE_FILE", "NODES_MANY"}
 
 func usage(c *cobra.Command, err error) error {
 	return problem.New(codeUsage, "the command was not understood", fmt.Sprintf("see %s --help", c.CommandPath())).From(err)

@@ -58,7 +58,7 @@ func settings(f nodefile.File, founding node.Founding, logs io.Writer) (node.Con
 // runNode runs a node until it is told to stop.
 func runNode(ctx context.Context, command string, f nodefile.File, asJSON bool, out, errOut io.Writer) (err error) {
 	if err := operations.Free(f.Data); err != nil {
-		return err
+		return node.ErrLocked.From(err)
 	}
 	c, err := settings(f, foundings[command], errOut)
 	if err != nil {
@@ -82,7 +82,7 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON bool, 
 	}
 	n, err := node.Start(ctx, c)
 	if err != nil {
-		return err
+		return begun(ctx, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -101,7 +101,7 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 			c.Origins, c.Hosts = o.origins, append([]string{"localhost"}, o.hosts...)
 		}))
 	if err != nil {
-		return err
+		return begun(ctx, err)
 	}
 	defer func() { err = errors.Join(err, n.Stop(context.WithoutCancel(ctx))) }()
 	if err := announce(n, o, out); err != nil {
@@ -115,6 +115,14 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	case err := <-n.Fault():
 		return err
 	}
+}
+
+// begun is why a start failed. One that Ctrl+C ended has not failed.
+func begun(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, ctx.Err())) {
+		return nil
+	}
+	return err
 }
 
 // plainError logs an error by its message: some libraries' errors print their

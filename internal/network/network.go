@@ -52,7 +52,7 @@ type Network struct {
 // when every node serves.
 func Start(ctx context.Context, c Config, l Launcher) (*Network, error) {
 	if err := operations.Free(c.Data); err != nil {
-		return nil, err
+		return nil, node.ErrLocked.From(err)
 	}
 	known, err := readRegister(c.Data)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/coco-consortium/coco/internal/node"
 	"github.com/coco-consortium/coco/internal/operations"
 	"github.com/coco-consortium/coco/internal/problem"
 )
@@ -204,7 +205,7 @@ func TestTwice(t *testing.T) {
 	w, data := newWorld(), t.TempDir()
 	start(t, w, data, 1)
 	_, err := Start(t.Context(), Config{Data: data, RPC: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler), Now: time.Now}, newWorld().launcher())
-	if !errors.Is(err, operations.ErrSocketTaken) {
+	if !errors.Is(err, node.ErrLocked) {
 		t.Error(err)
 	}
 }
