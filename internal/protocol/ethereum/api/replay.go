@@ -22,8 +22,9 @@ const (
 	maxReplays = 4      // subscriptions that read an old block at once, at most
 )
 
-// codeReplay is the code of a subscription that begins too far back.
-const codeReplay problem.Code = "REPLAY_TOO_LONG"
+// ErrTooFarBack says that a subscription is to begin too far back.
+var ErrTooFarBack = problem.New("REPLAY_TOO_LONG", "a subscription goes back at most 10,000 blocks",
+	"ask eth_getLogs or eth_getBlockByNumber for the blocks before, page by page, then subscribe from the block behind them")
 
 // newReplays makes the places of subscriptions that read old blocks.
 func newReplays() jsonrpc.Places {
@@ -57,8 +58,7 @@ func firstOf(place int, text json.RawMessage, head uint64) (uint64, error) {
 		earliest := hexutil.Uint64(head - maxReplay + 1)
 		return 0, &jsonrpc.Error{Code: jsonrpc.CodeLimit,
 			Message: fmt.Sprintf("a subscription goes back at most %d blocks, now to block %v", maxReplay, earliest),
-			Data: pageShape{codeReplay, "ask eth_getLogs or eth_getBlockByNumber for the blocks before, page by page, then subscribe from the block behind them",
-				earliest, hexutil.Uint64(head)}}
+			Data:    pageShape{ErrTooFarBack.Code, ErrTooFarBack.Next, earliest, hexutil.Uint64(head)}}
 	}
 	return from, nil
 }
