@@ -144,14 +144,16 @@ func (d *Driver) accept(m *raftpb.Message, entries []*raftpb.Entry) error {
 }
 
 // timely refuses a live block from the future. What is committed already is not
-// judged: others had their chance.
+// judged: others had their chance. Nor is a block that is as late as the committed
+// ledger: time never runs back, so that every block is, once one was committed
+// under a clock that is ahead, until the others' clocks get there.
 func (d *Driver) timely(e *format.Entry) error {
 	_, h, err := format.DecodeBlock(e.Body)
 	if err != nil {
 		return err
 	}
 	now := d.o.Clock()
-	if limit := now.Add(maxAhead).UnixNano(); limit > 0 && h.Time > uint64(limit) {
+	if limit := now.Add(maxAhead).UnixNano(); limit > 0 && h.Time > uint64(limit) && h.Time > d.line.Committed().Head.Time {
 		return fmt.Errorf("block %d is of %s, this node's clock says %s", h.Height, time.Unix(0, int64(h.Time)).UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	return nil
