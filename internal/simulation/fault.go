@@ -15,20 +15,24 @@ type faults struct {
 	lying  *machine // whose disk lies, one at a time
 	kinds  []fault
 	weight int
+	prefer string
 }
 
 type fault struct {
+	name   string
 	weight int
 	happen func() bool // false when it makes no sense now
 }
 
-func newFaults(w *world) *faults {
-	f := &faults{world: w}
+func newFaults(w *world, prefer string) *faults {
+	f := &faults{world: w, prefer: prefer}
 	f.kinds = []fault{
-		{8, f.powerCut}, {6, f.cutInWrite}, {6, f.end}, {4, f.drain}, {6, f.split}, {6, f.oneWay}, {6, f.isolatePrimary},
-		{5, f.noise}, {3, f.slowLinks}, {5, f.slowDisk}, {3, f.failedSync}, {3, f.lyingDisk}, {5, f.pause}, {4, f.wrongClock},
-		{3, f.wrongRate}, {4, f.transfer}, {5, f.retire}, {1, f.everything}, {4, f.lyingPrimary}, {3, f.two},
-		{6, f.race}, {2, f.failedSeal},
+		{"power cut", 8, f.powerCut}, {"cut in a write", 6, f.cutInWrite}, {"end", 6, f.end}, {"drain", 4, f.drain},
+		{"split", 6, f.split}, {"one way", 6, f.oneWay}, {"isolated primary", 6, f.isolatePrimary}, {"noise", 5, f.noise},
+		{"slow links", 3, f.slowLinks}, {"slow disk", 5, f.slowDisk}, {"failed sync", 3, f.failedSync}, {"lying disk", 3, f.lyingDisk},
+		{"pause", 5, f.pause}, {"wrong clock", 4, f.wrongClock}, {"wrong rate", 3, f.wrongRate}, {"transfer", 4, f.transfer},
+		{"retire", 5, f.retire}, {"everything", 1, f.everything}, {"lying primary", 4, f.lyingPrimary}, {"two", 3, f.two},
+		{"race", 6, f.race}, {"failed seal", 2, f.failedSeal},
 	}
 	for _, k := range f.kinds {
 		f.weight += k.weight
@@ -43,9 +47,9 @@ func (f *faults) next() {
 		return
 	}
 	w := f.world
-	at := w.random.IntN(f.weight)
+	at, preferred := w.random.IntN(f.weight), w.random.IntN(2) == 0 && f.prefer != ""
 	for _, k := range f.kinds {
-		if at -= k.weight; at < 0 {
+		if at -= k.weight; preferred && k.name == f.prefer || !preferred && at < 0 {
 			if k.happen() {
 				w.stats.Faults++
 			}

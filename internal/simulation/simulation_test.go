@@ -59,17 +59,46 @@ func TestSeeds(t *testing.T) {
 		}
 		return
 	}
-	for seed := range uint64(8) {
+	for seed := range few(t, 8) {
 		sum.Add(must(t, seed, Options{}).Statistics)
 	}
 }
 
 // TestSeedsReproduce runs seeds twice: every event is the same.
 func TestSeedsReproduce(t *testing.T) {
-	for seed := range uint64(2) {
+	for seed := range few(t, 2) {
 		one, two := must(t, seed, Options{}), must(t, seed, Options{})
 		if one != two {
 			t.Fatalf("seed %d: two runs differ:\n%+v\n%+v", seed, one, two)
 		}
 	}
 }
+
+// few is how many seeds to run: less of them in short mode.
+func few(t *testing.T, n uint64) uint64 {
+	t.Helper()
+	if testing.Short() {
+		return (n + 2) / 3
+	}
+	return n
+}
+
+// prefer runs seeds in which one fault happens again and again.
+func prefer(t *testing.T, fault string, seeds uint64) {
+	t.Helper()
+	var sum Statistics
+	for seed := range seeds {
+		sum.Add(must(t, seed, Options{Events: 3000, Faults: 30, Prefer: fault}).Statistics)
+	}
+	t.Log(sum)
+}
+
+// These look for one kind of bug each, so that test/planted sees it caught in
+// seconds.
+func TestRaces(t *testing.T)             { prefer(t, "race", 4) }
+func TestFailedSeals(t *testing.T)       { prefer(t, "failed seal", 2) }
+func TestLyingPrimaries(t *testing.T)    { prefer(t, "lying primary", 3) }
+func TestIsolatedPrimaries(t *testing.T) { prefer(t, "isolated primary", 3) }
+func TestRetirements(t *testing.T)       { prefer(t, "retire", 3) }
+func TestPowerCuts(t *testing.T)         { prefer(t, "cut in a write", 3) }
+func TestNoise(t *testing.T)             { prefer(t, "noise", 3) }

@@ -15,6 +15,8 @@ type Options struct {
 	Events int // at least this many events
 	Faults int // and this many faults, before everything is healed
 	Lines  int // of the trace that a failure shows
+	// Prefer names a fault that happens every other time, such as "race".
+	Prefer string
 }
 
 // Statistics of one run or of many.
@@ -112,7 +114,7 @@ func Run(seed uint64, o Options) (result Result, err error) {
 		}
 		err = f
 	}()
-	w.build()
+	w.build(o)
 	w.live(o)
 	w.end()
 	w.stats.Seeds = 1
@@ -133,7 +135,7 @@ func (w *world) event(f string, args ...any) {
 	w.note(f, args...)
 }
 
-func (w *world) build() {
+func (w *world) build(o Options) {
 	var err error
 	if w.service, err = newService(); err != nil {
 		w.failf("%v", err)
@@ -146,7 +148,7 @@ func (w *world) build() {
 	for i := range n {
 		w.machines = append(w.machines, newMachine(w, i))
 	}
-	w.faults, w.liar = newFaults(w), &liar{world: w}
+	w.faults, w.liar = newFaults(w, o.Prefer), &liar{world: w}
 	for i := range 3 + w.random.IntN(4) {
 		w.clients = append(w.clients, newClient(w, i))
 	}
