@@ -42,8 +42,8 @@ func TestStrangersAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	special := func(change func(*x509.Certificate), parent *x509.Certificate, signer *ecdsa.PrivateKey) tls.Certificate {
-		template := newTemplate("coco node 1", now)
-		template.URIs = []*url.URL{nodeURI(1)}
+		template := newTemplate("coco node 50", now) // an id that the table does not have
+		template.URIs = []*url.URL{nodeURI(50)}
 		change(template)
 		if parent == nil {
 			parent = template
@@ -56,7 +56,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	for name, c := range map[string]*tls.Config{
 		"another service":              {NextProtos: raft, Certificates: []tls.Certificate{issued(other, member.key, 1, now)}},
 		"another key for the id":       {NextProtos: raft, Certificates: []tls.Certificate{issued(n.service, key, 1, now)}},
-		"the node's own id":            {NextProtos: raft, Certificates: []tls.Certificate{issued(n.service, key, 2, now)}},
+		"the node's own id":            {NextProtos: raft, Certificates: []tls.Certificate{issued(n.service, b.key, 2, now)}},
 		"its own certificate":          {NextProtos: raft, Certificates: []tls.Certificate{own}},
 		"its own certificate, appends": {NextProtos: []string{ProtocolAppend}, Certificates: []tls.Certificate{own}},
 		"a node's name on its own":     {NextProtos: []string{ProtocolHTTP}, Certificates: []tls.Certificate{special(func(*x509.Certificate) {}, nil, key)}},
@@ -85,7 +85,15 @@ func TestStrangersAreRefused(t *testing.T) {
 			eventually(t, "the refusal is counted", func() bool { return b.Totals().Refused > before })
 		})
 	}
-	n.enter(b, member.key, 1, ProtocolRaft) // and the one who may does
+	for name, c := range map[string]tls.Certificate{"node 1": good, "node 50": special(func(*x509.Certificate) {}, parent, n.service.key)} {
+		conn, err := knock(t, b.config.Listener.Addr().String(), &tls.Config{NextProtos: raft, Certificates: []tls.Certificate{c}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Errorf("%s, who may, is refused: %v", name, err)
+		}
+	}
 }
 
 func TestUnknownNodeOfTheServiceIsHeard(t *testing.T) {
@@ -119,6 +127,10 @@ func TestServerIsWhoItShouldBe(t *testing.T) {
 		}
 	}
 	n.set(2, func(p *Peer) { *p = right })
+	n.set(8, func(p *Peer) { *p = right })
+	if _, err := a.Dial(t.Context(), 8, "coco-echo/1"); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("another id: %v", err)
+	}
 	if _, err := a.Dial(t.Context(), 2, "coco-other/1"); !errors.Is(err, ErrUntrusted) {
 		t.Errorf("a protocol that it does not speak: %v", err)
 	}
