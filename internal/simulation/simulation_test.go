@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -23,11 +22,11 @@ func must(t *testing.T, seed uint64, o Options) Result {
 	t.Helper()
 	r, err := run(t, seed, o)
 	if err != nil {
-		var f *Failure
-		if errors.As(err, &f) {
-			t.Fatalf("%v\nreproduce with COCO_SIMULATION_SEED=%d go test -run TestSeeds ./internal/simulation", err, seed)
+		again := fmt.Sprintf("COCO_SIMULATION_SEED=%d go test -count=1 -run '^TestSeeds$' ./internal/simulation", seed)
+		if o.Prefer != "" {
+			again = fmt.Sprintf("go test -count=1 -run '^%s$' ./internal/simulation", t.Name())
 		}
-		t.Fatal(err)
+		t.Fatalf("%v\nreproduce with %s", err, again)
 	}
 	return r
 }
@@ -97,8 +96,8 @@ func prefer(t *testing.T, fault string, seeds uint64) {
 // seconds.
 func TestRaces(t *testing.T)             { prefer(t, "race", 4) }
 func TestFailedSeals(t *testing.T)       { prefer(t, "failed seal", 2) }
-func TestLyingPrimaries(t *testing.T)    { prefer(t, "lying primary", 3) }
-func TestIsolatedPrimaries(t *testing.T) { prefer(t, "isolated primary", 3) }
-func TestRetirements(t *testing.T)       { prefer(t, "retire", 3) }
-func TestPowerCuts(t *testing.T)         { prefer(t, "cut in a write", 3) }
-func TestNoise(t *testing.T)             { prefer(t, "noise", 3) }
+func TestLyingPrimaries(t *testing.T)    { prefer(t, "lying primary", 2) }
+func TestIsolatedPrimaries(t *testing.T) { prefer(t, "isolated primary", 2) }
+func TestRetirements(t *testing.T)       { prefer(t, "retire", 2) }
+func TestPowerCuts(t *testing.T)         { prefer(t, "cut in a write", 2) }
+func TestNoise(t *testing.T)             { prefer(t, "noise", 2) }

@@ -61,6 +61,8 @@ func steps() []Step {
 		{Name: "unit", From: Fast, To: Fast, GoTest: append([]string{"-short"}, product...)},
 		{Name: "unit", From: Test, GoTest: append([]string{"-count=1", "-timeout=30m"}, product...)},
 		{Name: "process", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/process"}},
+		{Name: "simulation", From: Test, To: Test, Env: []string{"COCO_SIMULATION=4m"}, GoTest: []string{"-count=1", "-timeout=15m", "-run=^TestSeeds$", "./internal/simulation"}},
+		{Name: "simulation", From: Full, Env: []string{"COCO_SIMULATION=2h"}, GoTest: []string{"-count=1", "-timeout=3h", "-run=^TestSeeds$", "./internal/simulation"}},
 		{Name: "clients", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/clients"}},
 		{Name: "toolchain", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/toolchain"}},
 		{Name: "race", From: Test, To: Test, GoTest: append([]string{"-race", "-short", "-timeout=30m"}, concurrent...)},

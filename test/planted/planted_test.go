@@ -27,10 +27,12 @@ var watches = map[planted.Bug][]watch{
 	planted.AckBeforeSync: {
 		{"internal/consensus", "TestNetworkOfOneCommitsWhatIsDurable"},
 		{"internal/consensus", "TestThreeNodesAgree"},
+		{"internal/simulation", "TestPowerCuts"},
 		{"internal/node", "TestCrashLaboratory"},
 	},
 	planted.PublishBeforeCommit: {
 		{"internal/sequencer", "TestNothingIsVisibleBeforeItIsCommitted"},
+		{"internal/simulation", "TestPowerCuts"},
 		{"internal/node", "TestCrashLaboratory"},
 	},
 	planted.SkipDirectorySync: {
@@ -40,6 +42,7 @@ var watches = map[planted.Bug][]watch{
 	planted.ResealInOneView: {
 		{"internal/consensus", "TestRefusedProposalEndsTheView"},
 		{"internal/sequencer", "TestOneBlockForAHeightInAView"},
+		{"internal/simulation", "TestFailedSeals"},
 	},
 	planted.AcceptWrongRoot: {
 		{"internal/proof", "TestFrontierAgreesWithReference"},
@@ -56,22 +59,28 @@ var watches = map[planted.Bug][]watch{
 	},
 	planted.VoteTwice: {
 		{"internal/consensus", "TestScenarios"},
+		{"internal/simulation", "TestRaces"},
 	},
 	planted.OneOfJointPair: {
 		{"internal/consensus", "TestScenarios"},
+		{"internal/simulation", "TestRetirements"},
 	},
 	planted.LoseVote: {
 		{"internal/consensus", "TestScenarios"},
+		{"internal/simulation", "TestPowerCuts"},
 	},
 	planted.StaleLinearizable: {
 		{"internal/consensus", "TestScenarios"},
+		{"internal/simulation", "TestIsolatedPrimaries"},
 	},
 	planted.AcceptWrongBlock: {
 		{"internal/ledger/lineage", "TestTailRefusesWrongBlocks"},
 		{"internal/consensus", "TestWrongBlocksAreRefused"},
+		{"internal/simulation", "TestLyingPrimaries"},
 	},
 	planted.ForwardTwice: {
 		{"internal/forward", "TestEveryRequestOnceInOrder"},
+		{"internal/simulation", "TestNoise"},
 	},
 	planted.ReuseNonce: {
 		{"internal/sequencer", "TestNoncesNeverRepeat"},
