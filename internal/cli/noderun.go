@@ -102,11 +102,19 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON bool, 
 	if err := r.announce(f, clients, web, asJSON, out); err != nil {
 		return err
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-r.ended:
-		return err
+	for ended := n.Ended(); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-r.ended:
+			return err
+		case <-ended:
+			if n.Retired() {
+				_, err := fmt.Fprintln(errOut, "the network has retired this node; it ends")
+				return err
+			}
+			ended = nil // reads go on without consensus
+		}
 	}
 }
 
