@@ -178,8 +178,14 @@ func (s *storage) LastIndex() (uint64, error) {
 	return s.base.Index + uint64(len(s.tail)), nil
 }
 
-// FirstIndex is 1 when the whole ledger is there.
-func (s *storage) FirstIndex() (uint64, error) { return s.first(), nil }
+// FirstIndex is 1 when the whole ledger is there. Otherwise it leaves one entry
+// out, since Raft asks for the term of the entry before.
+func (s *storage) FirstIndex() (uint64, error) {
+	if first := s.first(); first > 1 {
+		return first + 1, nil
+	}
+	return 1, nil
+}
 
 // Snapshot is never to be had from Raft: a joiner loads a verified snapshot
 // before its Raft starts, and a peer that lacks what this node has no more gets
