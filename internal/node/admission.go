@@ -5,7 +5,6 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
-	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
 // newPool joins Ethereum's admission to the speculative state and the sequencer.
@@ -13,7 +12,7 @@ func (n *Node) newPool() *pool.Pool {
 	return pool.New(pool.Config{
 		Now: n.config.Clock, Fault: n.sequencer.Fault,
 		Account: n.account,
-		Submit:  func(r *sequencer.Request) (pool.Ticket, error) { return n.forwarder.Submit(r) },
+		Submit:  n.submit,
 	})
 }
 

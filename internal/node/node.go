@@ -236,6 +236,7 @@ func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.S
 		Store: n.state, Ring: n.bundle.Ring(), Signer: n.own.signer, Writer: n.own.writer(), Head: head,
 		ViewAt: n.viewAt, Protocols: n.rooms.protocols(), Followers: n.followers, Clock: c.Clock, Logger: c.Logger,
 		Limits: c.Limits, ChunkUsed: func() uint64 { return uint64(n.log.ChunkUsed()) }, Opening: opening, Index: begin.Last.Index, Raft: config,
+		Watch: n.watchBlock,
 	})
 	driver, err := consensus.New(n.log, begin, consensus.Options{ElectionTicks: c.Timing.Election, HeartbeatTicks: c.Timing.Heartbeat, Clock: c.Clock, Logger: c.Logger})
 	if err != nil {
@@ -250,7 +251,7 @@ func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.S
 	if n.peers.transport != nil {
 		others = n.peers.transport
 	}
-	n.consensus = consensus.NewLoop(driver, n.log, n.sequencer, others, c.Logger)
+	n.consensus = consensus.NewLoop(driver, timedLog{n.log, c.Metrics}, n.sequencer, others, c.Logger)
 	n.forwarder = n.newForwarder()
 	n.sequencer.Attach(n.consensus, n.forwarder)
 	if serveFrom > 0 {

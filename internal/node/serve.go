@@ -18,6 +18,7 @@ func (n *Node) newServer() *server.Server {
 	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: n.config.Version, Chain: n.rooms.chain, Store: n.state, Past: n.past,
 		Machine: n.rooms.machine, Pool: n.pool, Service: service{n}, Now: n.config.Clock,
 		Linearizable: n.Linearizable}).Register(d)
+	d.Watch(n.watchCall)
 	return server.New(d, server.Options{Log: n.config.Logger, Origins: n.config.Origins, Hosts: n.config.Hosts})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coco-consortium/coco/internal/server/caller"
 	"github.com/coco-consortium/coco/internal/server/jsonrpc"
+	"github.com/coco-consortium/coco/internal/telemetry"
 )
 
 // Options of a server. Every zero field means its default.
@@ -135,6 +136,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := caller.With(r.Context(), who)
+	if parent := r.Header.Get("Traceparent"); parent != "" { // W3C Trace Context
+		ctx = telemetry.With(ctx, telemetry.ParseLink(parent))
+	}
 	if r.URL.RawQuery != "" {
 		ctx = jsonrpc.WithWishes(ctx, r.URL.Query())
 	}

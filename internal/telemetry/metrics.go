@@ -33,10 +33,10 @@ func New() *Metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "coco_request_seconds",
 			Help: "Time to answer JSON-RPC calls, by method and outcome.", Buckets: durations}, []string{"method", "outcome"}),
-		commits: histogram("coco_commit_seconds", "Time from a transaction's submission to its commit, at the node that took it.", durations),
+		commits: histogram("coco_commit_seconds", "Time from the execution of a block's first transaction to its commit, at the primary.", durations),
 		syncs:   histogram("coco_log_sync_seconds", "Time to make the log durable.", durations),
-		records: histogram("coco_block_records", "Records in published blocks.", prometheus.ExponentialBuckets(1, 4, 8)),
-		bytes:   histogram("coco_block_bytes", "Sizes of published blocks.", prometheus.ExponentialBuckets(1024, 4, 8)),
+		records: histogram("coco_block_records", "Records in blocks that this node executed.", prometheus.ExponentialBuckets(1, 4, 8)),
+		bytes:   histogram("coco_block_bytes", "Sizes of blocks that this node executed.", prometheus.ExponentialBuckets(1024, 4, 8)),
 	}
 	m.registry.MustRegister(m.requests, m.commits, m.syncs, m.records, m.bytes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -59,8 +59,8 @@ func (m *Metrics) Answered(method, outcome string, took time.Duration) {
 	}
 }
 
-// Committed notes a transaction that was committed so long after this node took
-// it from a client.
+// Committed notes a block that was committed so long after its first transaction
+// was about to be executed.
 func (m *Metrics) Committed(took time.Duration) {
 	if m != nil {
 		m.commits.Observe(took.Seconds())

@@ -34,7 +34,15 @@ type Dispatcher struct {
 	work    sync.Pool // of *work
 
 	confirmation *confirmation // nil for none
+	watch        Watch
 }
+
+// Watch is told of each call of a registered method: it may give the call another
+// context, and is told of the end. It must be quick.
+type Watch func(ctx context.Context, method string) (context.Context, func(error))
+
+// Watch sets who is told of calls. It comes before the first call.
+func (d *Dispatcher) Watch(w Watch) { d.watch = w }
 
 // New makes a dispatcher without methods. guard may be nil: everything is
 // permitted.
@@ -195,7 +203,19 @@ func (d *Dispatcher) answer(ctx context.Context, c *caller.Caller, w *work, it *
 	if len(dst) >= limit {
 		return d.fail(it, dst, errTooLarge)
 	}
+	if d.watch == nil || it.method == nil {
+		return d.reply(ctx, c, w, it, dst, limit, nil)
+	}
+	ctx, end := d.watch(ctx, it.method.name)
+	return d.reply(ctx, c, w, it, dst, limit, end)
+}
+
+// reply calls a method; end, when there is one, is told how that went.
+func (d *Dispatcher) reply(ctx context.Context, c *caller.Caller, w *work, it *item, dst []byte, limit int, end func(error)) []byte {
 	result, err := d.call(ctx, c, it)
+	if end != nil {
+		end(err)
+	}
 	full := dst
 	if err == nil && it.id != nil {
 		full, err = d.encode(it, dst, result)

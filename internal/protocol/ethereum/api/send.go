@@ -14,6 +14,7 @@ import (
 	"github.com/coco-consortium/coco/internal/sequencer"
 	"github.com/coco-consortium/coco/internal/server/caller"
 	"github.com/coco-consortium/coco/internal/server/jsonrpc"
+	"github.com/coco-consortium/coco/internal/telemetry"
 )
 
 // check decodes a transaction and recovers its sender. In a batch it runs on all
@@ -26,6 +27,7 @@ func (a *API) check(_ context.Context, _ *caller.Caller, p *struct{ Raw hexutil.
 // client's URL says ?send=committed, when it is committed: tools whose own
 // networks have every transaction in a block at once read right after sending.
 func (a *API) send(ctx context.Context, c *caller.Caller, t *pool.Transaction) (any, error) {
+	t.Trace = string(telemetry.From(ctx))
 	e, err := a.Pool.Admit(c.Bytes(), t)
 	if err != nil {
 		return nil, a.known(ctx, t, err)
@@ -91,6 +93,7 @@ func (a *API) checkSync(_ context.Context, _ *caller.Caller, p *struct {
 // geth it does so too when the transaction is on its way here or committed
 // already: who lost the answer to an election sends again, to any node.
 func (a *API) sendSync(ctx context.Context, c *caller.Caller, w *waiting) (any, error) {
+	w.Trace = string(telemetry.From(ctx))
 	e, err := a.Pool.Admit(c.Bytes(), w.Transaction)
 	if errors.Is(err, pool.ErrAlreadyKnown) {
 		if known, ok := a.Pool.Find(w.Hash()); ok {
