@@ -17,10 +17,10 @@ type markKey struct{}
 func TestWatch(t *testing.T) {
 	var seen []string
 	d := New(Limits{}, nil, slog.New(slog.DiscardHandler))
-	Handle(d, "x_good", func(ctx context.Context, _ *caller.Caller, _ *none) (any, error) {
+	Handle(d, "x_good", func(ctx context.Context, _ *caller.Caller, _ *struct{}) (any, error) {
 		return ctx.Value(markKey{}), nil
 	})
-	Handle(d, "x_bad", func(context.Context, *caller.Caller, *none) (any, error) { return nil, errors.New("no") })
+	Handle(d, "x_bad", func(context.Context, *caller.Caller, *struct{}) (any, error) { return nil, errors.New("no") })
 	d.Watch(func(ctx context.Context, method string) (context.Context, func(error)) {
 		return context.WithValue(ctx, markKey{}, "marked"), func(err error) {
 			if err != nil {
