@@ -222,6 +222,9 @@ func (d *Driver) matches(index, term uint64) bool {
 // Backfilled tells that the log begins at an earlier index now.
 func (d *Driver) Backfilled(first uint64) { d.store.extend(first) }
 
+// Unreachable tells that messages to a node were lost.
+func (d *Driver) Unreachable(id uint64) { d.raft.ReportUnreachable(id) }
+
 // Ready collects what is to be done. It reports false when there is nothing. An
 // error ends the driver.
 func (d *Driver) Ready() (Effects, bool, error) {

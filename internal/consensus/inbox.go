@@ -6,63 +6,81 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// What may wait to be given to Raft. What comes beyond is dropped, which Raft
-// expects.
+// What may wait to be given to Raft, of one node. What comes beyond is dropped,
+// which Raft expects; a node that floods this one displaces nobody else's.
 const (
-	maxSmall     = 4096     // messages without entries
-	maxBulk      = 1024     // messages with entries
-	maxBulkBytes = 32 << 20 // and their bytes
+	maxSmall     = 1024     // messages other than MsgApp
+	maxBulk      = 512      // MsgApp
+	maxBulkBytes = 24 << 20 // and their bytes; one larger message may wait alone
 )
 
-// inbox holds messages of other nodes. Those without entries, such as heartbeats
-// and votes, pass by those with entries.
+// inbox holds messages of other nodes. Small ones, such as heartbeats and votes,
+// pass by MsgApp. Those keep their order, also the ones without entries: one that
+// overtook entries would be refused, and the leader would probe.
 type inbox struct {
 	mu    sync.Mutex
 	small []*raftpb.Message
 	bulk  []*raftpb.Message
-	bytes int
+	from  map[uint64]*share
 	wake  chan struct{} // holds something while there is a message
 }
 
-func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+// share is what waits of one node.
+type share struct{ small, bulk, bytes int }
+
+func newInbox() *inbox { return &inbox{from: make(map[uint64]*share), wake: make(chan struct{}, 1)} }
 
 // put reports whether there was room for the message.
 func (b *inbox) put(m *raftpb.Message) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(m.GetEntries()) == 0 || m.GetType() != raftpb.MsgApp {
-		if len(b.small) >= maxSmall {
+	of := b.from[m.GetFrom()]
+	if of == nil {
+		of = new(share)
+		b.from[m.GetFrom()] = of
+	}
+	if m.GetType() != raftpb.MsgApp {
+		if of.small >= maxSmall {
 			return false
 		}
+		of.small++
 		b.small = append(b.small, m)
 	} else {
 		size := bytesOf(m)
-		if len(b.bulk) >= maxBulk || b.bytes+size > maxBulkBytes && len(b.bulk) > 0 {
+		if of.bulk >= maxBulk || of.bytes+size > maxBulkBytes && of.bulk > 0 {
 			return false
 		}
+		of.bulk++
+		of.bytes += size
 		b.bulk = append(b.bulk, m)
-		b.bytes += size
 	}
 	b.signal()
 	return true
 }
 
-// take gives all small messages and one with entries, and wakes again when there
-// is more.
+// take gives all small messages and one MsgApp, and wakes again when there is
+// more.
 func (b *inbox) take() []*raftpb.Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	batch := b.small
 	b.small = nil
+	for _, of := range b.from {
+		of.small = 0
+	}
 	if len(b.bulk) > 0 {
 		m := b.bulk[0]
 		b.bulk[0] = nil
 		b.bulk = b.bulk[1:]
-		b.bytes -= bytesOf(m)
+		of := b.from[m.GetFrom()]
+		of.bulk--
+		of.bytes -= bytesOf(m)
 		batch = append(batch, m)
 	}
 	if len(b.bulk) > 0 {
 		b.signal()
+	} else {
+		clear(b.from)
 	}
 	return batch
 }

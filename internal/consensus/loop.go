@@ -216,6 +216,15 @@ func (l *Loop) Refused(from, term, index uint64) {
 	}
 }
 
+// Unreachable tells that messages to a node were lost, so that its log is probed
+// before more is sent. It never waits.
+func (l *Loop) Unreachable(id uint64) {
+	select {
+	case l.notes <- func() { l.driver.Unreachable(id) }:
+	default: // heartbeats find out
+	}
+}
+
 // Backfilled is Driver.Backfilled on the goroutine that owns the driver.
 func (l *Loop) Backfilled(first uint64) {
 	_ = l.Do(context.Background(), func(d *Driver) { d.Backfilled(first) })

@@ -402,8 +402,8 @@ func TestSmallMessagesPassBulk(t *testing.T) {
 			t.Fatalf("%d messages", len(got))
 		}
 	}
-	if len(b.take()) != 0 || b.bytes != 0 {
-		t.Fatalf("%d bytes are left", b.bytes)
+	if len(b.take()) != 0 || len(b.from) != 0 {
+		t.Fatalf("%v is left", b.from)
 	}
 	if !b.put(bulk(maxBulkBytes+1)) || b.put(bulk(1)) {
 		t.Fatal("one message of any size, and then no other")
@@ -413,6 +413,24 @@ func TestSmallMessagesPassBulk(t *testing.T) {
 	}
 	if b.put(&raftpb.Message{}) {
 		t.Fatal("more small messages than may wait")
+	}
+}
+
+// TestFloodOfOneNode: a node that sends more than may wait displaces no other.
+func TestFloodOfOneNode(t *testing.T) {
+	b := newInbox()
+	from := func(id uint64, kind raftpb.MessageType) *raftpb.Message {
+		return &raftpb.Message{Type: kind.Enum(), From: new(id)}
+	}
+	for range 2 * max(maxSmall, maxBulk) {
+		b.put(from(2, raftpb.MsgApp))
+		b.put(from(2, raftpb.MsgHeartbeatResp))
+	}
+	if !b.put(from(3, raftpb.MsgApp)) || !b.put(from(3, raftpb.MsgHeartbeat)) {
+		t.Fatal("no room for another node's messages")
+	}
+	if b.put(from(2, raftpb.MsgApp)) || b.put(from(2, raftpb.MsgHeartbeatResp)) {
+		t.Fatal("one node has more waiting than it may")
 	}
 }
 
