@@ -15,7 +15,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Measure nodes under load"}
-	c.AddCommand(benchEthereum(), benchHistory(), benchHeads(), benchBare())
+	c.AddCommand(benchEthereum(), benchHistory(), benchHeads(), benchNetwork(), benchBare())
 	return c
 }
 

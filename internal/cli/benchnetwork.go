@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coco-consortium/coco/internal/bench"
+)
+
+func benchNetwork() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "network",
+		Short: "Measure a network of processes under load while something fails",
+		Long: `Network starts a network of node processes on this machine, finds out how much it
+commits in a second, offers half of that, and makes something happen meanwhile.
+Clients write to all nodes, and know a transaction to be committed from the node's
+answer; what is not answered they send again. See bench/README.md for what the
+figures mean.`,
+		Example: `  coco bench network kills
+  coco bench network slow
+  coco bench network join --slots 1000000`,
+	}
+	c.AddCommand(benchKills())
+	return c
+}
+
+// networkFlags are those that all measurements of a network have.
+func networkFlags(c *cobra.Command, o *bench.NetworkOptions) {
+	f := c.Flags()
+	f.IntVar(&o.Nodes, "nodes", 3, "nodes of the network, each a process")
+	f.IntVar(&o.Writers, "writers", 32, "clients that write, each with one batch under way")
+	f.IntVar(&o.Batch, "batch", 25, "transactions in one request")
+	f.Float64Var(&o.Share, "share", 0.5, "the part of the measured maximum that is offered")
+	f.Float64Var(&o.Rate, "rate", 0, "transactions a second that are offered; the maximum is not measured then")
+	f.DurationVar(&o.Measure, "measure", 10*time.Second, "how long the maximum is measured, and a span without a fault lasts")
+	f.StringVar(&o.Dir, "keep", "", "keep the nodes' directories and logs in this new directory")
+}
+
+// measured runs a measurement of a network and shows what came of it.
+func measured[F figures](c *cobra.Command, o *bench.NetworkOptions, asJSON bool, measure func() (F, error)) error {
+	var err error
+	if o.Program, err = os.Executable(); err != nil {
+		return err
+	}
+	o.Progress = c.ErrOrStderr()
+	report, err := measure()
+	if err != nil {
+		return err
+	}
+	return show(c, report, asJSON)
+}
+
+func benchKills() *cobra.Command {
+	var o bench.NetworkOptions
+	var kills int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "kills",
+		Short: "Kill the primary under load, again and again",
+		Long: `Kills ends the primary's process with SIGKILL under load, measures for how long no
+client has anything committed and for how long readers on the other nodes go
+without an answer, and starts the killed node again, which joins with the files it
+left, before the next. At the end every acknowledged transaction is looked for on
+every node.`,
+		Example: `  coco bench network kills
+  coco bench network kills --kills 5 --rate 500 --json`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return measured(c, &o, asJSON, func() (*bench.KillsReport, error) { return bench.Kills(c.Context(), o, kills) })
+		},
+	}
+	networkFlags(c, &o)
+	c.Flags().IntVar(&kills, "kills", 50, "how often")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
+	return c
+}
