@@ -72,6 +72,7 @@ func (n *Node) enter(ctx context.Context) error {
 	if err := n.log.ResetVote(begin.Term); err != nil {
 		return err
 	}
+	n.target = answer.Height
 	if err := n.run(ctx, line, begin, nil, answer.Index); err != nil {
 		return err
 	}

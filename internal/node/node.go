@@ -68,6 +68,7 @@ type Node struct {
 	recoveries uint64
 	restored   uint64 // height of the snapshot that this process began from, 0 for none
 	started    uint64 // height at which this process began
+	target     uint64 // height of the network when it let this node in
 	evidence   []byte // of this node
 	standing   standing
 
@@ -253,12 +254,12 @@ func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.S
 	}
 	n.consensus = consensus.NewLoop(driver, timedLog{n.log, c.Metrics}, n.sequencer, others, c.Logger)
 	n.forwarder = n.newForwarder()
-	n.sequencer.Attach(n.consensus, n.forwarder)
+	n.pool = n.newPool()
+	n.sequencer.Attach(n.consensus, n.forwarder, n.pool)
 	if serveFrom > 0 {
 		n.sequencer.ServeFrom(serveFrom)
 	}
 	n.keeper = n.newKeeper()
-	n.pool = n.newPool()
 	n.server = n.newServer()
 
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -73,6 +73,11 @@ func (n *Node) be(id uint64) error {
 				n.consensus.Refused(from, term, index)
 			}
 		},
+		Unreachable: func(id uint64) {
+			if p.opened.Load() {
+				n.consensus.Unreachable(id)
+			}
+		},
 		Retired: n.retired, Handler: p, Logger: n.config.Logger,
 		Streams: map[string]func(net.Conn, transport.Identity){forward.Protocol: n.serveStream},
 	})
@@ -134,6 +139,21 @@ func (p *peers) others() (others []membership.Peer) {
 		}
 	}
 	return others
+}
+
+// meet keeps a connection to every node that takes part, so that all of them know
+// who is silent.
+func (p *peers) meet() {
+	if p.transport == nil {
+		return
+	}
+	var ids []uint64
+	for _, n := range p.node.members.get().All() {
+		if n.Status != format.NodeRetired && n.Node.RaftID != p.node.id {
+			ids = append(ids, n.Node.RaftID)
+		}
+	}
+	p.transport.Refresh(ids...)
 }
 
 // traffic is what is known of the traffic with each node.

@@ -17,7 +17,7 @@ func (n *Node) newServer() *server.Server {
 	d := jsonrpc.New(jsonrpc.Limits{}, nil, n.config.Logger)
 	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: n.config.Version, Chain: n.rooms.chain, Store: n.state, Past: n.past,
 		Machine: n.rooms.machine, Pool: n.pool, Service: service{n}, Now: n.config.Clock,
-		Linearizable: n.Linearizable}).Register(d)
+		Linearizable: n.Linearizable, Syncing: n.syncing}).Register(d)
 	d.Watch(n.watchCall)
 	return server.New(d, server.Options{Log: n.config.Logger, Origins: n.config.Origins, Hosts: n.config.Hosts})
 }
@@ -30,3 +30,14 @@ func (n *Node) Serve(l net.Listener) error { return n.server.Serve(l) }
 
 // Shutdown takes no more requests and lets those under way finish.
 func (n *Node) Shutdown(ctx context.Context) error { return n.server.Shutdown(ctx) }
+
+// syncing is how far the node is behind what it knows to be committed.
+func (n *Node) syncing() (start, current, highest uint64, busy bool) {
+	select {
+	case <-n.sequencer.Ready():
+		return 0, 0, 0, false
+	default:
+		head := n.sequencer.Head().Height
+		return n.started, head, max(head, n.target), true
+	}
+}

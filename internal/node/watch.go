@@ -13,6 +13,7 @@ func (n *Node) watch(ctx context.Context) {
 	var leader, view uint64
 	for {
 		changed, members := n.consensus.Changed(), n.members.next()
+		n.peers.meet()
 		s := n.consensus.Status()
 		if s.Term != view {
 			n.standing.elections.see(n.config.Clock())
