@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
 
@@ -79,6 +80,8 @@ func (n *Node) be(id uint64) error {
 			}
 		},
 		Retired: n.retired, Handler: p, Logger: n.config.Logger,
+		// So often that an answer which is missing is noticed within patience.
+		Limits: transport.Limits{Ping: min(time.Second, n.patience()/4)},
 		Streams: map[string]func(net.Conn, transport.Identity){forward.Protocol: n.serveStream},
 	})
 	if err != nil {
