@@ -81,7 +81,7 @@ func (n *Node) be(id uint64) error {
 		},
 		Retired: n.retired, Handler: p, Logger: n.config.Logger,
 		// So often that an answer which is missing is noticed within patience.
-		Limits: transport.Limits{Ping: min(time.Second, n.patience()/4)},
+		Limits:  transport.Limits{Ping: min(time.Second, n.patience()/4)},
 		Streams: map[string]func(net.Conn, transport.Identity){forward.Protocol: n.serveStream},
 	})
 	if err != nil {
