@@ -108,7 +108,8 @@ func networkPage(ctx context.Context, client *operations.Client, asJSON bool) (s
 			return "", err
 		}
 		if asJSON {
-			return b.String(), json.NewEncoder(&b).Encode(s)
+			err := json.NewEncoder(&b).Encode(s)
+			return b.String(), err
 		}
 		nodeTable(&b, s)
 		return b.String(), nil
