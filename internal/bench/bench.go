@@ -15,6 +15,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,19 @@ type Node struct {
 	// PID is the node's process, for its processor time and memory; 0 means the
 	// local process that listens at the URL's port, if it can be found.
 	PID int
+	// Place, if set, says before each run who leads the network that the node is
+	// part of: URL and PID are then the primary's of that moment, and the processor
+	// time of the backups is measured too.
+	Place func(context.Context) (Place, error)
+	// Backup sends the load to a backup instead, which forwards it.
+	Backup bool
+}
+
+// Place is who leads a network at a moment. Of the nodes only URL and PID count.
+type Place struct {
+	View    uint64 // a number that changes with every change of the primary
+	Primary Node
+	Backups []Node
 }
 
 // Options say what is measured.
@@ -107,7 +121,7 @@ func Ethereum(ctx context.Context, o Options) (*Report, error) {
 	var targets []*target
 	report := &Report{Machine: machine(), Accounts: o.Accounts, Rounds: o.Rounds}
 	for _, n := range o.Nodes {
-		fmt.Fprintf(o.Progress, "setting up %d accounts and a token at %s\n", o.Accounts, n.URL)
+		fmt.Fprintf(o.Progress, "setting up %d accounts and a token at %s\n", o.Accounts, cmp.Or(n.URL, n.Name))
 		t, err := dial(ctx, n, o.Accounts)
 		if err != nil {
 			return nil, err

@@ -217,6 +217,14 @@ func (c *control) send(body []byte) ([]byte, error) {
 	return now.send(request)
 }
 
+// move asks at another address from now on.
+func (c *control) move(url string) {
+	if c.url != url {
+		c.close()
+		c.url = url
+	}
+}
+
 func (c *control) close() {
 	if c.now != nil {
 		c.now.close()

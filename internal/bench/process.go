@@ -23,6 +23,7 @@ type process struct{ pid int }
 // and the node's memory.
 type usage struct {
 	node, generator time.Duration
+	backups         []time.Duration
 	resident        int64 // bytes
 	known           bool  // the node's part
 }
@@ -35,6 +36,10 @@ func (t *target) usage() usage {
 	used, err1 := t.process.time()
 	resident, err2 := t.process.resident()
 	u.node, u.resident, u.known = used, resident, err1 == nil && err2 == nil
+	for _, p := range t.backups {
+		used, err := p.time()
+		u.backups, u.known = append(u.backups, used), u.known && err == nil
+	}
 	return u
 }
 

@@ -72,6 +72,7 @@ type Run struct {
 	P99                float64        `json:"p99"`
 	Max                float64        `json:"max"`
 	NodeCPU            float64        `json:"nodeCPU,omitempty"`
+	BackupCPU          []float64      `json:"backupCPU,omitempty"` // of each backup of a network; NodeCPU is its primary's
 	GeneratorCPU       float64        `json:"generatorCPU"`
 	Resident           int64          `json:"resident,omitempty"` // bytes, the node's at the end of the run
 	Errors             map[string]int `json:"errors,omitempty"`
@@ -85,6 +86,9 @@ func (r *Run) addUsage(before, after usage) {
 	r.GeneratorCPU = float64(after.generator-before.generator) / n
 	if before.known && after.known {
 		r.NodeCPU = float64(after.node-before.node) / n
+		for i := range after.backups {
+			r.BackupCPU = append(r.BackupCPU, float64(after.backups[i]-before.backups[i])/n)
+		}
 		r.Resident = after.resident
 	}
 }
@@ -148,6 +152,14 @@ func (row *Row) summarize() {
 			Resident:           int64(of(func(r *Run) float64 { return float64(r.Resident) })),
 			Errors:             map[string]int{}, // of all runs together
 		}
+		for i := range s.Runs[0].BackupCPU {
+			s.Median.BackupCPU = append(s.Median.BackupCPU, of(func(r *Run) float64 {
+				if i < len(r.BackupCPU) {
+					return r.BackupCPU[i]
+				}
+				return 0
+			}))
+		}
 		for i := range s.Runs {
 			for kind, n := range s.Runs[i].Errors {
 				s.Median.Errors[kind] += n
@@ -182,15 +194,15 @@ func (r *Report) Text(w io.Writer) error {
 	fmt.Fprintf(w, "%d accounts; medians of %d rounds; generator and nodes share the machine\n", r.Accounts, r.Rounds)
 	nodesText(w, r.Nodes)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "load\tnode\tcommitted/s\tmin-max\taccepted/s\tp50 ms\tp90 ms\tp99 ms\tmax ms\tnode µs/tx\tgen. µs/tx\tRSS MiB\tblocks\terrors\t")
+	fmt.Fprintln(t, "load\tnode\tcommitted/s\tmin-max\taccepted/s\tp50 ms\tp90 ms\tp99 ms\tmax ms\tnode µs/tx\tbackups µs/tx\tgen. µs/tx\tRSS MiB\tblocks\terrors\t")
 	for _, row := range r.Rows {
 		load := row.Load.String()
 		for _, s := range row.Sides {
 			d := s.Median
-			fmt.Fprintf(t, "%s\t%s\t%.0f\t%.0f-%.0f\t%.0f\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t%d\t%d\t\n", load, s.Node,
+			fmt.Fprintf(t, "%s\t%s\t%.0f\t%.0f-%.0f\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t%d\t%d\t\n", load, s.Node,
 				d.CommittedPerSecond, s.Slowest, s.Fastest, d.AcceptedPerSecond,
 				milli(d.P50), milli(d.P90), milli(d.P99), milli(d.Max),
-				known(d.NodeCPU, 1), d.GeneratorCPU, known(float64(d.Resident)/(1<<20), 0), d.Blocks, total(d.Errors))
+				known(d.NodeCPU, 1), each(d.BackupCPU), d.GeneratorCPU, known(float64(d.Resident)/(1<<20), 0), d.Blocks, total(d.Errors))
 			load = ""
 		}
 	}
@@ -261,6 +273,15 @@ func known(value float64, digits int) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.*f", digits, value)
+}
+
+// each is a list of figures, or a dash.
+func each(values []float64) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = known(v, 1)
+	}
+	return cmp.Or(strings.Join(words, " "), "-")
 }
 
 func total(errors map[string]int) int {

@@ -43,6 +43,10 @@ func measure(ctx context.Context, t *target, l Load) (*Run, error) {
 	l = l.withDefaults()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := t.place(ctx); err != nil {
+		return nil, ErrNode.From(err)
+	}
+	view := t.view
 	p, err := prepare(ctx, t, l)
 	if err != nil {
 		return nil, ErrNode.From(err)
@@ -86,7 +90,13 @@ func measure(ctx context.Context, t *target, l Load) (*Run, error) {
 		return nil, ErrNode.From(err)
 	}
 	r.sample(t)
+	if err := t.place(ctx); err != nil {
+		return nil, ErrNode.From(err)
+	}
 	result := r.result()
+	if t.view != view {
+		result.Errors["another primary since the run began"]++
+	}
 	result.Blocks = blocks
 	result.addUsage(before, after)
 	return result, nil

@@ -37,8 +37,10 @@ type target struct {
 	chainID  *big.Int
 	feeCap   *big.Int
 	tip      *big.Int
-	control  conn
+	control  *control
 	process  *process // nil when it is not on this machine
+	backups  []*process
+	view     uint64 // of the network, when it was placed
 	accounts []account
 	token    common.Address
 	gas      uint64 // limit of a token transfer
@@ -60,24 +62,15 @@ func newAccount() (account, error) {
 
 // dial connects to a node and gives new accounts ether and tokens.
 func dial(ctx context.Context, n Node, accounts int) (_ *target, err error) {
-	if n.WebSocket == "" {
-		u, err := url.Parse(n.URL)
-		if err != nil {
-			return nil, ErrNode.From(err)
-		}
-		u.Scheme = map[string]string{"https": "wss"}[u.Scheme]
-		if u.Scheme == "" {
-			u.Scheme = "ws"
-		}
-		n.WebSocket = u.String()
-	}
-	t := &target{node: n}
-	t.control = &control{ctx: ctx, url: n.URL}
+	t := &target{node: n, control: &control{ctx: ctx}}
 	defer func() {
 		if err != nil {
 			t.close()
 		}
 	}()
+	if err := t.place(ctx); err != nil {
+		return nil, ErrNode.From(err)
+	}
 	if err := t.introduce(ctx); err != nil {
 		return nil, ErrNode.From(err)
 	}
@@ -89,6 +82,41 @@ func dial(ctx context.Context, n Node, accounts int) (_ *target, err error) {
 		return nil, ErrSetup.From(err)
 	}
 	return t, nil
+}
+
+// place finds out where the node answers now, and which processes are its
+// network's.
+func (t *target) place(ctx context.Context) error {
+	n := &t.node
+	t.backups = nil
+	if n.Place != nil {
+		p, err := n.Place(ctx)
+		if err != nil {
+			return err
+		}
+		entry := p.Primary
+		if n.Backup && len(p.Backups) > 0 {
+			entry = p.Backups[0]
+		}
+		n.URL, n.PID, n.WebSocket, t.view = entry.URL, p.Primary.PID, "", p.View
+		for _, b := range p.Backups {
+			t.backups = append(t.backups, &process{b.PID})
+		}
+	}
+	if n.WebSocket == "" {
+		u, err := url.Parse(n.URL)
+		if err != nil {
+			return err
+		}
+		u.Scheme = map[string]string{"https": "wss"}[u.Scheme]
+		if u.Scheme == "" {
+			u.Scheme = "ws"
+		}
+		n.WebSocket = u.String()
+	}
+	t.control.move(n.URL)
+	t.process = findProcess(*n)
+	return nil
 }
 
 func (t *target) close() { t.control.close() }
@@ -116,7 +144,6 @@ func (t *target) introduce(ctx context.Context) error {
 	if t.name = t.node.Name; t.name == "" {
 		t.name, _, _ = strings.Cut(strings.ToLower(t.version), "/")
 	}
-	t.process = findProcess(t.node)
 	return nil
 }
 

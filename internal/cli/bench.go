@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -23,7 +24,8 @@ func benchEthereum() *cobra.Command {
 	var o bench.Options
 	var p peers
 	var loads []string
-	var asJSON, withBare bool
+	var asJSON, withBare, backup bool
+	var processes int
 	c := &cobra.Command{
 		Use:   "ethereum",
 		Short: "Measure an Ethereum node with pre-signed transfers",
@@ -36,15 +38,27 @@ mean.`,
 		Example: `  coco bench ethereum
   coco bench ethereum --load "erc20 http batch=100" --load "erc20 http rate=1000"
   coco bench ethereum --bare
+  coco bench ethereum --nodes 3 --backup
   coco bench ethereum --against http://127.0.0.1:9545`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Nodes = p.nodes()
-			if withBare {
-				self, err := os.Executable()
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			if processes > 0 {
+				if c.Flags().Changed("rpc") || processes < 2 {
+					return usage(c, errors.New("--nodes starts a network of two nodes or more itself; it goes without --rpc"))
+				}
+				own, stop, err := bench.Processes(c.Context(), self, processes, backup)
 				if err != nil {
 					return err
 				}
+				defer stop()
+				o.Nodes = append(own, o.Nodes[1:]...)
+			}
+			if withBare {
 				bare, stop, err := bench.Spawn(c.Context(), self, "bench", "bare")
 				if err != nil {
 					return err
@@ -69,6 +83,8 @@ mean.`,
 	}
 	p.flags(c)
 	f := c.Flags()
+	f.IntVar(&processes, "nodes", 0, "start a network of so many nodes and one node alone, each a process of its own, and measure both in turn, instead of --rpc")
+	f.BoolVar(&backup, "backup", false, "with --nodes, also send the load to a backup, which forwards it")
 	f.BoolVar(&withBare, "bare", false, "run the same load at a bare in-memory server of the same JSON-RPC and EVM: the upper bound")
 	f.StringArrayVar(&loads, "load", nil, "a load, such as \"erc20 http batch=100\" or \"eth ws rate=1000\"; may be repeated")
 	f.IntVar(&o.Accounts, "accounts", 200, "accounts that send")

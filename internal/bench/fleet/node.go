@@ -122,6 +122,9 @@ func (n *Node) PID() int {
 // RaftID is that of its last process.
 func (n *Node) RaftID() uint64 { return n.raftID }
 
+// View is the one in which it led when Place found it leading.
+func (n *Node) View() uint64 { return n.view }
+
 // Status asks the node.
 func (n *Node) Status(ctx context.Context) (operations.Status, error) {
 	if n.process == nil {
