@@ -108,13 +108,14 @@ func (s *Sequencer) due() bool {
 	return s.inFlight.Load() == 0 && s.untilPace() <= 0
 }
 
-// untilPace is how long the pace keeps the next block back: never longer than
-// itself, whatever becomes of the clock.
+// untilPace is how long the pace keeps the next block back: not at all when the
+// clock was set back since the last one.
 func (s *Sequencer) untilPace() time.Duration {
-	if !s.crowded {
+	since := s.Clock().Sub(s.sealed)
+	if !s.crowded || since < 0 {
 		return 0
 	}
-	return min(s.Limits.Pace-s.Clock().Sub(s.sealed), s.Limits.Pace)
+	return s.Limits.Pace - since
 }
 
 func (s *Sequencer) serving() bool {
