@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/coco-consortium/coco/internal/ledger/format"
 )
@@ -109,6 +110,13 @@ func walkTo(ctx context.Context, w *walk, c chain, next uint64) (chain, error) {
 		}
 	}
 	return c, nil
+}
+
+// Damage is what is known to be damaged now.
+func (l *Log) Damage() []*Damage {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Clone(l.damage)
 }
 
 // addDamage notes damage unless it is known.

@@ -20,6 +20,8 @@ var (
 		"give the directory of a node of the network, or found a network with coco node start")
 	ErrHasLedger = problem.New("HAS_LEDGER", "the data directory holds a ledger already",
 		"join its network again, or recover it when none of its nodes is left; an empty directory founds another")
+	ErrOfMany = problem.New("NETWORK_OF_MANY", "the ledger is of a network of several nodes, which may be running",
+		"join the network again with coco node join; recover it with coco node recover only when none of its nodes is left")
 	ErrNoPeers = problem.New("NO_PEERS", "no node of the network could be asked to let this one in",
 		"check the addresses of join.peers, and that one of those nodes runs and has a majority")
 )

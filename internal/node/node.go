@@ -10,6 +10,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -121,7 +122,8 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	founded := !n.log.Head().HasBlock
-	switch c := n.config; {
+	c := n.config
+	switch {
 	case founded && c.Founding == Recovers:
 		return ErrNoLedger
 	case !founded && c.Founding == Founds:
@@ -144,6 +146,9 @@ func (n *Node) open(ctx context.Context) error {
 	begin := n.beginning(line)
 	var opening *envelope.Draft
 	if begin.Recovers = !founded; begin.Recovers {
+		if voters := line.Identity.Nodes.IDs(format.NodeVoter); c.Founding == Continues && len(voters) > 1 {
+			return ErrOfMany.From(fmt.Errorf("its ledger names %d voters", len(voters)))
+		}
 		voted, _ := n.log.Vote()
 		begin.Term = max(begin.Term, voted) + 1
 		begin.ID = line.Identity.Nodes.Highest() + 1

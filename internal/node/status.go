@@ -95,8 +95,15 @@ func (n *Node) Status() operations.Status {
 	if err := syscall.Statfs(n.config.Data, &disk); err == nil {
 		s.Disk.Free, s.Disk.Total = disk.Bavail*uint64(disk.Bsize), disk.Blocks*uint64(disk.Bsize)
 	}
-	s.Queues.RequestsLimit = n.config.Limits.Queue
+	f := n.forwarder.Counts()
+	s.Queues.RequestsLimit, s.Queues.Forwarded = n.config.Limits.Queue, f.Kept
+	s.Counters.Forwarded = f.Sent - f.Again
 	n.describePeers(&s, &c, now)
+	for _, d := range n.log.Damage() {
+		s.Ledger.Damaged = append(s.Ledger.Damaged, d.Chunk)
+	}
+	// As much of the ledger as a restart would read again, ten times over.
+	s.Snapshot.Overdue = s.Snapshot.Pending > 10*n.config.Snapshot.Records && s.Snapshot.Pending > 0 && !s.Snapshot.Taking
 	s.Warnings = operations.Judge(&s, now)
 	return s
 }

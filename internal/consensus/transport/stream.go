@@ -97,7 +97,7 @@ func (s *stream) note(err error) {
 	}
 	text := err.Error()
 	if old := s.failure.Swap(&text); old == nil {
-		log.Warn("no connection to another node", "err", err)
+		log.Info("no connection to another node", "err", err)
 	} else if *old != text {
 		log.Debug("no connection to another node", "err", err)
 	}
