@@ -26,7 +26,7 @@ const watchEvery = time.Second
 
 func networkStatusCommand() *cobra.Command {
 	var data string
-	var watch, asJSON bool
+	var watch, wait, asJSON bool
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the nodes of the network that runs on a directory",
@@ -36,16 +36,27 @@ process that runs on the directory through its socket, as the same user. Of a
 single node (coco node) it shows the network as that node sees it.`,
 		Example: `  coco network status
   coco network status --watch
+  coco network status --wait
   coco network status --data /var/lib/coco --json`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			client := operations.Dial(data)
 			defer client.Close()
-			return showNetwork(c.Context(), client, watch, asJSON, c.OutOrStdout())
+			if watch && wait {
+				return usage(c, errors.New("--watch and --wait exclude each other"))
+			}
+			var restless error
+			if wait {
+				if restless = awaitRest(c.Context(), client); c.Context().Err() != nil {
+					return exit(exitFailed) // Ctrl+C
+				}
+			}
+			return errors.Join(restless, showNetwork(c.Context(), client, watch, asJSON, c.OutOrStdout()))
 		},
 	}
 	dataFlag(c, &data)
 	c.Flags().BoolVar(&watch, "watch", false, "show it anew every second, until Ctrl+C")
+	c.Flags().BoolVar(&wait, "wait", false, "first wait until the network is at rest: who can vote does, all agree who leads and who is there; at most a minute")
 	c.Flags().BoolVar(&asJSON, "json", false, "print it as one line of JSON; with --watch one line a second")
 	return c
 }
@@ -245,7 +256,9 @@ func gather(list []warned, number int, warnings []operations.Warning) []warned {
 	return list
 }
 
+// printWarnings shows what is always so last.
 func printWarnings(w io.Writer, list []warned, byNode bool) {
+	slices.SortStableFunc(list, func(a, b warned) int { return rank(a) - rank(b) })
 	for _, o := range list {
 		who := ""
 		if byNode {
@@ -253,4 +266,11 @@ func printWarnings(w io.Writer, list []warned, byNode bool) {
 		}
 		fmt.Fprintf(w, "\n%s%s: %s\n  next: %s\n", contract.Printable(o.Code), who, contract.Printable(o.What), contract.Printable(o.Remedy))
 	}
+}
+
+func rank(w warned) int {
+	if w.Code == operations.WarnSimulated {
+		return 1
+	}
+	return 0
 }
