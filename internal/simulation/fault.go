@@ -309,8 +309,11 @@ func (f *faults) wrongClock() bool {
 	w := f.world
 	m := w.victim()
 	jump := w.upTo(8*time.Second) - 4*time.Second
-	if w.random.IntN(4) == 0 {
+	switch w.random.IntN(12) {
+	case 0, 1, 2:
 		jump *= 10
+	case 3:
+		jump *= 1000
 	}
 	m.clock.offset += jump
 	w.note("the clock of %v jumps by %v", m, jump)
