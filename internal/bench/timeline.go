@@ -59,7 +59,7 @@ func (t timeline) silence(from, to int64) time.Duration {
 		}
 		last = a.at
 	}
-	return time.Duration(max(longest, to-max(last, from)))
+	return time.Duration(max(longest, to-last))
 }
 
 // moments are the ends of successful reads at one node.

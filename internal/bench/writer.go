@@ -122,8 +122,9 @@ func (o *writer) run(ctx context.Context, phase float64) {
 		switch p := o.all.period(); {
 		case p == 0:
 			due = time.Now()
-		case p != pace: // a new pace begins here, without arrears
-			due = time.Now().Add(time.Duration(phase * float64(p)))
+		case p != pace: // a new pace begins here, without arrears, the writers spread over it
+			periods := math.Ceil(float64(o.all.now())/float64(p) - phase)
+			due = o.all.start.Add(time.Duration((periods + phase) * float64(p)))
 		default:
 			due = due.Add(p)
 		}

@@ -22,7 +22,7 @@ figures mean.`,
   coco bench network slow
   coco bench network join --slots 1000000`,
 	}
-	c.AddCommand(benchKills())
+	c.AddCommand(benchKills(), benchSlow(), benchJoin())
 	return c
 }
 
@@ -74,5 +74,58 @@ every node.`,
 	networkFlags(c, &o)
 	c.Flags().IntVar(&kills, "kills", 50, "how often")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
+	return c
+}
+
+func benchSlow() *cobra.Command {
+	var o bench.NetworkOptions
+	var part float64
+	var rounds int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "slow",
+		Short: "Throttle one backup under load",
+		Long: `Slow gives one backup a part of one processor only and measures what the network
+commits meanwhile, in turn with the same load while no node is throttled. Clients
+write through the other nodes. Throttling is the kernel's where this user may make
+control groups, otherwise the process is stopped and continued; the report says
+which.`,
+		Example: `  coco bench network slow
+  coco bench network slow --part 0.05 --share 0.9`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return measured(c, &o, asJSON, func() (*bench.SlowReport, error) { return bench.Slow(c.Context(), o, part, rounds) })
+		},
+	}
+	networkFlags(c, &o)
+	f := c.Flags()
+	f.Float64Var(&part, "part", 0.1, "part of one processor that the backup has")
+	f.IntVar(&rounds, "rounds", 3, "how often each is measured")
+	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
+	return c
+}
+
+func benchJoin() *cobra.Command {
+	var o bench.NetworkOptions
+	var slots, rounds int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "join",
+		Short: "Have fresh nodes join a network with a large state under load",
+		Long: `Join writes slots of a contract's storage, as transactions, and then has fresh nodes
+join under load, one after the other: how soon each serves, how soon it is a voter,
+and what the network commits meanwhile.`,
+		Example: `  coco bench network join
+  coco bench network join --slots 10000000 --rounds 1`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return measured(c, &o, asJSON, func() (*bench.JoinReport, error) { return bench.Joins(c.Context(), o, slots, rounds) })
+		},
+	}
+	networkFlags(c, &o)
+	f := c.Flags()
+	f.IntVar(&slots, "slots", 1_000_000, "slots of state that are written first")
+	f.IntVar(&rounds, "rounds", 3, "how many nodes join, one after the other")
+	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
 	return c
 }

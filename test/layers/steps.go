@@ -64,6 +64,7 @@ func steps() []Step {
 		{Name: "simulation", From: Test, To: Test, Env: []string{"COCO_SIMULATION=4m"}, GoTest: []string{"-count=1", "-timeout=15m", "-run=^TestSeeds$", "./internal/simulation"}},
 		{Name: "simulation", From: Full, Env: []string{"COCO_SIMULATION=2h"}, GoTest: []string{"-count=1", "-timeout=3h", "-run=^TestSeeds$", "./internal/simulation"}},
 		{Name: "clients", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/clients"}},
+		{Name: "figures", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/figures"}},
 		{Name: "toolchain", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/toolchain"}},
 		{Name: "race", From: Test, To: Test, GoTest: append([]string{"-race", "-short", "-timeout=30m"}, concurrent...)},
 		{Name: "race", From: Full, GoTest: append([]string{"-race", "-timeout=4h"}, product...)},

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,9 +30,8 @@ var (
 )
 
 // patience is how long the network may take for anything: far longer than it
-// needs, so that only a network that stands still gets there. A variable for joins
-// of large states.
-const patience = 2 * time.Minute
+// needs, so that only a network that stands still gets there.
+const patience = 10 * time.Minute
 
 // Fleet is a network of processes. Its methods are for one goroutine, except
 // Nodes of a slice that was taken.
@@ -164,4 +164,17 @@ func Await(ctx context.Context, what string, ask func() (bool, error)) error {
 			return ErrLate.From(fmt.Errorf("waiting until %s: %w", what, ctx.Err()))
 		}
 	}
+}
+
+// Retire takes a node out of the network and ends its process.
+func (f *Fleet) Retire(ctx context.Context, n *Node) error {
+	primary, _, err := f.Place(ctx)
+	if err != nil {
+		return err
+	}
+	err = primary.client.Post(ctx, "/retire", url.Values{"node": {strconv.FormatUint(n.raftID, 10)}})
+	if err != nil {
+		return err
+	}
+	return f.Forget(n)
 }
