@@ -15,8 +15,12 @@ import (
 )
 
 // patience is how long a client waits for one answer before it turns to another
-// node. It never decides whether a test passes.
-const patience = 5 * time.Second
+// node, and longer when there is no other to turn to. Neither decides whether a
+// test passes.
+const (
+	patience = 2 * time.Second
+	longer   = 20 * time.Second
+)
 
 // clients keeps a connection to every node.
 type clients struct {
@@ -45,13 +49,8 @@ func (n *node) call(ctx context.Context, result any, method string, args ...any)
 	return n.ask(ctx, "", result, method, args...)
 }
 
-// linearizable asks for what no later answer anywhere contradicts.
-func (n *node) linearizable(ctx context.Context, result any, method string, args ...any) error {
-	return n.ask(ctx, "/?read=linearizable", result, method, args...)
-}
-
 func (n *node) ask(ctx context.Context, how string, result any, method string, args ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, longer)
 	defer cancel()
 	return dialled.to("http://"+n.place.client+how).CallContext(ctx, result, method, args...)
 }
@@ -74,7 +73,6 @@ func (n *node) register(ctx context.Context, how string, contract common.Address
 type standing struct {
 	Status string `json:"status"`
 	TxID   string `json:"txId"`
-	Note   string `json:"pending"`
 }
 
 // codeOf is the code of a problem in a JSON-RPC error, or "".

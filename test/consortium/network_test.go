@@ -16,7 +16,7 @@ import (
 
 // hang is when what must happen by itself is taken to hang. No test judges a time
 // otherwise.
-const hang = 3 * time.Minute
+const hang = 90 * time.Second
 
 // network is a consortium of nodes.
 type network struct {
@@ -258,4 +258,15 @@ func (net *network) coco(args ...string) string {
 		net.t.Fatalf("coco %s: %d\n%s%s", strings.Join(args, " "), r.Code, r.Stdout, r.Stderr)
 	}
 	return r.Stdout
+}
+
+// others are all running nodes but some.
+func (net *network) others(but ...*node) []*node {
+	var rest []*node
+	for _, n := range net.running() {
+		if !slices.Contains(but, n) {
+			rest = append(rest, n)
+		}
+	}
+	return rest
 }

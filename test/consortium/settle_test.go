@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -28,8 +29,8 @@ func (l *load) settle(t *testing.T) {
 		t.Errorf("a client was told: %v (transaction %v)", text, hash)
 		return true
 	})
-	nodes := l.net.level(t)
-	order := l.present(t, nodes)
+	nodes, height := l.net.level(t)
+	order := l.present(t, nodes, height)
 	l.resolve(t, nodes[0])
 	l.history.linearizable(t)
 	l.monotonic(t, order)
@@ -39,10 +40,9 @@ func (l *load) settle(t *testing.T) {
 }
 
 // level waits until all running nodes are voters that hold and have published the
-// same ledger from its first entry on, and gives them.
-func (net *network) level(t *testing.T) []*node {
+// same ledger from its first entry on, and gives them and the ledger's height.
+func (net *network) level(t *testing.T) (nodes []*node, height uint64) {
 	t.Helper()
-	var nodes []*node
 	var states string
 	defer func() {
 		if t.Failed() {
@@ -56,7 +56,7 @@ func (net *network) level(t *testing.T) []*node {
 		for i, n := range nodes {
 			s, err := n.status()
 			if i == 0 {
-				first = s
+				first, height = s, s.Ledger.Height
 			}
 			states += fmt.Sprintf("node %d: %+v %v\n", n.number, s, err)
 			s.Ledger.Durable, first.Ledger.Durable = 0, 0
@@ -66,7 +66,7 @@ func (net *network) level(t *testing.T) []*node {
 		}
 		return same
 	})
-	return nodes
+	return nodes, height
 }
 
 // block is what these tests read of a block.
@@ -76,14 +76,10 @@ type block struct {
 	Transactions []common.Hash  `json:"transactions"`
 }
 
-// chain asks a node for all of its blocks.
-func (n *node) chain(t *testing.T) []block {
+// chain asks a node for its blocks up to a height.
+func (n *node) chain(t *testing.T, height uint64) []block {
 	t.Helper()
-	var head hexutil.Uint64
-	if err := n.call(t.Context(), &head, "eth_blockNumber"); err != nil {
-		t.Fatal(err)
-	}
-	chain := make([]block, head+1)
+	chain := make([]block, height+1)
 	for from := 0; from < len(chain); from += 500 {
 		part := chain[from:min(from+500, len(chain))]
 		batch := make([]rpc.BatchElem, len(part))
@@ -113,7 +109,7 @@ func (n *node) batch(t *testing.T, batch []rpc.BatchElem) {
 // present fails the test unless all nodes have the same blocks, every acknowledged
 // transaction once among them, committed under the same TxID; it gives the
 // registers' values in the ledger's order.
-func (l *load) present(t *testing.T, nodes []*node) map[uint64][]version {
+func (l *load) present(t *testing.T, nodes []*node, height uint64) map[uint64][]version {
 	t.Helper()
 	var acknowledged []common.Hash
 	for _, a := range l.actions {
@@ -124,12 +120,14 @@ func (l *load) present(t *testing.T, nodes []*node) map[uint64][]version {
 	var first []block
 	var ids []string
 	for i, n := range nodes {
-		chain := n.chain(t)
+		chain := n.chain(t, height)
 		if i == 0 {
 			first = chain
 		}
-		if !slices.EqualFunc(first, chain, func(a, b block) bool { return a.Hash == b.Hash }) {
-			t.Errorf("the blocks of nodes %d and %d differ", nodes[0].number, n.number)
+		for j := range chain {
+			if chain[j].Hash != first[j].Hash {
+				t.Errorf("block %d is %v at node %d and %v at node %d", j, first[j], nodes[0].number, chain[j], n.number)
+			}
 		}
 		times := map[common.Hash]int{}
 		for _, b := range chain {
@@ -161,7 +159,7 @@ func (l *load) present(t *testing.T, nodes []*node) map[uint64][]version {
 		}
 	}
 	t.Logf("%d acknowledged transactions are once in each of %d ledgers, of %d blocks", len(acknowledged), len(nodes), len(first))
-	return l.order(t, nodes[0], uint64(len(first)))
+	return l.order(t, nodes[0], height+1)
 }
 
 // statuses asks a node what it knows of transactions.
@@ -237,10 +235,25 @@ func (l *load) resolve(t *testing.T, n *node) {
 // level: what is zeroed ahead of the last chunk's end is no part of it.
 func (net *network) identical(t *testing.T, nodes []*node) {
 	t.Helper()
+	for same := false; !same; { // what is on its way yet may be committed meanwhile
+		_, before := net.level(t)
+		files := make([]map[string][]byte, len(nodes))
+		for i, n := range nodes {
+			files[i] = n.chunks(t)
+		}
+		_, after := net.level(t)
+		if same = before == after; same {
+			net.compare(t, nodes, files)
+		}
+	}
+}
+
+func (net *network) compare(t *testing.T, nodes []*node, all []map[string][]byte) {
+	t.Helper()
 	var first map[string][]byte
 	size := 0
 	for i, n := range nodes {
-		files := n.chunks(t)
+		files := all[i]
 		if i == 0 {
 			for _, b := range files {
 				size += len(b)
@@ -296,6 +309,9 @@ func equalUpTo(a, b []byte) int {
 // verified ends the nodes and verifies what they leave.
 func (net *network) verified(t *testing.T, nodes []*node) {
 	t.Helper()
+	for _, n := range nodes {
+		n.life().cmd.Process.Signal(syscall.SIGKILL)
+	}
 	for _, n := range nodes {
 		n.end()
 	}

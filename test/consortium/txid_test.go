@@ -49,38 +49,48 @@ func (x *txids) saw(n *node, txid, status string) {
 // about TxIDs that were heard.
 func (l *load) follow(ctx context.Context) {
 	who := newAccount()
-	said := map[*process]map[string]string{}
+	ends := map[*process]map[string]string{} // what each process said at last
 	for ctx.Err() == nil {
 		n, m := l.pick(), l.pick()
 		if n == nil || m == nil {
 			pause(ctx, 50*time.Millisecond)
 			continue
 		}
-		raw, hash := who.sign(l.net.chain, &l.contract, swapData(0, l.ids.Add(1)))
-		if err := n.call(ctx, new(common.Hash), "eth_sendRawTransaction", raw); err != nil {
+		if !l.ask(ctx, who, n, m, ends) {
 			who = newAccount()
 		}
-		for range 5 {
-			var s standing
-			if n.call(ctx, &s, "coco_getTransactionStatus", hash) == nil && s.TxID != "" {
-				l.txids.hear(s.TxID)
-				l.txids.saw(n, s.TxID, s.Status)
-			}
-			p := m.life()
-			if txid := l.txids.some(); txid != "" && m.call(ctx, &s, "coco_getTransactionStatus", txid) == nil && m.life() == p {
-				l.txids.saw(m, txid, s.Status)
-				if said[p] == nil {
-					said[p] = map[string]string{}
-				}
-				// A node that knew a TxID's end never forgets it.
-				if was := said[p][txid]; (was == "Committed" || was == "Invalid") && was != s.Status {
-					l.txids.saw(m, txid, was+" then "+s.Status)
-				}
-				said[p][txid] = s.Status
-			}
-			pause(ctx, 5*time.Millisecond)
-		}
 	}
+}
+
+func (l *load) ask(ctx context.Context, who *account, n, m *node, ends map[*process]map[string]string) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	raw, hash := who.sign(l.net.chain, &l.contract, swapData(0, l.ids.Add(1)))
+	if err := n.call(ctx, new(common.Hash), "eth_sendRawTransaction", raw); err != nil {
+		pause(ctx, 20*time.Millisecond)
+		return false
+	}
+	for range 5 {
+		var s standing
+		if n.call(ctx, &s, "coco_getTransactionStatus", hash) == nil && s.TxID != "" {
+			l.txids.hear(s.TxID)
+			l.txids.saw(n, s.TxID, s.Status)
+		}
+		p := m.life()
+		if txid := l.txids.some(); txid != "" && m.call(ctx, &s, "coco_getTransactionStatus", txid) == nil && m.life() == p {
+			l.txids.saw(m, txid, s.Status)
+			if ends[p] == nil {
+				ends[p] = map[string]string{}
+			}
+			// A node that knew a TxID's end never forgets it.
+			if was := ends[p][txid]; (was == "Committed" || was == "Invalid") && was != s.Status {
+				l.txids.saw(m, txid, was+", then "+s.Status)
+			}
+			ends[p][txid] = s.Status
+		}
+		pause(ctx, 5*time.Millisecond)
+	}
+	return true
 }
 
 // hear keeps a TxID to ask about; some gives one of the recent.
