@@ -2,7 +2,9 @@ package documents
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,9 +20,16 @@ import (
 //	```sh start     a command that goes on; it is waited for until it says Ctrl+C
 //	<!-- Ctrl+C --> ends it, as the text around says
 //
+// Commands that go on beside each other have names: ```sh start one, and
+// <!-- Ctrl+C one -->. One that the document killed may be started again.
+//
 // What a guide takes for granted stands in comments that readers do not see:
 // <!-- run and <!-- start, with lines of commands, up to -->.
-var block = regexp.MustCompile("(?ms)^```(sh(?: start)?)\n(.*?)^```$|^<!-- (run|start)\n(.*?)^-->$|^<!-- (Ctrl\\+C) -->$")
+var block = regexp.MustCompile("(?ms)^```(sh(?: start)?)( [a-z]+)?\n(.*?)^```$|^<!-- (run|start)\n(.*?)^-->$|^<!-- (Ctrl\\+C)( [a-z]+)? -->$")
+
+// place is where a document's nodes listen: for clients from 8545 on, for each
+// other from 7545 on.
+var place = regexp.MustCompile(`127\.0\.0\.1:([78])54([5-9])\b`)
 
 // notRun are commands that cannot run inside a test, and why.
 var notRun = map[string]string{
@@ -41,7 +50,7 @@ func TestCommandsRun(t *testing.T) {
 		}
 		ran++
 		t.Run(name, func(t *testing.T) {
-			port := freePort(t)
+			port := freePorts(t)
 			dir := clone(t)
 			c := exec.CommandContext(t.Context(), "bash", "-s")
 			c.Dir = dir
@@ -50,6 +59,8 @@ func TestCommandsRun(t *testing.T) {
 			c.Stdout, c.Stderr = &out, &out
 			if err := c.Run(); err != nil {
 				t.Errorf("%v\n%s", err, out.String())
+			} else if testing.Verbose() {
+				t.Log(out.String())
 			}
 		})
 	}
@@ -58,44 +69,61 @@ func TestCommandsRun(t *testing.T) {
 	}
 }
 
-// script makes one shell script of a document. The port of the document is
-// replaced, so that it does not matter what else runs on the machine.
+// script makes one shell script of a document. The ports of the document are
+// replaced by those from port on, so that it does not matter what else runs on
+// the machine.
 func script(blocks [][]string, port int) string {
 	address := fmt.Sprintf("127.0.0.1:%d", port)
-	replace := strings.NewReplacer("127.0.0.1:8545", address,
+	rpc := strings.NewReplacer(
 		"coco start", "coco start --rpc "+address,
 		"coco receipt get", "coco receipt get --rpc "+address,
 		"coco accounts", "coco accounts --rpc "+address,
 		"coco tx show", "coco tx show --rpc "+address,
 		"coco call", "coco call --rpc "+address)
+	replace := func(text string) string {
+		return rpc.Replace(place.ReplaceAllStringFunc(text, func(was string) string {
+			to := port + int(was[len(was)-1]-'5')
+			if strings.HasPrefix(was, "127.0.0.1:7") {
+				to += ports / 2
+			}
+			return fmt.Sprintf("127.0.0.1:%d", to)
+		}))
+	}
 	var s strings.Builder
 	// Job control gives each node a process group of its own, which is what
 	// Ctrl+C reaches on a terminal.
 	s.WriteString(`set -euo pipefail
 set -m
 export npm_config_prefer_offline=true # versions are exact: what npm has it need not ask for
-NODE=
+declare -A NODES=()
 LENIENT=false # go run ends with 1 when it is interrupted, whatever its program does
-finish() { if [ -n "$NODE" ]; then kill -INT -- -"$NODE"; wait "$NODE" || $LENIENT; NODE=; fi; }
-trap 'code=$?; trap - EXIT; finish; exit $code' EXIT
+finish() {
+	local node=${NODES[$1]:-} code=0
+	unset "NODES[$1]"
+	[ -n "$node" ] || return 0
+	kill -INT -- -"$node" 2>/dev/null || true
+	wait "$node" || code=$?
+	[ $code = 0 ] || [ $code = 137 ] || $LENIENT || { cat "$1.log"; return $code; } # 137: the document killed it
+}
+trap 'code=$?; trap - EXIT; for name in "${!NODES[@]}"; do finish $name || code=$?; done; exit $code' EXIT
 started() {
-	until grep -q Ctrl+C start.log; do
-		kill -0 "$NODE" || { cat start.log; exit 1; }
+	until grep -q Ctrl+C "$1.log"; do
+		kill -0 "${NODES[$1]}" || { cat "$1.log"; exit 1; }
 		sleep 0.05
 	done
 }
 `)
 	for _, b := range blocks {
-		kind, text := b[1]+b[3]+b[5], b[2]+b[4]
+		kind, text, name := b[1]+b[4]+b[6], b[3]+b[5], cmp.Or(strings.TrimSpace(b[2]+b[7]), "start")
 		switch {
 		case notRun[text] != "":
 		case kind == "Ctrl+C":
-			s.WriteString("finish\n")
+			fmt.Fprintf(&s, "finish %s\n", name)
 		case kind == "sh start" || kind == "start":
-			fmt.Fprintf(&s, "LENIENT=%v\n", strings.HasPrefix(text, "go run"))
-			fmt.Fprintf(&s, "%s >start.log 2>&1 </dev/null &\nNODE=$!\nstarted\n", strings.TrimSpace(replace.Replace(text)))
+			fmt.Fprintf(&s, "LENIENT=%v\nfinish %s\n", strings.HasPrefix(text, "go run"), name)
+			fmt.Fprintf(&s, "%s >%s.log 2>&1 </dev/null &\nNODES[%s]=$!\nstarted %[2]s\n", strings.TrimSpace(replace(text)), name, name)
 		default:
-			s.WriteString("{\n" + replace.Replace(text) + "} </dev/null\n")
+			s.WriteString("{\n" + replace(text) + "} </dev/null\n")
 		}
 	}
 	return s.String()
@@ -125,14 +153,27 @@ func clone(t *testing.T) string {
 	return dir
 }
 
-func freePort(t *testing.T) int {
+const ports = 16 // that a document's nodes may use
+
+// freePorts gives the first of a row of ports, below those that the system hands
+// out by itself.
+func freePorts(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		first := 20000 + ports*rand.IntN(700)
+		free := true
+		for port := first; free && port < first+ports; port++ {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if free = err == nil; free {
+				l.Close()
+			}
+		}
+		if free {
+			return first
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no row of free ports was found")
+	return 0
 }
 
 // TestCommandsAreDocumented wants every command and every flag of it in
