@@ -49,9 +49,9 @@ func (a *account) address() common.Address { return crypto.PubkeyToAddress(a.key
 
 // sign signs the account's next transaction; a nil to creates a contract.
 func (a *account) sign(chain uint64, to *common.Address, data []byte) (raw hexutil.Bytes, hash common.Hash) {
-	id := new(big.Int).SetUint64(chain)
+	id := number(chain)
 	tx := types.MustSignNewTx(a.key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
-		ChainID: id, Nonce: a.nonce, GasTipCap: new(big.Int), GasFeeCap: new(big.Int), Gas: 1_000_000, To: to, Data: data})
+		ChainID: id, Nonce: a.nonce, GasTipCap: number(0), GasFeeCap: number(0), Gas: 1_000_000, To: to, Data: data})
 	a.nonce++
 	raw, err := tx.MarshalBinary()
 	if err != nil {
@@ -85,3 +85,5 @@ func (e *entry) swapped() (key, old, value uint64) {
 	number := func(b []byte) uint64 { return binary.BigEndian.Uint64(b[len(b)-8:]) }
 	return number(e.Topics[0][:]), number(e.Data[:32]), number(e.Data[32:])
 }
+
+func number(n uint64) *big.Int { return new(big.Int).SetUint64(n) }
