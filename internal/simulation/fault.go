@@ -122,7 +122,12 @@ func (f *faults) powerCut() bool {
 }
 
 // two machines lose power at once.
-func (f *faults) two() bool { return f.powerCut() && f.powerCut() }
+func (f *faults) two() bool {
+	if !f.powerCut() {
+		return false
+	}
+	return f.powerCut()
+}
 
 func (f *faults) everything() bool {
 	for _, m := range f.world.machines {
