@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 
 	"go.etcd.io/raft/v3"
@@ -101,7 +102,8 @@ func (s *storage) Entries(lo, hi, maxSize uint64) ([]*raftpb.Entry, error) {
 		if to > uint64(len(s.tail)) {
 			return nil, raft.ErrUnavailable
 		}
-		return limit(s.tail[from:to:to], maxSize), nil
+		// A copy: messages keep it, while release forgets what lies here.
+		return slices.Clone(limit(s.tail[from:to:to], maxSize)), nil
 	}
 	hi = min(hi, s.base.Index+1) // Raft takes fewer; what lies in memory comes with the next message
 	lowest := s.lowest

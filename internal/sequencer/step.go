@@ -73,6 +73,11 @@ func (s *Sequencer) drain() {
 		case t := <-s.queue:
 			s.execute(t)
 		default:
+			// A block in which everything was refused is not kept open: its time is
+			// fixed, and the next request may come much later.
+			if s.open != nil && len(s.open.drafts) == 0 {
+				s.abandon(nil)
+			}
 			s.spare()
 			return
 		}
