@@ -10,7 +10,6 @@ import (
 type history struct {
 	check  *checker
 	where  map[uint64]sequencer.TxID // request: where it is committed
-	last   map[sequencer.TxID]sequencer.Status
 	final  map[sequencer.TxID]sequencer.Status
 	names  []sequencer.TxID // every TxID that a node gave to a request
 	whose  map[sequencer.TxID]uint64

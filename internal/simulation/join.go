@@ -247,7 +247,7 @@ func (p *process) aspire() {
 				return
 			}
 			err := keeper.Promote(p.id, promotion)
-			if err != nil && !errors.Is(err, errLater) && !errors.Is(err, sequencer.ErrNotPrimary) && !errors.Is(err, membership.ErrBehind) && !errors.Is(err, membership.ErrUnknownNode) {
+			if err != nil && !errors.Is(err, errLater) && !errors.Is(err, sequencer.ErrNotPrimary) && !errors.Is(err, membership.ErrBehind) && !errors.Is(err, membership.ErrNoMajorityLeft) && !errors.Is(err, membership.ErrUnknownNode) {
 				p.world.failf("%v does not promote %v: %v", primary, p, err)
 			}
 		})
