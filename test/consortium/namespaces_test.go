@@ -121,6 +121,10 @@ func (w *namespaces) rule(what string, from, to int) {
 }
 
 func (w *namespaces) slow(to, rate int) {
+	if rate == 0 {
+		w.must(try("ip", "netns", "exec", w.hub(), "tc", "qdisc", "del", "dev", w.port(to), "root"))
+		return
+	}
 	w.must(try("ip", "netns", "exec", w.hub(), "tc", "qdisc", "add", "dev", w.port(to), "root", "tbf",
 		"rate", fmt.Sprintf("%dbps", rate), "burst", "64k", "latency", "400ms")) // bps is bytes a second here
 }

@@ -99,7 +99,10 @@ func (p *proxies) slow(to, bytes int) {
 		nodes = append(nodes, n)
 	}
 	p.mu.Unlock()
-	pace := rate.NewLimiter(rate.Limit(bytes), 64<<10)
+	var pace *rate.Limiter
+	if bytes > 0 {
+		pace = rate.NewLimiter(rate.Limit(bytes), 64<<10)
+	}
 	for _, n := range nodes {
 		if n != to {
 			p.link(n, to).pace.Store(pace)

@@ -60,9 +60,8 @@ func (net *network) level(t *testing.T) (nodes []*node, height uint64) {
 			}
 			states += fmt.Sprintf("node %d: %+v %v\n", n.number, s, err)
 			s.Ledger.Durable, first.Ledger.Durable = 0, 0
-			s.Ledger.Index, first.Ledger.Index = 0, 0
 			same = same && err == nil && s.State == "voter" && s.Ledger.First == 1 && s.Ledger == first.Ledger &&
-				s.Ledger.Commit == s.Ledger.Last && s.Ledger.Applied == s.Ledger.Commit && s.Leader != nil
+				s.Ledger.Commit == s.Ledger.Last && s.Ledger.Applied == s.Ledger.Commit && s.Ledger.Index == s.Ledger.Height && s.Leader != nil
 		}
 		return same
 	})

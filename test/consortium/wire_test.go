@@ -17,7 +17,7 @@ type wire interface {
 	// comes when it is mended, as TCP has it.
 	cut(from, to int)
 	mend(from, to int)
-	// slow bounds what reaches a node, in bytes a second, until the end.
+	// slow bounds what reaches a node, in bytes a second; 0 ends that.
 	slow(to, rate int)
 }
 

@@ -15,7 +15,7 @@ type rule struct {
 // rules is the whole list. A skip that none of them explains is a failure.
 var rules = []rule{
 	{layers: []Layer{Fast}, message: `-short|short mode`, why: "long; runs in the layer test"},
-	{pkg: `/test/process$`, test: `^TestDiskFull$`, message: `needs root`, why: "only root may mount a small disk; the crash laboratory fills one without"},
+	{pkg: `/test/(process|consortium)$`, test: `^TestDiskFull$`, message: `needs root`, why: "only root may mount a small disk; the crash laboratory fills one without"},
 }
 
 // explain gives the reason of the first rule that allows a skip, or "".
