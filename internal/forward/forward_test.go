@@ -146,6 +146,9 @@ func TestAnExecutedRequestOfALostPrimary(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-k.Executed()
+	if i := w.nodes[0].intake; !i.OnItsWay(request(1).ID) || i.OnItsWay(request(2).ID) {
+		t.Error("what is executed and not committed is on its way, and nothing else is")
+	}
 	tx, _ := k.TxID()
 	if err := f.fate(tx.View, tx); !errors.Is(err, sequencer.ErrOutcomeUnknown) {
 		t.Fatalf("in the log: %v", err)
@@ -174,6 +177,9 @@ func TestAnExecutedRequestOfALostPrimary(t *testing.T) {
 	}
 	if again, _ := k.TxID(); again.View <= tx.View {
 		t.Fatalf("it is %v and was %v", again, tx)
+	}
+	if w.nodes[0].intake.OnItsWay(request(1).ID) {
+		t.Error("what is committed is on its way")
 	}
 }
 

@@ -57,6 +57,15 @@ func NewIntake(s Sequencer, protocols map[string]Decoder, leader func() (id uint
 	return &Intake{sequencer: s, protocols: protocols, leader: leader, limits: l.withDefaults(), logger: logger, works: make(map[string]*work), streams: make(map[uint64]*stream)}
 }
 
+// OnItsWay reports that a request with that ID came here, from any node, and has
+// not come to its end.
+func (i *Intake) OnItsWay(id []byte) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	w := i.works[string(id)]
+	return w != nil && !w.over()
+}
+
 // Noticed is how many requests were on their way here already when they came
 // once more, and how many were committed.
 func (i *Intake) Noticed() (joined, found uint64) {

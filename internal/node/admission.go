@@ -11,8 +11,9 @@ import (
 func (n *Node) newPool() *pool.Pool {
 	return pool.New(pool.Config{
 		Now: n.config.Clock, Fault: n.sequencer.Fault,
-		Account: n.account,
-		Submit:  n.submit,
+		Account:  n.account,
+		Submit:   n.submit,
+		OnItsWay: func(hash common.Hash) bool { return n.intake.OnItsWay(hash[:]) },
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
@@ -143,5 +145,39 @@ func TestStateFallsBack(t *testing.T) {
 	p.Tick()
 	if len(p.senders)+len(p.flights) != 0 {
 		t.Errorf("left in the pool: %+v", p)
+	}
+}
+
+// TestBroughtByAnotherNode: a transaction that another node brought is executed
+// here and not committed, so that the state is past its nonce. Who sends it here
+// too hears of its end; another one with its nonce is too late as ever.
+func TestBroughtByAnotherNode(t *testing.T) {
+	l, a := newLedger(), newAccount(t)
+	l.nonce[a.address] = 5
+	p := l.pool(Limits{})
+	brought := transfer(t, a, 4, 0)
+	p.OnItsWay = func(hash common.Hash) bool { return hash == brought.Hash() }
+	_, err := p.Admit(nil, transfer(t, a, 4, 0, 100))
+	wantRefusal(t, err, "nonce too low: next nonce 5, tx nonce 4")
+	e, err := p.Admit(nil, brought)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next := p.Next(a.address); next != 5 {
+		t.Errorf("the next nonce is %d", next)
+	}
+	_, err = p.Admit(nil, brought)
+	wantRefusal(t, err, "already known")
+	own := transfer(t, a, 5, 0)
+	if _, err := p.Admit(nil, own); err != nil {
+		t.Errorf("the one behind it: %v", err)
+	}
+	close(l.queue[0].executed) // the forwarder joins it to the one under way
+	close(l.queue[0].done)
+	if err := e.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if next := p.Next(a.address); next != 6 {
+		t.Errorf("the next nonce is %d", next)
 	}
 }

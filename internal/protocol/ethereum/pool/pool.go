@@ -56,6 +56,10 @@ type Config struct {
 	// Fault says why nothing can be committed any more; nil while it can. It may
 	// be left out.
 	Fault func() error
+	// OnItsWay reports that another node brought a transaction here that has not
+	// come to its end yet. The state may be past its nonce because it was executed;
+	// who sends it here too waits with the other. It may be left out.
+	OnItsWay func(common.Hash) bool
 }
 
 // Pool admits transactions. See the package comment.
@@ -102,6 +106,7 @@ func (p *Pool) Admit(caller []byte, t *Transaction) (*Entry, error) {
 	defer p.leave(t.From, s)
 	next := s.next(nonce)
 	switch {
+	case t.Nonce() < next && p.OnItsWay != nil && p.OnItsWay(t.hash):
 	case t.Nonce() < next:
 		return nil, detail(ErrNonceTooLow, fmt.Sprintf("next nonce %v, tx nonce %v", next, t.Nonce()))
 	case t.Nonce()-next > p.Limits.Ahead:
