@@ -38,11 +38,11 @@ func TestJunk(t *testing.T) {
 		address := n.place.peer
 		for range 4 {
 			throwing.Go(func() {
-				for i := range 40 {
+				for i := range 20 {
 					throw(address, i, nobody)
 				}
 			})
-			thrown += 40
+			thrown += 20
 		}
 	}
 	throwing.Wait()
