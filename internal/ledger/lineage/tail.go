@@ -88,7 +88,7 @@ func (t *Tail) Verify(entries []format.Entry) error {
 		}
 		if s == nil {
 			s = &standing{index: e.Index, term: e.Term, kind: e.Kind, body: e.Body}
-			if err := s.follow(line, prefix); err != nil {
+			if err := s.follow(line, prefix, after); err != nil {
 				return err
 			}
 			t.checked[after] = s
@@ -212,7 +212,7 @@ func (t *Tail) at(index uint64) (*Lineage, format.Hash, error) {
 		line, prefix = t.entries[from-1].line, t.entries[from-1].prefix
 	}
 	for _, s := range t.entries[from:n] {
-		if err := s.follow(line, prefix); err != nil {
+		if err := s.follow(line, prefix, format.NextPrefix(prefix, s.entry())); err != nil {
 			return nil, prefix, err
 		}
 		line, prefix = s.line, s.prefix
@@ -220,9 +220,14 @@ func (t *Tail) at(index uint64) (*Lineage, format.Hash, error) {
 	return line, prefix, nil
 }
 
-// follow finds the lineage behind the entry from the one before it.
-func (s *standing) follow(before *Lineage, prefix format.Hash) error {
-	e := &format.Entry{Index: s.index, Term: s.term, Kind: s.kind, Body: s.body}
+// entry is the entry itself, until it is followed.
+func (s *standing) entry() *format.Entry {
+	return &format.Entry{Index: s.index, Term: s.term, Kind: s.kind, Body: s.body}
+}
+
+// follow finds the lineage behind the entry from the one before it; after is the
+// prefix hash behind the entry.
+func (s *standing) follow(before *Lineage, prefix, after format.Hash) error {
 	d := whole
 	switch {
 	case s.own:
@@ -231,9 +236,9 @@ func (s *standing) follow(before *Lineage, prefix format.Hash) error {
 		d = blind
 	}
 	line := *before // follow replaces what it changes
-	if err := line.follow(e, prefix, d); err != nil {
+	if err := line.follow(s.entry(), prefix, d); err != nil {
 		return err
 	}
-	s.line, s.prefix, s.body = &line, format.NextPrefix(prefix, e), nil
+	s.line, s.prefix, s.body = &line, after, nil
 	return nil
 }
