@@ -35,6 +35,7 @@ type Driver struct {
 	config   lineage.Config // as Raft has it: of the entries applied
 	recovers bool           // Start.Recovers, until the recovery is committed
 	timer    timer
+	disk     disk
 
 	leading  uint64            // term in which this node leads, 0 when it does not
 	first    uint64            // index of its first entry in that term, 0 until seen
@@ -44,6 +45,8 @@ type Driver struct {
 	handing  uint64            // term in which leadership is being handed over
 	changing uint64            // index of the last change of configuration proposed in this term
 	rejected map[uint64]uint64 // in this term: voters that refuse a block, and its index
+	blocked  int               // ticks since the commit index moved while there are such voters
+	stays    uint64            // where it stays
 	asked    uint64            // highest read that heartbeats of this term asked about
 
 	refused uint64 // messages not given to Raft
@@ -55,6 +58,10 @@ type Driver struct {
 type Options struct {
 	ElectionTicks  int // followers wait one to two times this for a leader
 	HeartbeatTicks int
+	// DiskTicks is for how long the disk may make no progress before this node
+	// gives leadership away and stands for it no more, by default two times
+	// ElectionTicks.
+	DiskTicks int
 	Logger         *slog.Logger
 	// Clock judges the time of live blocks, by default time.Now.
 	Clock func() time.Time
@@ -78,6 +85,9 @@ func (o *Options) fill() {
 		var seed [32]byte
 		crand.Read(seed[:])
 		o.Random = rand.New(rand.NewChaCha8(seed))
+	}
+	if o.DiskTicks == 0 {
+		o.DiskTicks = 2 * o.ElectionTicks
 	}
 	if o.MaxMessage == 0 {
 		o.MaxMessage = 1 << 20
@@ -125,12 +135,16 @@ func (d *Driver) Campaign() error {
 
 // Tick tells that one tick of time went by.
 func (d *Driver) Tick() {
+	d.disk.tick()
+	d.yield()
 	d.timer.tick(d)
+	d.unblock()
 	d.pump()
 }
 
 // Appended tells that a's vote and entries are durable.
 func (d *Driver) Appended(a *Append) error {
+	d.disk.wrote()
 	err := d.stored(a)
 	d.pump()
 	return err

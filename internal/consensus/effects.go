@@ -55,6 +55,7 @@ func (d *Driver) take(r *raft.Ready) error {
 				a.raft, a.responses = nil, nil
 			}
 			d.effects.Appends = append(d.effects.Appends, a)
+			d.disk.given()
 		case raft.LocalApplyThread:
 			if err := d.commit(m); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -164,7 +165,7 @@ func (m *member) awaitStatus(what string, holds func(Status) bool) Status {
 }
 
 // network runs loops of n voters; node 1 campaigns.
-func network(t *testing.T, n uint64) []*member {
+func network(t *testing.T, n uint64, change ...func(*Options)) []*member {
 	t.Helper()
 	s := newService(t)
 	s.now = time.Now()
@@ -178,7 +179,11 @@ func network(t *testing.T, n uint64) []*member {
 		}
 		m := &member{id: id, s: s, net: w, log: &slowLog{memory: *begin.log()}, done: make(chan error, 1)}
 		m.cond = sync.NewCond(&m.mu)
-		d, err := New(m.log, Start{ID: id, Term: at.Term, Last: at, Line: line}, Options{ElectionTicks: 40, HeartbeatTicks: 2})
+		o := Options{ElectionTicks: 40, HeartbeatTicks: 2}
+		for _, f := range change {
+			f(&o)
+		}
+		d, err := New(m.log, Start{ID: id, Term: at.Term, Last: at, Line: line}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,9 +247,10 @@ func TestLoopsReplicate(t *testing.T) {
 }
 
 // TestSlowDisks: a disk that stands still costs a leader nothing but its own
-// publishing, and a follower nothing but its acknowledgements.
+// publishing, until it gives leadership away, and a follower nothing but its
+// acknowledgements.
 func TestSlowDisks(t *testing.T) {
-	all := network(t, 3)
+	all := network(t, 3, func(o *Options) { o.DiskTicks = math.MaxInt })
 	first, err := all[0].put("before")
 	if err != nil {
 		t.Fatal(err)
@@ -283,6 +289,30 @@ func TestSlowDisks(t *testing.T) {
 	all[1].await("has all blocks while the leader's disk stands still", all[1].has(last.Index))
 	all[0].log.flow()
 	all[0].await("has all blocks", all[0].has(last.Index))
+}
+
+// TestStuckDiskGivesLeadershipAway: another node leads and takes blocks while the
+// write of the old leader does not return.
+func TestStuckDiskGivesLeadershipAway(t *testing.T) {
+	all := network(t, 3)
+	all[0].log.stall()
+	lost, err := all[0].put("while the disk stands still")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := all[1].awaitStatus("another leader", func(s Status) bool { return s.Leader > 1 })
+	next := all[s.Leader-1]
+	next.await("seals", func() bool { return next.lead != 0 })
+	at, err := next.put("goes on")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all[1:] {
+		m.await("has the block", m.has(at.Index))
+	}
+	all[0].await("seals no more", func() bool { return all[0].lead == 0 })
+	all[0].log.flow()
+	all[0].await("has both blocks", all[0].has(max(lost.Index, at.Index)))
 }
 
 func TestFaultOfTheDiskGivesLeadershipAway(t *testing.T) {

@@ -59,6 +59,8 @@ func (d *Driver) admit(m *raftpb.Message) error {
 		return errors.New("its sender is retired")
 	case m.Snapshot != nil || len(m.Responses) > 0:
 		return errors.New("it carries what no node sends")
+	case m.GetType() == raftpb.MsgTimeoutNow && d.stuck():
+		return errors.New("the disk of this node stands still")
 	}
 	entries, context := len(m.GetEntries()), len(m.GetContext())
 	if t := m.GetType(); (t == raftpb.MsgReadIndex) != (m.GetTerm() == 0) {

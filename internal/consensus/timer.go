@@ -41,9 +41,9 @@ func (t *timer) watch(d *Driver) {
 	}
 }
 
-// electable reports whether the configuration lets this node lead. One that the
-// ledger retired may have to, until the configuration follows: no other may
-// have all that is committed.
+// electable reports whether the configuration lets this node lead, and its disk
+// works. One that the ledger retired may have to, until the configuration
+// follows: no other may have all that is committed.
 func (d *Driver) electable() bool {
-	return slices.Contains(d.config.Voters, d.id) || slices.Contains(d.config.Outgoing, d.id)
+	return !d.stuck() && (slices.Contains(d.config.Voters, d.id) || slices.Contains(d.config.Outgoing, d.id))
 }
