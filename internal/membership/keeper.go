@@ -152,7 +152,8 @@ func (k *Keeper) peers(but uint64) []Peer {
 
 // Promote makes a learner a voter, and retires the processes before it on its
 // directory in the same record, so that the number of voters stays. While one of
-// them is still heard of it refuses.
+// them is still heard of it refuses, and with ErrNoMajorityLeft what would stop the
+// network.
 func (k *Keeper) Promote(raftID uint64, p *Promotion) error {
 	view, err := k.begin()
 	if err != nil {
@@ -182,11 +183,15 @@ func (k *Keeper) Promote(raftID uint64, p *Promotion) error {
 		}
 		changed = append(changed, with(old, format.NodeRetired))
 	}
+	if err := k.keepsMajority(members, changed...); err != nil {
+		return err
+	}
 	return k.record(view, changed...)
 }
 
 // Retire ends a node's part in the network. A primary hands leadership over
 // first, so that it never seals its own retirement, and says sequencer.ErrNotPrimary.
+// ErrNoMajorityLeft refuses what would stop the network.
 func (k *Keeper) Retire(ctx context.Context, raftID uint64) error {
 	view, err := k.begin()
 	if err != nil {
@@ -203,13 +208,18 @@ func (k *Keeper) Retire(ctx context.Context, raftID uint64) error {
 		return nil
 	case len(voters) == 1 && voters[0] == raftID:
 		return ErrLastVoter
-	case raftID == k.ID:
+	}
+	gone := with(n, format.NodeRetired)
+	if err := k.keepsMajority(members, gone); err != nil {
+		return err
+	}
+	if raftID == k.ID {
 		if err := k.Network.Transfer(ctx); err != nil {
 			return err
 		}
 		return sequencer.ErrNotPrimary
 	}
-	return k.record(view, with(n, format.NodeRetired))
+	return k.record(view, gone)
 }
 
 func with(n *format.NodeInfo, status format.NodeStatus) *format.NodeInfo {

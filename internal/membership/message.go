@@ -15,6 +15,8 @@ var (
 		"give the raft id of a node that coco network status lists")
 	ErrLastVoter = problem.New("LAST_VOTER", "the network would be left without a voter",
 		"let another node join and become a voter first")
+	ErrNoMajorityLeft = problem.New("NO_MAJORITY_LEFT", "the network would be left without a majority of voters that are heard of",
+		"first retire the nodes that are gone, which the reason names, or start them again and let them join")
 	ErrBehind = problem.New("NODE_BEHIND", "the node has not caught up, so it cannot be a voter yet",
 		"wait until it has; coco network status shows how far it is")
 )

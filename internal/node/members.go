@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
@@ -122,8 +123,16 @@ func (v view) Head() (height, index uint64) {
 }
 
 func (v view) Match(raftID uint64) (index uint64, active bool) {
-	p, ok := v.consensus.Status().Peers[raftID]
-	return p.Match, ok && p.Active
+	p := v.consensus.Status().Peers[raftID]
+	heard := v.peers.traffic()[raftID].LastHeard
+	return p.Match, v.active(p.Active, heard)
+}
+
+// active is whether a node was heard of within patience: by Raft, which forgets it
+// at every check of its quorum and never hears of who still catches up, or by the
+// transport.
+func (n *Node) active(raft bool, heard time.Time) bool {
+	return raft || !heard.IsZero() && n.config.Clock().Sub(heard) < n.patience()
 }
 
 // newKeeper makes the primary's part in membership.

@@ -121,13 +121,13 @@ func (n *Node) describePeers(s *operations.Status, c *consensus.Status, now time
 		if t, ok := traffic[id]; ok && id != n.id {
 			if !t.LastHeard.IsZero() {
 				p.Heard = now.Sub(t.LastHeard).Seconds()
-				p.Active = now.Sub(t.LastHeard) < n.patience()
 			}
+			p.Active = n.active(false, t.LastHeard)
 			p.RTT, p.Queued, p.Dropped = t.RTT.Seconds(), uint64(t.Queued), t.Dropped
 			s.Counters.Dropped += t.Dropped
 		}
 		if q, ok := c.Peers[id]; ok {
-			p.Match, p.Active = q.Match, p.Active || q.Active // Raft forgets the latter at every check of its quorum
+			p.Match, p.Active = q.Match, p.Active || q.Active
 			p.Lag = c.Commit - min(q.Match, c.Commit)
 		}
 		if p.Self {
