@@ -217,6 +217,22 @@ func (d *Driver) Resign() []*raftpb.Message {
 	return []*raftpb.Message{{Type: raftpb.MsgTimeoutNow.Enum(), From: new(d.id), To: new(to), Term: new(d.leading)}}
 }
 
+// unblock ends a view in which nothing is committed for an election timeout because
+// some voter refuses a block and the others are gone. Whoever leads next, maybe
+// this node again, brings it as an entry of an older view, which is not judged by
+// the clock any more.
+func (d *Driver) unblock() {
+	commit := d.raft.BasicStatus().GetCommit()
+	if len(d.rejected) == 0 || commit != d.stays {
+		d.blocked, d.stays = 0, commit
+		return
+	}
+	if d.blocked++; d.blocked >= d.o.ElectionTicks {
+		d.blocked = 0
+		d.endView()
+	}
+}
+
 // Refused tells that another node does not accept an entry of the term that this
 // node leads. When so many voters refuse that no majority is left, the driver
 // ends with ErrBlocksRefused: others elect, and this node's log is not theirs.

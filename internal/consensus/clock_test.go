@@ -47,3 +47,36 @@ func TestTimeOfTheLedgerIsAhead(t *testing.T) {
 		t.Fatal("a block from the future is committed")
 	}
 }
+
+// TestRefusedBlockBlocksNobody lets a primary whose clock is ahead seal a block
+// while one of three voters is gone: the other refuses it, so that nothing can be
+// committed. Once the clock is right, the network goes on all the same.
+func TestRefusedBlockBlocksNobody(t *testing.T) {
+	s := newService(t)
+	c, old := newCluster(t, s), s.voters(3)
+	for id := uint64(1); id <= 3; id++ {
+		c.add(id, old.log(), nil)
+	}
+	if err := c.peers[1].Campaign(); err != nil {
+		t.Fatal(err)
+	}
+	c.after(1)
+	c.settle()
+	c.crash(3)
+	c.clockOf(1, 15*time.Minute)
+	c.propose(1)
+	c.settle()
+	c.clockOf(1, 0)
+	before := c.highest
+	c.run(60)
+	if c.highest == before || c.peers[2].refused == 0 {
+		t.Fatalf("nothing is committed behind %d; node 2 refused %d messages", before, c.peers[2].refused)
+	}
+	if l := c.leader(); !c.propose(l.id) {
+		t.Fatal("nobody seals")
+	}
+	c.run(10)
+	if last := c.leader().last().Index; c.highest != last {
+		t.Fatalf("committed is %d, the log ends at %d", c.highest, last)
+	}
+}
