@@ -158,15 +158,24 @@ func (n *Node) ask(ctx context.Context, service format.ServiceID, address string
 
 // rise makes the learner a voter as soon as it holds the whole ledger.
 func (n *Node) rise(ctx context.Context) {
-	if err := n.backfill(ctx); err != nil {
-		if ctx.Err() == nil {
-			n.config.Logger.Error("the older ledger cannot be fetched; this node stays a learner", "err", err)
+	var was []uint64
+	for wait := 2 * n.config.Timing.Tick; ; wait = min(2*wait, time.Minute) {
+		err := n.backfill(ctx)
+		if err == nil {
+			was, err = readFormerly(n.config.FS) // a voter that replaces nobody would make dead voters more
 		}
-		return
-	}
-	was, err := readFormerly(n.config.FS)
-	if err != nil {
-		n.config.Logger.Error("this node cannot tell which nodes it replaces", "err", err)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		n.config.Logger.Error("this node stays a learner for now", "err", err, "again in", wait)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
 	}
 	for {
 		next := n.members.next()

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/operations"
 )
@@ -13,7 +14,13 @@ import (
 // launch starts a node that meets others on the loopback interface.
 func launch(t *testing.T, dir string, founding Founding, through ...*Node) *Node {
 	t.Helper()
+	return launchOn(t, disk.OS(dir), dir, founding, through...)
+}
+
+func launchOn(t *testing.T, f disk.FS, dir string, founding Founding, through ...*Node) *Node {
+	t.Helper()
 	c := Default(dir)
+	c.FS = f
 	c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo})).With("dir", dir[len(dir)-3:])
 	c.Timing.Tick = 20 * time.Millisecond
 	c.Founding, c.Peer = founding, "127.0.0.1:0"

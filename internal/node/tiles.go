@@ -3,9 +3,9 @@ package node
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 
+	"github.com/coco-consortium/coco/internal/catchup"
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -29,29 +29,13 @@ func (t *tiles) Committed(c *sequencer.Committed) {
 	}
 }
 
-// rebuildTiles makes the tiles again from the ledger, once all of it is here.
+// rebuildTiles makes the tiles again from the ledger, once all of it is here. The
+// tiles say how many leaves they want: the log has all of them before a follower
+// hears of a block.
 func (n *Node) rebuildTiles(ctx context.Context) error {
 	if first := n.log.First(); first > 1 {
 		return ledger.ErrAbsent.From(fmt.Errorf("the entries before %d", first))
 	}
 	n.config.Logger.Warn("the hash tiles are made again from the ledger")
-	return n.tiles.Rebuild(n.leaves(ctx))
-}
-
-// leaves are the leaves of the committed blocks, in order.
-func (n *Node) leaves(ctx context.Context) iter.Seq2[format.Hash, error] {
-	return func(yield func(format.Hash, error) bool) {
-		for height, head := uint64(0), n.sequencer.Head().Height; height <= head; height++ {
-			b, err := n.archive.Block(ctx, height)
-			if err != nil {
-				yield(format.Hash{}, err)
-				return
-			}
-			for i := range b.Records {
-				if !yield(b.Records[i].Leaf, nil) {
-					return
-				}
-			}
-		}
-	}
+	return n.tiles.Rebuild(catchup.Leaves(ctx, n.log))
 }
