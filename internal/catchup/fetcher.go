@@ -31,6 +31,7 @@ type Fetcher struct {
 	Pause       time.Duration // between two chunks of Backfill, by default 20 ms
 	Backoff     time.Duration // the first pause between rounds, by default 100 ms
 	Rounds      int           // without success until it gives up, by default never
+	Silence     int           // rounds after which a snapshot is not expected of who cannot be reached, by default 5
 	Distrust    time.Duration // how long a source that lied is not asked, by default 10 minutes
 	// Settle is how long Agree waits for nodes that may not know yet that a block
 	// is committed which this node's log names as such, by default 30 s.
@@ -56,6 +57,9 @@ func (f *Fetcher) fill() {
 		set(&f.Backoff, 100*time.Millisecond)
 		set(&f.Distrust, 10*time.Minute)
 		set(&f.Settle, 30*time.Second)
+		if f.Silence == 0 {
+			f.Silence = 5
+		}
 		if f.MinRate == 0 {
 			f.MinRate = 4 << 10
 		}
@@ -87,10 +91,17 @@ func local(err error) error {
 // try lets sources do something until one succeeds. When all of a round answer
 // that they cannot, it gives ErrDiverges or errAbsent.
 func (f *Fetcher) try(ctx context.Context, do func(context.Context, Source) error) error {
+	return f.without(ctx, 0, do)
+}
+
+// without is try for what may be done without: after so many rounds in a row, 0 for
+// any number, in which all sources that can be reached answered that they cannot,
+// it gives errAbsent as well. Those that cannot be reached may have ended for good.
+func (f *Fetcher) without(ctx context.Context, silence int, do func(context.Context, Source) error) error {
 	f.fill()
 	var last error
-	for round := 1; ; round++ {
-		var asked, absent, diverge int
+	for round, silent := 1, 0; ; round++ {
+		var asked, absent, diverge, unreached int
 		for _, s := range f.order() {
 			err := do(ctx, s)
 			if err == nil {
@@ -109,6 +120,8 @@ func (f *Fetcher) try(ctx context.Context, do func(context.Context, Source) erro
 				f.Logger.Warn("a node sent what cannot be right, and is not asked for a while", "node", s.Name, "err", err)
 			case errors.Is(err, errAbsent):
 				absent++
+			case errors.Is(err, errUnreached):
+				unreached++
 			case errors.Is(err, ErrDiverges):
 				diverge++
 			}
@@ -121,6 +134,12 @@ func (f *Fetcher) try(ctx context.Context, do func(context.Context, Source) erro
 			return last
 		case absent > 0 && absent == asked:
 			return errAbsent
+		case absent > 0 && absent+unreached == asked:
+			if silent++; silent == silence {
+				return errAbsent
+			}
+		default:
+			silent = 0
 		}
 		if last == nil {
 			last = errors.New("there is no other node")

@@ -21,8 +21,9 @@ const syncEvery = 16 << 20
 // stored then, so that snapshot.Store lists it. Before a single frame is fetched,
 // the record that names it must be shown and lead to the trusted service key. What
 // was fetched before a cut or restart is not fetched again, if a source still has
-// that snapshot. It fails with ErrNoSnapshot when no source has one. Nobody may use
-// the directory meanwhile.
+// that snapshot. It fails with ErrNoSnapshot when no source has one, at once if all
+// of them say so and after a while if some cannot be reached. Nobody may use the
+// directory meanwhile.
 func (f *Fetcher) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	f.fill()
 	defer f.status.begin("snapshot")()
@@ -32,7 +33,7 @@ func (f *Fetcher) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	begun := f.begun()
 	var fetched Snapshot
 	fetch := func(wanted *Snapshot) error {
-		return f.try(ctx, func(ctx context.Context, s Source) error {
+		return f.without(ctx, f.Silence, func(ctx context.Context, s Source) error {
 			var list []Snapshot
 			if err := f.document(ctx, s, pathSnapshots, &list); err != nil {
 				return err

@@ -21,13 +21,15 @@ type Source struct {
 	Client *http.Client // reaches only that node, authenticated
 }
 
-// What a source may do wrong. errAbsent and errBusy are answers, errLie is that
-// what it sent is not what it can be: it is not asked again for a while.
+// What a source may do wrong. errAbsent and errBusy are answers, errUnreached is
+// that there is none, errLie is that what it sent is not what it can be: it is not
+// asked again for a while.
 var (
-	errAbsent = errors.New("it does not have that")
-	errBusy   = errors.New("it is busy")
-	errSlow   = errors.New("it sends too slowly")
-	errLie    = errors.New("what it sent is wrong")
+	errUnreached = errors.New("it cannot be reached")
+	errAbsent    = errors.New("it does not have that")
+	errBusy      = errors.New("it is busy")
+	errSlow      = errors.New("it sends too slowly")
+	errLie       = errors.New("what it sent is wrong")
 )
 
 func lie(format string, args ...any) error {
@@ -73,7 +75,7 @@ func (f *Fetcher) get(ctx context.Context, s Source, path string, offset int64) 
 	}
 	response, err := s.Client.Do(request)
 	if err != nil {
-		err = g.why(err)
+		err = fmt.Errorf("%w: %w", errUnreached, g.why(err))
 		g.stop()
 		return nil, err
 	}

@@ -1,0 +1,60 @@
+package catchup
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/disk/crash"
+	"github.com/coco-consortium/coco/internal/ledger/snapshot"
+)
+
+// dead is a node that ended: nothing answers.
+type dead struct{}
+
+func (dead) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("connection refused")
+}
+
+func deadSource() Source {
+	return Source{Name: "dead", URL: "http://dead", Client: &http.Client{Transport: dead{}}}
+}
+
+// TestNoSnapshotBesideADeadNode: a node that ended does not keep others from
+// joining without a snapshot; as long as nobody answers nothing is known.
+func TestNoSnapshotBesideADeadNode(t *testing.T) {
+	d := newDonor(t, crash.New())
+	d.chunks(1, 2)
+	f := d.fetcher(crash.New(), deadSource(), d.source())
+	f.Rounds = 50
+	if _, err := f.Snapshot(t.Context()); !errors.Is(err, ErrNoSnapshot) {
+		t.Fatal(err)
+	}
+	f = d.fetcher(crash.New(), deadSource())
+	f.Rounds = 50
+	if _, err := f.Snapshot(t.Context()); !errors.Is(err, ErrSources) {
+		t.Fatal(err)
+	}
+}
+
+// TestBegunSnapshotBesideADeadNode: a snapshot that no living node has any more is
+// given up for the one that they have.
+func TestBegunSnapshotBesideADeadNode(t *testing.T) {
+	d, height := example(t)
+	other, _ := example(t)
+	theirs, _ := snapshot.List(other.fs, snapshotDir)
+	fs := crash.New()
+	must(t, disk.MakeDir(fs, snapshotDir))
+	f := d.fetcher(fs, deadSource(), d.source())
+	f.Rounds = 50
+	must(t, f.prepare(Snapshot{Height: height, Digest: theirs[0].Digest}, theirs[0].Manifest.Encode()))
+	if begun := f.begun(); begun == nil || begun.Digest != theirs[0].Digest {
+		t.Fatalf("%+v", begun)
+	}
+	s, err := f.Snapshot(t.Context())
+	must(t, err)
+	if ours, _ := snapshot.List(d.fs, snapshotDir); s.Digest != ours[0].Digest {
+		t.Fatal("another snapshot")
+	}
+}
