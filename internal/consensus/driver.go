@@ -62,7 +62,7 @@ type Options struct {
 	// gives leadership away and stands for it no more, by default two times
 	// ElectionTicks.
 	DiskTicks int
-	Logger         *slog.Logger
+	Logger    *slog.Logger
 	// Clock judges the time of live blocks, by default time.Now.
 	Clock func() time.Time
 	// Random spreads election timeouts; by default it is seeded by the system.
