@@ -73,6 +73,9 @@ type Node struct {
 	evidence   []byte // of this node
 	standing   standing
 
+	dismissed context.Context // ends when the network lets this node go
+	dismiss   context.CancelFunc
+
 	running context.Context // ends when the node stops
 	cancel  context.CancelFunc
 	group   sync.WaitGroup
@@ -84,7 +87,14 @@ type Node struct {
 func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	n := &Node{config: c}
 	n.standing.began = c.Clock()
+	n.dismissed, n.dismiss = context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(n.dismissed, cancel)()
 	defer func() {
+		if err != nil && n.Retired() {
+			err = ErrRetired.From(err)
+		}
 		if err != nil {
 			err = errors.Join(err, n.close(context.WithoutCancel(ctx)))
 		}
@@ -283,6 +293,7 @@ func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.S
 	n.group.Go(func() { n.snapshots.run(run) })
 	n.group.Go(func() { n.verifyOlder(run) })
 	n.group.Go(func() { n.watch(run) })
+	context.AfterFunc(n.dismissed, n.consensus.Stop)
 	n.peers.open()
 	select {
 	case <-n.sequencer.Ready():

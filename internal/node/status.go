@@ -220,15 +220,18 @@ func (n *Node) Isolate(ids []uint64) { n.peers.transport.Isolate(ids...) }
 // Heal ends every Isolate.
 func (n *Node) Heal() { n.peers.transport.Heal() }
 
-// retired takes note that the network has let this node go.
+// ErrRetired says that the network let this node go before it served.
+var ErrRetired = problem.New("NODE_RETIRED", "the network has retired this node",
+	"start it again with coco node join: it joins as a new node")
+
+// retired takes note that the network has let this node go, at whatever point of
+// its life: it ends Start, or consensus once that runs.
 func (n *Node) retired() {
 	if n.standing.retired.Swap(true) {
 		return
 	}
 	n.config.Logger.Warn("this node is retired: it takes no part in the network any more")
-	if n.consensus != nil {
-		n.consensus.Stop()
-	}
+	n.dismiss()
 }
 
 // Retired is whether the network has let this node go.
