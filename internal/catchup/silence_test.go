@@ -26,7 +26,7 @@ func deadSource() Source {
 func TestNoSnapshotBesideADeadNode(t *testing.T) {
 	d := newDonor(t, crash.New())
 	d.chunks(1, 2)
-	f := d.fetcher(crash.New(), deadSource(), d.source())
+	f := d.fetcher(crash.New(), d.source(), deadSource())
 	f.Rounds = 50
 	if _, err := f.Snapshot(t.Context()); !errors.Is(err, ErrNoSnapshot) {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestBegunSnapshotBesideADeadNode(t *testing.T) {
 	theirs, _ := snapshot.List(other.fs, snapshotDir)
 	fs := crash.New()
 	must(t, disk.MakeDir(fs, snapshotDir))
-	f := d.fetcher(fs, deadSource(), d.source())
+	f := d.fetcher(fs, d.source(), deadSource())
 	f.Rounds = 50
 	must(t, f.prepare(Snapshot{Height: height, Digest: theirs[0].Digest}, theirs[0].Manifest.Encode()))
 	if begun := f.begun(); begun == nil || begun.Digest != theirs[0].Digest {
