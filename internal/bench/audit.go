@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -11,9 +10,6 @@ import (
 
 	"github.com/coco-consortium/coco/internal/bench/fleet"
 )
-
-// joined is errors.Join for a function's end.
-func joined(errs ...error) error { return errors.Join(errs...) }
 
 // audit reads the whole chain of every node: each acknowledged transaction must be
 // in it once, and the chains must be the same.

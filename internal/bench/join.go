@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -45,7 +46,7 @@ func Joins(ctx context.Context, o NetworkOptions, slots, rounds int) (_ *JoinRep
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = joined(err, w.close()) }()
+	defer func() { err = errors.Join(err, w.close()) }()
 	began := time.Now()
 	if err := w.target.fill(ctx, slots, o.Progress); err != nil {
 		return nil, ErrSetup.From(err)

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"text/tabwriter"
@@ -66,7 +68,7 @@ func Kills(ctx context.Context, o NetworkOptions, kills int) (_ *KillsReport, er
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = joined(err, w.close()) }()
+	defer func() { err = errors.Join(err, w.close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	var reading sync.WaitGroup
 	defer func() { cancel(); reading.Wait() }()
@@ -215,5 +217,8 @@ func (l *NetworkLoad) text(w io.Writer) {
 func (l *Loss) text(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "acknowledged %d in %d blocks, lost %d, twice %d, blocks that differ between nodes %d; batches sent again %d\n",
 		l.Acknowledged, l.Blocks, l.Lost, l.Twice, l.Different, l.Again)
+	for _, kind := range slices.Sorted(maps.Keys(l.Refusals)) {
+		fmt.Fprintf(w, "refused, and sent again: %d × %s\n", l.Refusals[kind], kind)
+	}
 	return err
 }

@@ -3,9 +3,9 @@ package bench
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"time"
 
@@ -97,7 +97,7 @@ func openWorld(ctx context.Context, o NetworkOptions) (_ *world, err error) {
 	if w.fleet, err = fleet.Found(ctx, o.Program, dir, o.Nodes); err != nil {
 		return nil, err
 	}
-	w.close = func() error { return joined(w.fleet.Stop(), remove()) }
+	w.close = func() error { return errors.Join(w.fleet.Stop(), remove()) }
 	for _, n := range w.fleet.Nodes() {
 		s := &seat{}
 		s.set(n.URL)
@@ -159,7 +159,6 @@ func (w *world) end(ctx context.Context) (*Loss, error) {
 			l.Refusals[kind] += n
 		}
 	}
-	l.Refusals = maps.Clone(l.Refusals)
 	fmt.Fprintf(w.o.Progress, "looking for %d acknowledged transactions on %d nodes\n", l.Acknowledged, len(w.fleet.Nodes()))
 	if err := w.fleet.Settle(ctx); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,12 +24,12 @@ func Processes(ctx context.Context, program string, n int, backup bool) (nodes [
 		for _, f := range fleets {
 			errs = append(errs, f.Stop())
 		}
-		return joined(append(errs, os.RemoveAll(dir))...)
+		return errors.Join(append(errs, os.RemoveAll(dir))...)
 	}
 	for _, size := range []int{n, 1} {
 		f, err := fleet.Found(ctx, program, filepath.Join(dir, fmt.Sprintf("of%d", size)), size)
 		if err != nil {
-			return nil, nil, joined(err, stop())
+			return nil, nil, errors.Join(err, stop())
 		}
 		fleets = append(fleets, f)
 		side := Node{Name: fmt.Sprintf("%d nodes", size), Place: placeOf(f)}

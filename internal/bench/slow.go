@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -41,7 +42,7 @@ func Slow(ctx context.Context, o NetworkOptions, part float64, rounds int) (_ *S
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = joined(err, w.close()) }()
+	defer func() { err = errors.Join(err, w.close()) }()
 	_, backups, err := w.fleet.Place(ctx)
 	if err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (w *world) slowRound(ctx context.Context, slow *fleet.Node, report *SlowRep
 		}
 	}
 	released := time.Now()
-	if err = joined(err, failed, release()); err != nil {
+	if err = errors.Join(err, failed, release()); err != nil {
 		return nil, err
 	}
 	err = w.fleet.Settle(ctx)
