@@ -21,11 +21,18 @@ type Check func([]format.Entry) error
 // Begin lets the log of a node that joins for the first time begin with the chunk
 // that holds a verified snapshot's entry, and fills it up to that entry. The
 // entries have the snapshot's prefix hash, so that they are the ledger's. A log
-// that an earlier Begin left goes on; one of another history is emptied. Callers
-// whose directory holds a ledger of its own use Agree instead.
+// that has the snapshot's entry already stays as it is; any other is emptied first,
+// for what an earlier Begin left may be of another chunk. Callers whose directory
+// holds a ledger of its own use Agree instead.
 func (f *Fetcher) Begin(ctx context.Context, log *ledger.Log, m *snapshot.Meta) error {
 	f.fill()
 	defer f.status.begin("entries")()
+	if done, err := reached(log, m); done || err != nil {
+		return err
+	}
+	if err := Empty(log); err != nil {
+		return err
+	}
 	began := "" // the source that said where the chunk begins
 	return f.absent(f.try(ctx, func(ctx context.Context, s Source) error {
 		if log.Head().LastIndex+1 == log.First() {
@@ -35,7 +42,7 @@ func (f *Fetcher) Begin(ctx context.Context, log *ledger.Log, m *snapshot.Meta) 
 		if !errors.Is(err, errLie) && !errors.Is(err, ErrDiverges) {
 			return err
 		}
-		if cerr := empty(log); cerr != nil {
+		if cerr := Empty(log); cerr != nil {
 			return local(cerr)
 		}
 		if began != s.Name { // it may be the other that lied
@@ -47,9 +54,6 @@ func (f *Fetcher) Begin(ctx context.Context, log *ledger.Log, m *snapshot.Meta) 
 
 // fillFrom fills the log up to the snapshot's entry from one source.
 func (f *Fetcher) fillFrom(ctx context.Context, s Source, log *ledger.Log, m *snapshot.Meta) error {
-	if done, err := f.reached(log, m); done || err != nil {
-		return err
-	}
 	if log.Head().LastIndex+1 == log.First() {
 		if err := f.beginAt(ctx, s, log, m.Index); err != nil {
 			return err
@@ -75,36 +79,27 @@ func (f *Fetcher) fillFrom(ctx context.Context, s Source, log *ledger.Log, m *sn
 			return lie("it has a snapshot of entry %d, but not the entry", m.Index)
 		}
 	}
-	done, err := f.reached(log, m)
+	done, err := reached(log, m)
 	if err == nil && !done {
-		err = lie("its entries up to %d are not those of the snapshot", m.Index)
+		return lie("its entries up to %d are not those of the snapshot", m.Index)
 	}
-	return err
+	return local(err)
 }
 
-// reached reports whether the log holds the snapshot's entry. A log that holds
-// another one there is emptied.
-func (f *Fetcher) reached(log *ledger.Log, m *snapshot.Meta) (bool, error) {
-	first, last := log.First(), log.Head().LastIndex
-	wrong := first > m.Index
-	if !wrong && last >= m.Index {
-		prefix, err := log.Prefix(m.Index)
-		if err != nil {
-			return false, local(err)
-		}
-		if prefix == m.Prefix {
-			return true, nil
-		}
-		wrong = true
-	}
-	if !wrong {
+// reached reports whether the log holds the snapshot's entry.
+func reached(log *ledger.Log, m *snapshot.Meta) (bool, error) {
+	if m.Index < log.First() || m.Index > log.Head().LastIndex {
 		return false, nil
 	}
-	return false, local(empty(log))
+	prefix, err := log.Prefix(m.Index)
+	return err == nil && prefix == m.Prefix, err
 }
 
-// empty drops everything that a log has.
-func empty(log *ledger.Log) error {
+// Empty drops everything that a log has, so that it can begin anew.
+func Empty(log *ledger.Log) error {
+	if log.First() == 1 && log.Head().LastIndex == 0 {
+		return nil
+	}
 	if err := log.Cut(log.First() - 1); err != nil {
 		return err
 	}

@@ -58,3 +58,28 @@ func TestBegunSnapshotBesideADeadNode(t *testing.T) {
 		t.Fatal("another snapshot")
 	}
 }
+
+// TestBeginAfterAnotherChunk: a log that an interrupted join left in one chunk goes
+// on with a snapshot of a later one, and nobody is blamed.
+func TestBeginAfterAnotherChunk(t *testing.T) {
+	d, height := example(t)
+	older, _ := snapshot.List(d.fs, snapshotDir)
+	fs := crash.New()
+	log := openLog(t, fs)
+	f := d.fetcher(fs, d.source())
+	must(t, f.Begin(t.Context(), log, &older[0].Manifest.Meta))
+	d.chunks(1, 2)
+	if next := d.snapshot(40); next <= height {
+		t.Fatal(next)
+	}
+	s, err := f.Snapshot(t.Context())
+	must(t, err)
+	f.Rounds = 1 // the first answer is right
+	must(t, f.Begin(t.Context(), log, &s.Manifest.Meta))
+	if len(f.distant) > 0 {
+		t.Fatal("an honest node is blamed")
+	}
+	if log.Head().Prefix != s.Manifest.Meta.Prefix || log.First() == 1 {
+		t.Fatal(log.Head())
+	}
+}
