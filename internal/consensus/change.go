@@ -193,12 +193,17 @@ func (d *Driver) mayLead(id uint64) bool {
 	return id != d.id && slices.Contains(d.config.Voters, id) && d.standing(id) == format.NodeVoter
 }
 
-// successor is the voter that is alive and has the most of the log, 0 for none.
+// successor is the voter that is alive and has the most of the log, 0 for none. Raft
+// forgets who is alive at every check of its quorum; until they are heard again
+// all count the same.
 func (d *Driver) successor() uint64 {
 	var best, match uint64
+	var active bool
 	for id, p := range d.progress() {
-		if d.mayLead(id) && p.RecentActive && (best == 0 || p.Match > match || p.Match == match && id < best) {
-			best, match = id, p.Match
+		switch {
+		case !d.mayLead(id) || best != 0 && active && !p.RecentActive:
+		case best == 0 || p.RecentActive && !active || p.Match > match || p.Match == match && id < best:
+			best, match, active = id, p.Match, p.RecentActive
 		}
 	}
 	return best
