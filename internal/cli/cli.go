@@ -54,6 +54,10 @@ JSON-RPC, so that existing clients work unchanged.`,
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.AddCommand(startCommand(), networkCommand(), nodeCommand(), ledgerCommand(), receiptCommand(), accountsCommand(), txCommand(), callCommand(), benchCommand(), versionCommand())
+	if err := strayWord(root, args); err != nil {
+		explain(errOut, err)
+		return exitUsage
+	}
 	err := root.ExecuteContext(ctx)
 	var code exit
 	switch {
@@ -105,6 +109,16 @@ func explain(w io.Writer, err error) {
 		fmt.Fprintf(w, "  cause: %v\n", p.Cause)
 	}
 	fmt.Fprintf(w, "  next:  %s\n", p.Next)
+}
+
+// strayWord finds a word behind a group of commands that is none of them: cobra
+// shows the group's help and calls that success.
+func strayWord(root *cobra.Command, args []string) error {
+	group, rest, err := root.Find(args)
+	if err != nil || group == root || !group.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") || rest[0] == "help" {
+		return nil
+	}
+	return usage(group, fmt.Errorf("%q is no command of %s", rest[0], group.CommandPath()))
 }
 
 // unknownCommand recognises what cobra says of a word that is no command.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ their numbers, from 1.`,
 the voters or more are gone, writes wait until nodes are back.`, "  coco network stop 2", "node %s is stopped\n"),
 		seatCommand("start NODE", "Start a stopped node", `Start starts a stopped node. A process that ended never votes again: it joins as a
 new node, which takes the old one's place and reuses the files it left. When no
-node runs, the one with the most complete ledger recovers the network.`, "  coco network start 2", "node %s runs\n"),
+node runs, the one with the most complete ledger recovers the network.`, "  coco network start 2", "node %s runs and takes its place; see coco network status --wait\n"),
 		seatCommand("pause NODE", "Let a node stand still", `Pause lets a node stand still, as a process that gets no processor time would. It
 keeps its connections and says nothing.`, "  coco network pause 1", "node %s stands still\n"),
 		seatCommand("resume NODE", "Let a paused node go on", "Resume lets a paused node go on.", "  coco network resume 1", "node %s goes on\n"),
@@ -82,6 +83,8 @@ last committed block. What was cut before is healed first.`,
 					return err
 				}
 			}
+			slices.Sort(args)
+			args = slices.Compact(args)
 			return tell(c, data, "/network/partition", url.Values{"node": {strings.Join(args, ",")}},
 				"cut off from the others: "+strings.Join(args, ", ")+"\n")
 		}}
@@ -104,7 +107,7 @@ func addCommand() *cobra.Command {
 	c := &cobra.Command{Use: "add", Short: "Start one more node", Long: `Add starts one more node with a directory of its own. It joins, catches up from a
 snapshot and becomes a voter.`, Example: "  coco network add", Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return tell(c, data, "/network/add", nil, "one more node runs; see coco network status\n")
+			return tell(c, data, "/network/add", nil, "one more node runs and takes its place; see coco network status --wait\n")
 		}}
 	dataFlag(c, &data)
 	return c

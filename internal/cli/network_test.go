@@ -74,3 +74,15 @@ func TestStatusOfNothing(t *testing.T) {
 		t.Errorf("%v, %q", err, b.String())
 	}
 }
+
+// TestStrayWord: a word that is no command of a group is a mistake, and not a
+// wish for help.
+func TestStrayWord(t *testing.T) {
+	for args, want := range map[string]int{"network bogus": exitUsage, "node bogus --json": exitUsage, "bogus": exitUsage, "network": exitOK,
+		"network --help": exitOK, "network status --help": exitOK, "network help": exitOK, "help network": exitOK, "bench bogus": exitUsage} {
+		var out, errOut strings.Builder
+		if got := Main(t.Context(), strings.Fields(args), nil, &out, &errOut); got != want {
+			t.Errorf("coco %s: exit code %d, not %d: %s", args, got, want, errOut.String())
+		}
+	}
+}

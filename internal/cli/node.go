@@ -109,9 +109,9 @@ func nodeData(c *cobra.Command, data, config string) (string, error) {
 func drainCommand() *cobra.Command {
 	var data, config string
 	c := &cobra.Command{Use: "drain", Short: "Hand leadership over before the node is stopped",
-		Long: `Drain lets a running node hand leadership over, if it has it, and ask for no more
-votes, so that stopping it interrupts nobody. The node goes on to replicate and to
-serve until it is stopped.`,
+		Long: `Drain lets a running node hand leadership over, if it has it, and finish what it
+took for its clients, so that stopping it interrupts nobody. /readyz then sends new
+clients elsewhere; the node goes on to replicate and to serve until it is stopped.`,
 		Example: "  coco node drain\n  coco node drain --data /var/lib/coco", Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir, err := nodeData(c, data, config)

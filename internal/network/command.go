@@ -19,8 +19,10 @@ var (
 		"see coco network status")
 	ErrStopped = problem.New("NETWORK_STOPPED", "that node does not run",
 		"start it with coco network start")
-	ErrNoMajority = problem.New("NETWORK_NO_MAJORITY", "too few voters run to take a node in",
-		"stop coco start and start it again: the network is then recovered from the most complete ledger")
+	ErrNoMajority = problem.New("NETWORK_NO_MAJORITY", "too few voters run and reach each other to take a node in",
+		"resume paused nodes and heal what was cut; otherwise stop coco start and start it again: the network is then recovered from the most complete ledger")
+	ErrSides = problem.New("NETWORK_SIDES", "a partition needs running nodes on both sides",
+		"cut off some of the nodes that run, and not all; see coco network status")
 	ErrLonger = problem.New("NETWORK_LONGER", "another node's ledger is more complete",
 		"start that node first: it recovers the network and the others join it")
 )
@@ -87,7 +89,7 @@ func (n *Network) StartNode(ctx context.Context, number int) error {
 		return ErrRuns.From(fmt.Errorf("node %d", number))
 	}
 	if len(n.running()) == 0 {
-		best, founding, err := n.first(n.register)
+		best, founding, err := n.first(n.register, m)
 		if err == nil && best != m {
 			err = ErrLonger.From(fmt.Errorf("node %d has the most complete ledger", best.number))
 		}
@@ -96,7 +98,7 @@ func (n *Network) StartNode(ctx context.Context, number int) error {
 		}
 		return n.launch(ctx, m, founding)
 	}
-	if err := n.majority(); err != nil {
+	if err := n.majority(number); err != nil {
 		return err
 	}
 	before := m.raftID
@@ -106,14 +108,14 @@ func (n *Network) StartNode(ctx context.Context, number int) error {
 	return n.retire(ctx, before)
 }
 
-// majority says whether the voters that run are enough to take a node in.
-func (n *Network) majority() error {
-	running := n.running()
+// majority says whether the voters that run and that a node can reach are enough
+// to take it in.
+func (n *Network) majority(number int) error {
 	var best operations.Status // of whoever knows the newest table
-	ids := map[uint64]bool{}
-	for _, m := range running {
+	reached := map[uint64]bool{}
+	for _, m := range n.running() {
 		s := m.node.Status()
-		ids[s.RaftID] = !s.Paused
+		reached[s.RaftID] = !s.Paused && n.together(m.number, number)
 		if s.Ledger.Applied >= best.Ledger.Applied {
 			best = s
 		}
@@ -122,15 +124,20 @@ func (n *Network) majority() error {
 	for _, p := range best.Nodes {
 		if p.State == operations.StateVoter {
 			voters++
-			if ids[p.RaftID] {
+			if reached[p.RaftID] {
 				have++
 			}
 		}
 	}
 	if have <= voters/2 {
-		return ErrNoMajority.From(fmt.Errorf("%d of %d voters run", have, voters))
+		return ErrNoMajority.From(fmt.Errorf("%d of %d voters", have, voters))
 	}
 	return nil
+}
+
+// together says that no partition is between two nodes.
+func (n *Network) together(a, b int) bool {
+	return slices.Contains(n.apart, a) == slices.Contains(n.apart, b)
 }
 
 // retire takes a node that ended out of the table of nodes, if it is still in it.
@@ -180,28 +187,35 @@ func (n *Network) Partition(numbers []int) error {
 			return err
 		}
 	}
-	n.heal()
-	var one, other []*member
-	var ids [2][]uint64
+	in := 0
 	for _, m := range n.running() {
-		id := m.node.Status().RaftID
 		if slices.Contains(numbers, m.number) {
-			one, ids[0] = append(one, m), append(ids[0], id)
-		} else {
-			other, ids[1] = append(other, m), append(ids[1], id)
+			in++
 		}
 	}
-	if len(one) == 0 || len(other) == 0 {
-		return ErrNumber.From(errors.New("a partition needs nodes on both sides"))
+	if in == 0 || in == len(n.running()) {
+		return ErrSides
 	}
-	for _, m := range one {
-		m.node.Isolate(ids[1])
-	}
-	for _, m := range other {
-		m.node.Isolate(ids[0])
-	}
+	n.heal()
 	n.change(func() { n.apart = slices.Clone(numbers) })
+	n.cut()
 	return nil
+}
+
+// cut isolates the nodes that run from those on the other side of the partition.
+func (n *Network) cut() {
+	running := n.running()
+	for _, m := range running {
+		var ids []uint64
+		for _, o := range running {
+			if !n.together(m.number, o.number) {
+				ids = append(ids, o.node.Status().RaftID)
+			}
+		}
+		if len(ids) > 0 {
+			m.node.Isolate(ids)
+		}
+	}
 }
 
 // Heal joins what Partition cut.
@@ -229,14 +243,14 @@ func (n *Network) add(ctx context.Context) (int, error) {
 	if n.over {
 		return 0, context.Canceled
 	}
-	if err := n.majority(); err != nil {
-		return 0, err
-	}
 	r, err := n.register.want(len(n.register.Nodes) + 1)
 	if err != nil {
 		return 0, err
 	}
 	number := r.Nodes[len(r.Nodes)-1]
+	if err := n.majority(number); err != nil {
+		return 0, err
+	}
 	m := &member{number: number, data: dataOf(n.config.Data, number)}
 	n.change(func() { n.members = append(n.members, m) })
 	if err := n.launch(ctx, m, Join); err != nil {

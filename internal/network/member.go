@@ -38,7 +38,7 @@ func (n *Network) launch(ctx context.Context, m *member, f Founding) error {
 		if plan.Service, err = n.service(); err != nil {
 			return err
 		}
-		plan.Peers = n.peers()
+		plan.Peers = n.peers(m.number)
 	}
 	l, err := n.address(m)
 	if err != nil {
@@ -64,6 +64,7 @@ func (n *Network) launch(ctx context.Context, m *member, f Founding) error {
 	})
 	err = n.observe(&next)
 	n.change(func() { *m = next })
+	n.cut()
 	return err
 }
 
@@ -106,10 +107,13 @@ func (n *Network) observe(m *member) error {
 	return nil
 }
 
-// peers are the addresses where running nodes take others in.
-func (n *Network) peers() []string {
+// peers are the addresses of running nodes that may take a node in.
+func (n *Network) peers(number int) []string {
 	var list []string
 	for _, m := range n.running() {
+		if !n.together(m.number, number) {
+			continue
+		}
 		s := m.node.Status()
 		for _, p := range s.Nodes {
 			if p.Self && p.Address != "" {

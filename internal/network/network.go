@@ -77,7 +77,7 @@ func Start(ctx context.Context, c Config, l Launcher) (*Network, error) {
 func (n *Network) begin(ctx context.Context, known register) error {
 	n.work.Lock()
 	defer n.work.Unlock()
-	first, founding, err := n.first(known)
+	first, founding, err := n.first(known, nil)
 	if err != nil {
 		return err
 	}
@@ -103,10 +103,10 @@ func (n *Network) begin(ctx context.Context, known register) error {
 }
 
 // first is the node that begins: node 1 of a new network, otherwise the one whose
-// log is the most up to date. Any log that a majority had acknowledged an entry
+// log is the most up to date, and of equal ones the preferred. Any log that a majority had acknowledged an entry
 // to is no shorter than that. A directory that cannot be read is no reason to
 // wait: its node joins the others.
-func (n *Network) first(known register) (*member, Founding, error) {
+func (n *Network) first(known register, preferred *member) (*member, Founding, error) {
 	var best *member
 	var at Position
 	for _, m := range n.members {
@@ -121,7 +121,7 @@ func (n *Network) first(known register) (*member, Founding, error) {
 			n.config.Logger.Warn("a node's ledger cannot be read; its node does not begin", "node", m.number, "err", err)
 			continue
 		}
-		if head != (Position{}) && (best == nil || at.less(head)) {
+		if head != (Position{}) && (best == nil || at.less(head) || m == preferred && at == head) {
 			best, at = m, head
 		}
 	}

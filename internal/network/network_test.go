@@ -135,7 +135,7 @@ func TestCommands(t *testing.T) {
 	if o := see(); !slices.Equal(o.Apart, []int{3}) || !slices.Equal(w.live[3].apart, []uint64{1, 4}) || !slices.Equal(w.live[1].apart, []uint64{3}) {
 		t.Errorf("%+v", o)
 	}
-	say("NETWORK_NODE", "partition", "1,2,3")
+	say("NETWORK_SIDES", "partition", "1,2,3")
 	say("", "heal", "")
 	if o := see(); o.Apart != nil || w.live[3].apart != nil {
 		t.Errorf("%+v", o)

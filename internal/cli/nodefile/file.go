@@ -28,6 +28,8 @@ var (
 		"mend the line that the cause names; coco node init writes a file that explains every field")
 	ErrMissing = problem.New("NODE_FILE_MISSING", "there is no configuration file",
 		"write one with coco node init --config FILE, or name yours with --config")
+	ErrUnwritable = problem.New("NODE_FILE_UNWRITABLE", "the configuration file cannot be written",
+		"check the directory and who owns it, or name another file with --config")
 	ErrExists = problem.New("NODE_FILE_EXISTS", "the configuration file is there already",
 		"edit it, or name another with --config")
 )
@@ -138,11 +140,11 @@ func Write(name string) error {
 	case errors.Is(err, fs.ErrExist):
 		return ErrExists.From(err)
 	case err != nil:
-		return ErrFile.From(err)
+		return ErrUnwritable.From(err)
 	}
 	_, err = io.WriteString(f, Template)
 	if err := errors.Join(err, f.Close()); err != nil {
-		return ErrFile.From(err)
+		return ErrUnwritable.From(err)
 	}
 	return nil
 }
