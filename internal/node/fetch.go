@@ -88,19 +88,22 @@ func (n *Node) agree(ctx context.Context) error {
 }
 
 // checkFrom verifies entries that follow what a lineage was told, before they are
-// appended.
+// appended. Entries of which one is refused leave it where it was, so that another
+// node's are judged by what was appended.
 func checkFrom(line *lineage.Lineage, prefix format.Hash) catchup.Check {
 	return func(entries []format.Entry) error {
+		next, behind := line.Clone(), prefix
 		for i := range entries {
-			follow := line.Pass
+			follow := next.Pass
 			if entries[i].Kind == format.EntryBlock {
-				follow = line.Extend
+				follow = next.Extend
 			}
-			if err := follow(&entries[i], prefix); err != nil {
+			if err := follow(&entries[i], behind); err != nil {
 				return err
 			}
-			prefix = format.NextPrefix(prefix, &entries[i])
+			behind = format.NextPrefix(behind, &entries[i])
 		}
+		line, prefix = next, behind
 		return nil
 	}
 }
