@@ -58,10 +58,15 @@ type author struct {
 	raftID     uint64                        // the highest
 	claims     map[uint64]proof.DomainClaims // by seqno
 
+	level uint64 // format level in which blocks and records are written
+	reads uint64 // what nodes made from now on read
+
 	// wrong, when set, changes a header before its root is signed.
 	wrong func(*format.Header)
 	// wrongNodes, when set, changes what genesis and recovery write to the table of nodes.
 	wrongNodes func([]*format.NodeInfo) []*format.NodeInfo
+	// wrongLevel, when set, changes what genesis writes of the format level.
+	wrongLevel func(format.Write) []format.Write
 }
 
 // peer is a node and its key.
@@ -135,7 +140,7 @@ func (a *author) newNode() {
 	a.node = a.key()
 	hpke := make([]byte, 32)
 	a.random.Read(hpke)
-	a.self = format.Node{RaftID: a.raftID, Key: spki(a.t, a.node), HPKEKey: hpke}
+	a.self = format.Node{RaftID: a.raftID, Key: spki(a.t, a.node), HPKEKey: hpke, Reads: a.reads}
 	a.self.Endorsement = a.endorse(a.service, proof.PurposeNode, a.self.Key, a.raftID)
 }
 
@@ -178,9 +183,24 @@ func (a *author) genesis(change func(*format.Genesis)) {
 	a.peers[info.Node.RaftID] = &peer{a.node, info}
 	a.block(true, false, draft{kind: format.KindGenesis, public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(g)},
-		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(0))},
-	}, a.table(info)...), private: format.Private{Writes: []format.Write{{Table: "balances", Key: []byte("alice"), Value: []byte{100}}}}})
+	}, append(a.stated(), a.table(info)...)...), private: format.Private{Writes: []format.Write{{Table: "balances", Key: []byte("alice"), Value: []byte{100}}}}})
 }
+
+// level is what states a format level.
+func level(n uint64) format.Write {
+	return format.Write{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(n)}
+}
+
+// stated is what genesis writes of the format level.
+func (a *author) stated() []format.Write {
+	if a.wrongLevel != nil {
+		return a.wrongLevel(level(0))
+	}
+	return []format.Write{level(0)}
+}
+
+// raise is a record that raises the format level.
+func raise(to uint64) draft { return draft{kind: format.KindFormat, public: []format.Write{level(to)}} }
 
 // elect begins a term.
 func (a *author) elect(term uint64) {
@@ -238,7 +258,7 @@ func nodeWrites(nodes ...*format.NodeInfo) []format.Write {
 func (a *author) candidate(status format.NodeStatus, change func(*format.NodeInfo)) *format.NodeInfo {
 	a.raftID++
 	key := a.key()
-	n := &format.NodeInfo{Node: format.Node{RaftID: a.raftID, Key: spki(a.t, key), HPKEKey: make([]byte, 32)}, Status: status,
+	n := &format.NodeInfo{Node: format.Node{RaftID: a.raftID, Key: spki(a.t, key), HPKEKey: make([]byte, 32), Reads: a.reads}, Status: status,
 		Address: fmt.Sprintf("node%d.example:7700", a.raftID)}
 	a.random.Read(n.Node.HPKEKey)
 	a.random.Read(n.Session[:])
@@ -306,7 +326,7 @@ func (a *author) transactions(n int, chunkEnd bool) {
 // block seals, signs and writes a block.
 func (a *author) block(section, chunkEnd bool, drafts ...draft) {
 	a.t.Helper()
-	h := &format.Header{View: a.term, FirstSeqno: a.tree.Size() + 1, Count: uint64(len(drafts)), Time: a.time,
+	h := &format.Header{Format: a.level, View: a.term, FirstSeqno: a.tree.Size() + 1, Count: uint64(len(drafts)), Time: a.time,
 		Writer: sha256.Sum256(a.self.Key), Prefix: a.prefix, ChunkEnd: chunkEnd}
 	if a.last != nil {
 		h.Height, h.Previous = a.last.Height+1, a.lastHash
@@ -346,7 +366,7 @@ func (a *author) record(h *format.Header, seqno uint64, d draft) (stored []byte,
 	mac.Write(h.Previous[:])
 	mac.Write(h.Writer[:])
 	evidence := sha256.Sum256(mac.Sum(nil))
-	p := &format.Prelude{View: h.View, Seqno: seqno, Kind: d.kind, Effects: []format.Effect{}, Evidence: evidence}
+	p := &format.Prelude{Format: a.level, View: h.View, Seqno: seqno, Kind: d.kind, Effects: []format.Effect{}, Evidence: evidence}
 	if d.kind == format.KindTransaction {
 		p.Effects = append(p.Effects, format.Effect{Protocol: "example", Version: 1})
 	}

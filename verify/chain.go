@@ -24,7 +24,7 @@ type check struct {
 	last     *entry      // the last block
 	blocks   uint64      // which is the height that is due
 	unbound  uint64      // Raft entries behind the last block
-	level    uint64      // format level
+	level    uint64      // format level in force
 	tree     proof.Frontier
 	era      era
 	findings []Finding
@@ -50,6 +50,9 @@ func (c *check) step(e *entry) {
 	c.order(e)
 	if len(c.findings) > 0 {
 		return
+	}
+	if e.fault == FormatNewer && c.index > 0 { // a raise to it was no end of the check
+		e.fault = FormatLevel
 	}
 	if e.Term != c.term {
 		c.era = era{before: c.term, prefix: c.prefix}
@@ -136,13 +139,6 @@ func (c *check) block(e *entry) {
 	if c.root(e); len(c.findings) > 0 {
 		return
 	}
-	for _, level := range e.levels {
-		if level < c.level || level > format.Level {
-			c.fail(e, FormatLevel, "it sets the format level to %d from %d, this build reads up to %d", level, c.level, format.Level)
-			return
-		}
-		c.level = level
-	}
 	for _, s := range e.snapshots {
 		if s.Height >= h.Height {
 			c.fail(e, ServiceDocument, "the snapshot of block %d cannot be known in block %d", s.Height, h.Height)
@@ -153,8 +149,8 @@ func (c *check) block(e *entry) {
 		return
 	}
 	switch {
-	case h.Format > c.level:
-		c.fail(e, FormatLevel, "its format is %d, the ledger's level %d", h.Format, c.level)
+	case e.format > c.level:
+		c.fail(e, FormatLevel, "it has format level %d, %d is in force", e.format, c.level)
 	case c.network == nil || e.signer == nil || !c.network.members.votes(h.Writer):
 		c.fail(e, BlockWriter, "its writer %x is no voter of the network", h.Writer[:8])
 	case e.signed != nil:

@@ -26,7 +26,7 @@ type entry struct {
 	signer    *proof.Key // known key that the header names as writer
 	signed    error      // of the signature by signer
 	leaves    []format.Hash
-	levels    []uint64 // format levels that its records set
+	format    uint64 // highest format level in it
 	genesis   *format.Genesis
 	recovery  *format.Recovery
 	snapshots []format.SnapshotEvidence
@@ -68,10 +68,10 @@ func (e *entry) wrong(code Code, reason string, args ...any) {
 func (e *entry) block(body []byte) {
 	b, h, err := format.DecodeBlock(body)
 	if err != nil {
-		e.wrong(BlockFormat, "%v", errors.Unwrap(err))
+		e.wrong(unreadable(err, BlockFormat), "%v", errors.Unwrap(err))
 		return
 	}
-	e.header, e.encoded, e.hash, e.signature = h, b.Header, sha256.Sum256(b.Header), b.Signature
+	e.header, e.encoded, e.hash, e.signature, e.format = h, b.Header, sha256.Sum256(b.Header), b.Signature, h.Format
 	if b.Section != nil {
 		var s format.Sealed
 		if err := format.Decode(b.Section, &s); err != nil {
@@ -90,9 +90,10 @@ func (e *entry) block(body []byte) {
 func (e *entry) record(seqno uint64, stored []byte) {
 	r, p, err := format.DecodeRecord(stored)
 	if err != nil {
-		e.wrong(RecordFormat, "record %d: %v", seqno, errors.Unwrap(err))
+		e.wrong(unreadable(err, RecordFormat), "record %d: %v", seqno, errors.Unwrap(err))
 		return
 	}
+	e.format = max(e.format, p.Format)
 	e.leaves = append(e.leaves, proof.Leaf(sha256.Sum256(stored), p.Evidence, p.Claims))
 	if p.View != e.header.View || p.Seqno != seqno {
 		e.wrong(RecordPlace, "the record at %d.%d names itself %d.%d", e.header.View, seqno, p.View, p.Seqno)
@@ -110,8 +111,13 @@ func (e *entry) record(seqno uint64, stored []byte) {
 		e.wrong(RecordPublic, "record %d: %v", seqno, errors.Unwrap(err))
 		return
 	}
-	if p.Kind == format.KindMembership && (len(p.Effects) > 0 || p.Claims != (format.Hash{})) {
-		e.wrong(NodeRecord, "record %d: a membership record has effects or claims", seqno)
+	if len(p.Effects) > 0 || p.Claims != (format.Hash{}) {
+		switch p.Kind {
+		case format.KindMembership:
+			e.wrong(NodeRecord, "record %d: a membership record has effects or claims", seqno)
+		case format.KindFormat:
+			e.wrong(FormatRecord, "record %d: a record of the format level has effects or claims", seqno)
+		}
 	}
 	e.public(seqno, p.Kind, writes)
 	e.members(seqno, p.Kind, writes)
@@ -147,7 +153,7 @@ func wrongSections(r *format.Record, p *format.Prelude) string {
 func (e *entry) public(seqno uint64, kind format.RecordKind, writes []format.Write) {
 	want := 1
 	switch kind {
-	case format.KindTransaction, format.KindMembership:
+	case format.KindTransaction, format.KindMembership, format.KindFormat:
 		want = 0
 	case format.KindGenesis, format.KindRecovery:
 		if e.header.Count != 1 {
@@ -162,14 +168,7 @@ func (e *entry) public(seqno uint64, kind format.RecordKind, writes []format.Wri
 	}
 	documents := 0
 	for _, w := range writes {
-		switch {
-		case w.Table == format.TableFormat && string(w.Key) == format.KeyLevel:
-			var level uint64
-			if err := format.Decode(w.Value, &level); err != nil {
-				e.wrong(RecordPublic, "record %d: its format level: %v", seqno, errors.Unwrap(err))
-			}
-			e.levels = append(e.levels, level)
-		case w.Table == format.TableService:
+		if w.Table == format.TableService {
 			documents++
 			if err := e.document(kind, string(w.Key), w.Value); err != nil {
 				e.wrong(ServiceDocument, "record %d: %v", seqno, err)

@@ -118,7 +118,7 @@ func (c *check) report(r *reader) *Report {
 		Unbound: c.unbound, Voters: []uint64{}, Learners: []uint64{}, Nodes: []Node{},
 	}
 	if n := c.network; n != nil {
-		out.Mode, out.Recoveries = n.genesis.Mode, n.recoveries
+		out.Mode, out.Recoveries, out.Format = n.genesis.Mode, n.recoveries, c.level
 		out.ServiceKey = n.services[len(n.services)-1].SPKI
 		out.Voters, out.Learners = n.config.list()
 		out.Nodes = n.members.list()
@@ -131,6 +131,8 @@ func (c *check) report(r *reader) *Report {
 	}
 	c.compare(out)
 	switch {
+	case len(out.Findings) == 1 && out.newer() && out.Head != nil: // a block that verified says so
+		out.Result = Newer
 	case len(out.Findings) > 0:
 		out.Result = Invalid
 	case out.Tail != nil:

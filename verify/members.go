@@ -27,20 +27,22 @@ type member struct {
 	blocks   uint64
 }
 
-// nodeRecord is what a record writes to the table of nodes.
+// nodeRecord is what a record writes to the table of nodes, and the format level
+// that it states.
 type nodeRecord struct {
-	tx   txID
-	kind format.RecordKind
-	list []*format.NodeInfo
+	tx    txID
+	kind  format.RecordKind
+	list  []*format.NodeInfo
+	level *uint64 // nil: none
 }
 
 // maxAddress bounds the addresses of a node: a name of 253 bytes, a colon, a port.
 const maxAddress = 260
 
-// members collects what a record writes to the table of nodes.
+// members collects what a record writes to the tables of nodes and of the format.
 func (e *entry) members(seqno uint64, kind format.RecordKind, writes []format.Write) {
 	may := kind == format.KindGenesis || kind == format.KindRecovery || kind == format.KindMembership
-	r := nodeRecord{tx: txID{e.header.View, seqno}, kind: kind}
+	r := nodeRecord{tx: txID{e.header.View, seqno}, kind: kind, level: e.level(seqno, kind, writes)}
 	last := uint64(0)
 	for _, w := range writes {
 		if w.Table != format.TableNodes {
@@ -68,7 +70,7 @@ func (e *entry) members(seqno uint64, kind format.RecordKind, writes []format.Wr
 	if may && len(r.list) == 0 {
 		e.wrong(NodeRecord, "record %d of kind %d writes no node", seqno, kind)
 	}
-	if may {
+	if may || r.level != nil {
 		e.nodes = append(e.nodes, r)
 	}
 }
@@ -80,13 +82,19 @@ var allowed = map[format.NodeStatus][]format.NodeStatus{
 	format.NodeVoter:   {format.NodeRetired},
 }
 
-// change takes what membership records of a block say.
+// change takes what records of membership and of the format level in a block say.
 func (c *check) change(e *entry) {
-	if c.network == nil || len(e.nodes) == 0 || e.nodes[0].kind != format.KindMembership {
+	if c.network == nil || len(e.nodes) == 0 || e.genesis != nil || e.recovery != nil {
 		return
 	}
 	m := c.network.members.clone()
 	for _, r := range e.nodes {
+		if r.kind == format.KindFormat {
+			if c.raise(e, m, r); len(c.findings) > 0 {
+				return
+			}
+			continue
+		}
 		for _, n := range r.list {
 			if was := m.nodes[n.Node.RaftID]; was != nil {
 				c.moves(e, was.info, n)
@@ -197,7 +205,7 @@ func (m *members) list() []Node {
 	for _, id := range slices.Sorted(maps.Keys(m.nodes)) {
 		n := m.nodes[id]
 		list = append(list, Node{RaftID: id, Status: n.info.Status.String(), Key: Hash(n.key.ID), Address: n.info.Address,
-			Client: n.info.Client, From: n.from, To: n.to, Blocks: n.blocks})
+			Client: n.info.Client, Reads: n.info.Node.Reads, From: n.from, To: n.to, Blocks: n.blocks})
 	}
 	return list
 }

@@ -46,12 +46,19 @@ func (c *check) introduce(e *entry) {
 
 func (c *check) found(e *entry, g *format.Genesis) {
 	n := &network{genesis: g, members: (&members{}).clone()}
-	if g.Mode != format.ModeSimulated && g.Mode != format.ModeProduction || g.Format > format.Level || len(g.Checkpoint) != 32 ||
+	if g.Mode != format.ModeSimulated && g.Mode != format.ModeProduction || len(g.Checkpoint) != 32 ||
 		g.Constitution != nil && len(g.Constitution) != 32 || g.Node.RaftID == 0 {
 		c.fail(e, ServiceDocument, "genesis of mode %q, format %d, node %d is not of a known form", g.Mode, g.Format, g.Node.RaftID)
 		return
 	}
-	c.level = max(c.level, g.Format)
+	if written := e.nodes[0].level; written == nil || *written != g.Format {
+		c.fail(e, FormatRecord, "it does not write format level %d, as its document has it", g.Format)
+		return
+	}
+	if c.level = g.Format; c.level > format.Highest {
+		c.newer(e, c.level)
+		return
+	}
 	service, err := proof.ParseKey(g.ServiceKey)
 	if err != nil {
 		c.fail(e, ServiceEndorsement, "the service key: %v", err)
@@ -156,6 +163,10 @@ func (c *check) admit(e *entry, n *network, info *format.NodeInfo, evidence []by
 	}
 	if n.members.writers[key.ID] != nil || bytes.Equal(key.SPKI, n.service().SPKI) || len(node.HPKEKey) != 32 {
 		c.fail(e, ServiceDocument, "node %d has the key of an earlier node or of the service, or an HPKE key of %d bytes", node.RaftID, len(node.HPKEKey))
+		return false
+	}
+	if node.Reads < c.level {
+		c.fail(e, FormatLevel, "node %d reads format levels up to %d, %d is in force", node.RaftID, node.Reads, c.level)
 		return false
 	}
 	said, err := attest.DecodeEvidence(evidence)

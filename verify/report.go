@@ -22,6 +22,7 @@ type Result string
 const (
 	Valid       Result = "valid"
 	DamagedTail Result = "damaged-tail" // valid up to Head, then an end that is unfinished or damaged
+	Newer       Result = "newer"        // valid up to Head, then in a format level that this build does not read
 	Invalid     Result = "invalid"      // see Findings
 )
 
@@ -35,6 +36,7 @@ type Report struct {
 	Mode       string   `json:"mode"`
 	ServiceKey []byte   `json:"serviceKey"` // SPKI of the key in force at the head
 	Recoveries uint64   `json:"recoveries"`
+	Format     uint64   `json:"format"` // level in force at the head
 	Voters     []uint64 `json:"voters"` // raft ids at the head, of Raft's configuration
 	Learners   []uint64 `json:"learners"`
 	Nodes      []Node   `json:"nodes"` // every node that ever was, by raft id
@@ -68,6 +70,7 @@ type Node struct {
 	Key     Hash   `json:"key"`    // SHA-256 of its public key, which headers name as writer
 	Address string `json:"address"`
 	Client  string `json:"client"`
+	Reads   uint64 `json:"reads"`            // format level that it reads up to
 	From    uint64 `json:"from"`             // height of the block that introduces it
 	To      uint64 `json:"to,omitempty"`     // height of the block that retires it
 	Blocks  uint64 `json:"blocks,omitempty"` // that it wrote
@@ -150,7 +153,9 @@ const (
 	ConfigFormat       Code = "CONFIG_FORMAT"       // a raft-config entry is malformed
 	ConfigTxID         Code = "CONFIG_TXID"         // it does not name the record that asks for it
 	ConfigChange       Code = "CONFIG_CHANGE"       // it changes Raft's configuration as the nodes do not ask
-	FormatLevel        Code = "FORMAT_LEVEL"        // a format above the ledger's level
+	FormatRecord       Code = "FORMAT_RECORD"       // a record of the format level is malformed, or of a kind that writes none
+	FormatLevel        Code = "FORMAT_LEVEL"        // a format above the level in force, or a raise that is not allowed
+	FormatNewer        Code = "FORMAT_NEWER"        // the format level is raised to one that this build does not read
 )
 
 // Findings about what was given to compare with.
@@ -164,3 +169,8 @@ const (
 	ReceiptRewritten    Code = "RECEIPT_REWRITTEN"    // the ledger has another block at its height
 	ReceiptTruncated    Code = "RECEIPT_TRUNCATED"    // the ledger ends before it
 )
+
+// newer reports whether the check ended at a format that this build does not read.
+func (r *Report) newer() bool {
+	return len(r.Findings) > 0 && r.Findings[0].Code == FormatNewer
+}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -75,6 +76,9 @@ func (r *reader) behind(ctx context.Context, c *chunk, from int64, height uint64
 			continue
 		}
 		h, err := format.PeekHeader(body)
+		if errors.Is(err, format.ErrNewer) {
+			return fmt.Sprintf("behind it, in %s, lies a block in a format that this build does not read", c.name), nil
+		}
 		if err == nil && h.Prefix == f.Previous && h.Height > 0 && h.Committed >= height {
 			return fmt.Sprintf("block %d behind it, in %s, names block %d as committed", h.Height, c.name, h.Committed), nil
 		}

@@ -245,18 +245,25 @@ func TestWrongNodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := newAuthor(t, name)
 			c.write(a)
-			r := report(t, a, Options{})
-			if r.Result != Invalid || len(r.Findings) != 1 {
-				t.Fatalf("%s, %v, head %+v", r.Result, r.Findings, r.Head)
-			}
-			if f := r.Findings[0]; f.Code != c.code || f.Height != c.height {
-				t.Errorf("%v, want %s in block %d", f, c.code, c.height)
-			}
-			if height, err := followed(a); err == nil || height != c.height ||
-				!errors.Is(err, lineage.ErrChain) && !errors.Is(err, format.ErrFormat) {
-				t.Errorf("a node stops before block %d: %v", height, err)
-			}
+			isWrong(t, a, c.code, c.height)
 		})
+	}
+}
+
+// isWrong holds the check to the one finding of a ledger, and the code by which
+// nodes follow theirs to the same block.
+func isWrong(t *testing.T, a *author, code Code, at uint64) {
+	t.Helper()
+	r := report(t, a, Options{})
+	if r.Result != Invalid || len(r.Findings) != 1 {
+		t.Fatalf("%s, %v, head %+v", r.Result, r.Findings, r.Head)
+	}
+	if f := r.Findings[0]; f.Code != code || f.Height != at {
+		t.Errorf("%v, want %s in block %d", f, code, at)
+	}
+	if height, err := followed(a); err == nil || height != at ||
+		!errors.Is(err, lineage.ErrChain) && !errors.Is(err, format.ErrFormat) {
+		t.Errorf("a node stops before block %d: %v", height, err)
 	}
 }
 

@@ -119,13 +119,13 @@ func (d *donor) write(kind format.RecordKind, chunkEnd bool, writes ...format.Wr
 	head := d.log.Head()
 	seqno := d.tree.Size() + 1
 	evidence = sha256.Sum256(binary.BigEndian.AppendUint64([]byte("evidence"), seqno))
-	prelude := format.Prelude{Format: format.Level, View: d.term, Seqno: seqno, Kind: kind, Effects: []format.Effect{}, Evidence: sha256.Sum256(evidence[:])}
+	prelude := format.Prelude{Format: format.Founding, View: d.term, Seqno: seqno, Kind: kind, Effects: []format.Effect{}, Evidence: sha256.Sum256(evidence[:])}
 	record := format.Record{Prelude: format.Encode(&prelude), Public: format.Encode(append([]format.Write{}, writes...)), Sealed: []format.Sealed{}}
 	stored = record.Encode()
 	leaf := proof.Leaf(sha256.Sum256(stored), prelude.Evidence, prelude.Claims)
 	d.tree.Append(leaf)
 	must(d.t, d.tiles.Append(leaf))
-	h := format.Header{Format: format.Level, Height: d.height, View: d.term, FirstSeqno: seqno, Count: 1, TreeSize: seqno, Root: d.tree.Root(),
+	h := format.Header{Format: format.Founding, Height: d.height, View: d.term, FirstSeqno: seqno, Count: 1, TreeSize: seqno, Root: d.tree.Root(),
 		Previous: d.block, Prefix: head.Prefix, Time: seqno, Writer: sha256.Sum256(d.writer.Key), ChunkEnd: chunkEnd}
 	if d.height > 0 {
 		h.Committed = min(max(d.blocks, 1), d.height) - 1

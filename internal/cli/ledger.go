@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/verify"
 )
@@ -68,7 +70,7 @@ receipt of the service, verify finds that something is missing; without, it says
 what it cannot exclude.
 
 Exit codes: 0 valid, 3 not valid, 4 valid up to an unfinished or damaged end,
-1 the check could not be done.`,
+1 the check could not be done, or not to the end because a newer coco wrote the rest.`,
 		Example: `  coco ledger verify coco-data
   coco ledger verify coco-data --checkpoint checkpoint.txt --service service.pem
   coco ledger verify /backup/ledger --json`,
@@ -126,6 +128,8 @@ func verifyLedger(c *cobra.Command, dir string, o verifyOptions) error {
 		return nil
 	case report.Result == verify.DamagedTail:
 		return exit(exitUnfinished)
+	case report.Result == verify.Newer:
+		return format.ErrNewer.From(errors.New(report.Findings[0].Reason))
 	}
 	return exit(exitInvalid)
 }
@@ -142,6 +146,8 @@ func printReport(out io.Writer, r *verify.Report, o verifyOptions) error {
 		fmt.Fprintf(w, "VALID\tevery block, record, root, signature and link\n")
 	case verify.DamagedTail:
 		fmt.Fprintf(w, "UNFINISHED\tvalid up to the head below; %s at byte %d: %s\n", r.Tail.Chunk, r.Tail.Offset, r.Tail.Reason)
+	case verify.Newer:
+		fmt.Fprintf(w, "NOT READ TO THE END\tvalid up to the head below; a newer coco wrote the rest\n")
 	default:
 		fmt.Fprintf(w, "INVALID\t%d finding(s)\n", len(r.Findings))
 	}
@@ -155,12 +161,15 @@ func printReport(out io.Writer, r *verify.Report, o verifyOptions) error {
 	}
 	fmt.Fprintf(w, "checked\t%d blocks, %d records, %d entries in %d chunks (%d bytes)\n", r.Blocks, r.Records, r.Entries, r.Chunks, r.Bytes)
 	for _, given := range []string{o.checkpoint, o.receipt} {
-		if given != "" && r.Result != verify.Invalid {
+		if given != "" && (r.Result == verify.Valid || r.Result == verify.DamagedTail) {
 			fmt.Fprintf(w, "contains\twhat %s states\n", given)
 		}
 	}
 	if o.service != "" && r.Result != verify.Invalid {
 		fmt.Fprintf(w, "is of\tthe service of %s\n", o.service)
+	}
+	if r.Format > 0 {
+		fmt.Fprintf(w, "format\tlevel %d\n", r.Format)
 	}
 	if r.Recoveries > 0 {
 		fmt.Fprintf(w, "recoveries\t%d\n", r.Recoveries)

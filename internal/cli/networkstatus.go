@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -160,6 +161,12 @@ func networkTable(w io.Writer, o network.Overview) {
 			l.Height, l.Commit, commit-min(commit, l.Commit), hears(s.Status), contract.Printable(s.RPC))
 	}
 	t.Flush()
+	for _, s := range o.Nodes {
+		if s.Status != nil { // each knows all
+			printLevels(w, s.Status)
+			break
+		}
+	}
 	var said []warned
 	for _, s := range o.Nodes {
 		if s.Status != nil {
@@ -235,7 +242,29 @@ func nodeTable(w io.Writer, s operations.Status) {
 			contract.Printable(cmp.Or(p.Address, "-")), contract.Printable(cmp.Or(p.Client, "-")))
 	}
 	t.Flush()
+	printLevels(w, &s)
 	printWarnings(w, gather(nil, 0, s.Warnings), false)
+}
+
+// printLevels says which nodes read another format level than the one in force.
+func printLevels(w io.Writer, s *operations.Status) {
+	readers := map[uint64][]string{}
+	for _, p := range s.Nodes {
+		if p.State != operations.StateRetired {
+			readers[p.Reads] = append(readers[p.Reads], strconv.FormatUint(p.RaftID, 10))
+		}
+	}
+	levels := slices.Sorted(maps.Keys(readers))
+	if len(levels) == 0 || levels[len(levels)-1] == s.Format {
+		return
+	}
+	fmt.Fprintf(w, "\nformat level %d is in force\n", s.Format)
+	for _, level := range levels {
+		fmt.Fprintf(w, "  Raft id %s: reads up to %d\n", strings.Join(readers[level], ", "), level)
+	}
+	if levels[0] > s.Format {
+		fmt.Fprintf(w, "  next: coco node raise-format %d, when no node has to go back to an older build\n", levels[0])
+	}
 }
 
 // warned is a warning and the nodes that say it.

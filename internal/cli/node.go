@@ -40,7 +40,7 @@ and reuses the files in its directory as far as they are the network's.`),
 only voter; the others join it. Use the node with the most complete ledger: what
 only others had is not in the recovered network. coco ledger verify tells how far
 each reaches.`),
-		drainCommand(), retireCommand())
+		drainCommand(), retireCommand(), raiseCommand())
 	return c
 }
 
@@ -152,6 +152,29 @@ ids. A node that was retired does not come back; its directory may join anew.`,
 				return err
 			}
 			return tell(c, dir, "/retire", url.Values{"node": {id}}, "the node with Raft id "+id+" is retired\n")
+		}}
+	whichNode(c, &data, &config)
+	return c
+}
+
+func raiseCommand() *cobra.Command {
+	var data, config string
+	c := &cobra.Command{Use: "raise-format LEVEL", Short: "Let the network write the ledger in a newer format",
+		Long: `Raise-format raises the format level of the network of a running node: from then on
+its primary writes the ledger in that format. It is refused while a node of the
+network is of a build that does not read it. There is no way back: a node of an
+older build cannot join any more, and older verifiers cannot read the ledger from
+there on. coco network status shows what each node reads.`,
+		Example: "  coco node raise-format 1 --data /var/lib/coco", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := strconv.ParseUint(args[0], 10, 64); err != nil {
+				return usage(c, fmt.Errorf("%q is no format level: coco version shows the highest that this build reads", args[0]))
+			}
+			dir, err := nodeData(c, data, config)
+			if err != nil {
+				return err
+			}
+			return tell(c, dir, "/raise-format", url.Values{"level": {args[0]}}, "format level "+args[0]+" is in force\n")
 		}}
 	whichNode(c, &data, &config)
 	return c

@@ -30,13 +30,13 @@ func versionCommand() *cobra.Command {
 type build struct {
 	Version   string `json:"version"`
 	Simulated bool   `json:"simulated"` // the build has the simulated platform: it is for development
-	Format    uint64 `json:"format"`    // level of the ledger's format that it writes
+	Format    uint64 `json:"format"`    // highest level of the ledger's format that it reads
 	Go        string `json:"go"`
 	System    string `json:"system"`
 }
 
 func version() build {
-	return build{Version: release(), Simulated: sim.Included, Format: format.Level, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
+	return build{Version: release(), Simulated: sim.Included, Format: format.Highest, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
 }
 
 func (b build) text() string {
@@ -44,7 +44,7 @@ func (b build) text() string {
 	if b.Simulated {
 		kind = "development build, with the simulated platform"
 	}
-	return fmt.Sprintf("coco %s (%s; format level %d; %s %s)", b.Version, kind, b.Format, b.Go, b.System)
+	return fmt.Sprintf("coco %s (%s; reads format level %d; %s %s)", b.Version, kind, b.Format, b.Go, b.System)
 }
 
 // clientVersion is how a node names its program to clients, in the form that

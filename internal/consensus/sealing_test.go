@@ -83,7 +83,7 @@ func (s *service) found() {
 	b, first := s.bundle, s.author(1)
 	checkpoint := []byte(b.Checkpoint.Public().(ed25519.PublicKey))
 	policy := sim.Policy([48]byte{}, [32]byte{})
-	g := &format.Genesis{Format: format.Level, Service: b.Service.ID, Mode: b.Service.Mode, ServiceKey: keys.SPKI(&b.ServiceKey.PublicKey),
+	g := &format.Genesis{Format: format.Founding, Service: b.Service.ID, Mode: b.Service.Mode, ServiceKey: keys.SPKI(&b.ServiceKey.PublicKey),
 		Checkpoint: checkpoint, Node: first.node, Address: "node1:1", Policy: must(policy.Encode())(s.t), Sealing: true}
 	g.CheckpointEndorsement = must(proof.Endorse(b.ServiceKey, proof.Subject{Service: b.Service.ID, Mode: b.Service.Mode,
 		Purpose: proof.PurposeCheckpoint, Key: checkpoint}))(s.t)
@@ -97,7 +97,7 @@ func (s *service) found() {
 	}
 	draft := &envelope.Draft{Kind: format.KindGenesis, Public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(g)},
-		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Level))},
+		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Founding))},
 	}, lineage.GenesisNodes(g)...)}
 	body, _ := s.seal(1, lineage.Head{Tree: &proof.Frontier{}}, true, Position{}, 1, draft)
 	s.genesis = format.Entry{Index: 1, Term: 1, Kind: format.EntryBlock, Body: body}
@@ -106,7 +106,7 @@ func (s *service) found() {
 // seal makes a block of drafts by a node on a head, and the head with it.
 func (s *service) seal(by uint64, head lineage.Head, first bool, at Position, view uint64, drafts ...*envelope.Draft) ([]byte, lineage.Head) {
 	writer := s.author(by)
-	h := &format.Header{Format: format.Level, View: view, FirstSeqno: head.Seqno + 1, Count: uint64(len(drafts)), Height: head.Height + 1,
+	h := &format.Header{Format: format.Founding, View: view, FirstSeqno: head.Seqno + 1, Count: uint64(len(drafts)), Height: head.Height + 1,
 		Previous: head.Hash, Prefix: at.Prefix, Committed: head.Height, Time: max(uint64(s.now.UnixNano()), head.Time), Writer: writer.writer()}
 	if first {
 		h.Height, h.Committed = 0, 0

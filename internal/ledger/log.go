@@ -123,7 +123,9 @@ type Log struct {
 }
 
 // Open opens the log in a directory, or makes it. It fails with ErrCorrupt, and
-// changes nothing, when a part that was durable is damaged.
+// changes nothing, when a part that was durable is damaged; with format.ErrNewer,
+// and changes nothing, when it is written in a format that this build does not
+// read.
 func Open(f disk.FS, dir string, o Options) (*Log, error) {
 	o.fill(dir)
 	ballot, voted, err := readVote(f, o.Vote)
@@ -132,7 +134,7 @@ func Open(f disk.FS, dir string, o Options) (*Log, error) {
 	}
 	scan := &scan{fs: f, synced: ballot.synced, lowest: ballot.first}
 	if err := scan.run(dir, o.VerifyFrom); err != nil {
-		if problem.CodeOf(err) != ErrCorrupt.Code {
+		if code := problem.CodeOf(err); code != ErrCorrupt.Code && code != format.ErrNewer.Code {
 			err = readProblem(dir, err)
 		}
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/planted"
+	"github.com/coco-consortium/coco/internal/problem"
 )
 
 // scan finds the end of the log. It reads only; settle writes.
@@ -220,6 +221,9 @@ func (s *scan) judge(start int) error {
 			s.why = badFrame("the chunk before is not cut to its last frame")
 		}
 	}
+	if errors.Is(s.why, format.ErrNewer) { // not damage, and nothing to change
+		return newer(at, offset, next, s.why)
+	}
 	if next <= s.synced.index || errors.Is(s.why, errForeign) || start > 0 && s.end.loose {
 		return corrupt(at, offset, next, s.why)
 	}
@@ -245,7 +249,7 @@ func (s *scan) judge(start int) error {
 
 // committedBehind looks behind an offset of a chunk, where nothing continues the
 // log, for an intact block whose header names a height as committed that the log
-// does not reach. A hostile file may make every place look like a long frame, so
+// does not reach. A block in a newer format is format.ErrNewer: it may name any. A hostile file may make every place look like a long frame, so
 // that the bytes checked are bounded.
 func committedBehind(f disk.FS, c *chunk, from int64, blocks uint64) (height uint64, found bool, err error) {
 	file, err := f.OpenRead(c.name)
@@ -266,6 +270,9 @@ func committedBehind(f disk.FS, c *chunk, from int64, blocks uint64) (height uin
 			var e *format.Entry
 			if e, err = w.entry(&h); err == nil {
 				header, herr := headerOf(e.Body)
+				if errors.Is(herr, format.ErrNewer) { // what it names as committed cannot be read
+					return 0, false, newer(c, w.at, e.Index, herr)
+				}
 				if herr == nil && header.Prefix == h.Previous && header.Height > 0 && header.Committed >= blocks {
 					return header.Committed, true, nil
 				}
@@ -371,6 +378,15 @@ func zeroFrom(file disk.File, from int64) error {
 		from += n
 	}
 	return err
+}
+
+// newer says where the log goes on in a format that this build does not read.
+func newer(c *chunk, offset int64, index uint64, why error) error {
+	var p *problem.Error
+	if errors.As(why, &p) {
+		why = p.Cause
+	}
+	return format.ErrNewer.From(fmt.Errorf("entry %d, %s at byte %d: %w", index, c.base(), offset, why))
 }
 
 func corrupt(c *chunk, offset int64, index uint64, why error) error {

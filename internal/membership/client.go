@@ -14,7 +14,7 @@ import (
 )
 
 // known are the problems that travel; others arrive as ErrRefused.
-var known = []*problem.Error{ErrMessage, ErrRefused, sequencer.ErrNotPrimary, ErrUnknownNode, ErrLastVoter, ErrNoMajorityLeft, ErrBehind}
+var known = []*problem.Error{ErrMessage, ErrRefused, sequencer.ErrNotPrimary, ErrUnknownNode, ErrLastVoter, ErrNoMajorityLeft, ErrFormat, ErrBehind}
 
 // Elsewhere says that another node is to be asked.
 type Elsewhere struct {

@@ -8,7 +8,11 @@
 // (Promote), which also retires the nodes that its directory was before. A node
 // that is to go is retired (Retire).
 //
-// Each of these is one membership record. Raft's configuration follows the
+// Who takes part also decides in which format the ledger may be written: the level
+// is raised (Raise) when every node reads the new one, and from then on no node that
+// does not is admitted.
+//
+// Each of these is one record. Raft's configuration follows the
 // committed records by itself, see package consensus. Members' votes will stand
 // where Rule stands today.
 package membership

@@ -16,6 +16,7 @@ const (
 	PathJoin    = "/membership/join"
 	PathPromote = "/membership/promote"
 	PathRetire  = "/membership/retire"
+	PathRaise   = "/membership/format"
 )
 
 const mediaType = "application/cbor"
@@ -46,6 +47,14 @@ func (k *Keeper) Handler(identify func(*http.Request) (Identity, bool)) http.Han
 				return nil, ErrUnknownNode
 			}
 			return true, k.Retire(ctx, q.RaftID)
+		})
+	})
+	mux.HandleFunc("POST "+PathRaise, func(w http.ResponseWriter, r *http.Request) {
+		serve(k, identify, w, r, func(_ context.Context, from Identity, q *Raise) (any, error) {
+			if from.RaftID == 0 {
+				return nil, ErrUnknownNode
+			}
+			return true, k.Raise(q.Level)
 		})
 	})
 	return mux

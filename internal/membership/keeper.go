@@ -2,10 +2,12 @@ package membership
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdh"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,8 @@ type Network interface {
 	View() uint64
 	// Members are the nodes of the committed ledger.
 	Members() lineage.Members
+	// Level is the format level in force in the committed ledger.
+	Level() uint64
 	// Record submits a record that may be sealed in a view only, and waits until
 	// its outcome is known, however long: the next change begins with what it left.
 	Record(view uint64, d *envelope.Draft) error
@@ -88,6 +92,9 @@ func (k *Keeper) Admit(r *Request, key, session format.Hash) (*Answer, error) {
 	defer k.mu.Unlock()
 	members := k.Network.Members()
 	known := k.byKey(members, r.Key)
+	if level := k.Network.Level(); r.Reads < level {
+		return nil, ErrRefused.From(fmt.Errorf("the node reads format levels up to %d, the network's level is %d: start a newer build of coco on it", r.Reads, level))
+	}
 	if known == nil {
 		if known, err = k.introduce(view, members, r, status, session); err != nil {
 			return nil, err
@@ -112,7 +119,7 @@ func (k *Keeper) introduce(view uint64, members lineage.Members, r *Request, sta
 	if err != nil {
 		return nil, err
 	}
-	n := &format.NodeInfo{Node: format.Node{RaftID: id, Key: r.Key, HPKEKey: r.HPKEKey, Endorsement: endorsement},
+	n := &format.NodeInfo{Node: format.Node{RaftID: id, Key: r.Key, HPKEKey: r.HPKEKey, Reads: r.Reads, Endorsement: endorsement},
 		Status: status, Address: r.Address, Client: r.Client, Evidence: r.Evidence, Session: session}
 	return n, k.record(view, n)
 }
@@ -220,6 +227,33 @@ func (k *Keeper) Retire(ctx context.Context, raftID uint64) error {
 		return sequencer.ErrNotPrimary
 	}
 	return k.record(view, gone)
+}
+
+// Raise raises the format level. It refuses while a node that is not retired does
+// not read the new one, a pending node included, and names those nodes.
+func (k *Keeper) Raise(level uint64) error {
+	view, err := k.begin()
+	if err != nil {
+		return err
+	}
+	defer k.mu.Unlock()
+	switch now := k.Network.Level(); {
+	case level == now:
+		return nil
+	case level < now:
+		return ErrFormat.From(fmt.Errorf("level %d is in force already", now))
+	}
+	var behind []string
+	for _, n := range k.Network.Members().All() {
+		if n.Status != format.NodeRetired && n.Node.Reads < level {
+			behind = append(behind, fmt.Sprintf("node %d at %s reads up to %d", n.Node.RaftID, cmp.Or(n.Address, "no address"), n.Node.Reads))
+		}
+	}
+	if len(behind) > 0 {
+		return ErrFormat.From(fmt.Errorf("level %d: %s", level, strings.Join(behind, ", ")))
+	}
+	return k.Network.Record(view, &envelope.Draft{Kind: format.KindFormat, Public: []format.Write{
+		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(level)}}})
 }
 
 func with(n *format.NodeInfo, status format.NodeStatus) *format.NodeInfo {

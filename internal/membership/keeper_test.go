@@ -17,11 +17,13 @@ type world struct {
 	members lineage.Members
 	silent  []uint64
 	leads   bool
+	level   uint64
 }
 
 func (w *world) Leader() uint64           { return 1 }
 func (w *world) Members() lineage.Members { return w.members }
 func (w *world) Head() (uint64, uint64)   { return 10, 10 }
+func (w *world) Level() uint64            { return w.level }
 func (w *world) View() uint64 {
 	if w.leads {
 		return 1

@@ -10,13 +10,15 @@ var (
 	ErrMessage = problem.New("MEMBERSHIP_MESSAGE", "a message about membership cannot be read",
 		"use nodes of versions that know each other's format")
 	ErrRefused = problem.New("JOIN_REFUSED", "the network does not admit this node",
-		"see the reason: the evidence, the measurement or the service is not what the network's genesis asks for")
+		"see the reason: the evidence, the measurement, the service or the format level is not what the network asks for")
 	ErrUnknownNode = problem.New("NODE_UNKNOWN", "the network has no such node",
 		"give the raft id of a node that coco network status lists")
 	ErrLastVoter = problem.New("LAST_VOTER", "the network would be left without a voter",
 		"let another node join and become a voter first")
 	ErrNoMajorityLeft = problem.New("NO_MAJORITY_LEFT", "the network would be left without a majority of voters that are heard of",
 		"first retire the nodes that are gone, which the reason names, or start them again and let them join")
+	ErrFormat = problem.New("FORMAT_REFUSED", "the format level cannot be raised to that",
+		"replace the nodes that do not read it by nodes of a build that does, then raise it again; a level never goes down")
 	ErrBehind = problem.New("NODE_BEHIND", "the node has not caught up, so it cannot be a voter yet",
 		"wait until it has; coco network status shows how far it is")
 )
@@ -31,7 +33,7 @@ const (
 // Request asks to join.
 type Request struct {
 	_        struct{} `cbor:",toarray"`
-	Format   uint64   // highest format level that the node reads
+	Reads    uint64   // highest format level that the node reads
 	Key      []byte   // SPKI, ECDSA P-256; also the key of the TLS session
 	HPKEKey  []byte   // X25519 public key
 	Evidence []byte   // bound by attest.JoinBinding
@@ -69,6 +71,12 @@ type Promotion struct {
 type Retirement struct {
 	_      struct{} `cbor:",toarray"`
 	RaftID uint64
+}
+
+// Raise asks to raise the format level.
+type Raise struct {
+	_     struct{} `cbor:",toarray"`
+	Level uint64
 }
 
 // refusal travels instead of an answer.

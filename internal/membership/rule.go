@@ -48,8 +48,6 @@ func (r *Request) valid() error {
 	switch _, err := proof.ParseKey(r.Key); {
 	case err != nil:
 		return ErrRefused.From(err)
-	case r.Format < format.Level:
-		return ErrRefused.From(fmt.Errorf("the node reads format level %d, the network writes %d", r.Format, format.Level))
 	case len(r.HPKEKey) != 32:
 		return ErrRefused.From(fmt.Errorf("an HPKE key of %d bytes", len(r.HPKEKey)))
 	case r.Address == "" || len(r.Address) > maxAddress || len(r.Client) > maxAddress:

@@ -129,6 +129,10 @@ func (m *pretender) Retire(_ context.Context, id uint64) error {
 	m.world.table[id-1].State = operations.StateRetired
 	return nil
 }
+func (m *pretender) RaiseFormat(_ context.Context, level uint64) error {
+	m.note("raise the format level to %d", level)
+	return nil
+}
 func (m *pretender) Pause()               { m.paused = true }
 func (m *pretender) Resume()              { m.paused = false }
 func (m *pretender) Isolate(ids []uint64) { m.apart = append(m.apart, ids...) }

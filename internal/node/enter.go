@@ -150,7 +150,7 @@ func (n *Node) ask(ctx context.Context, service format.ServiceID, address string
 		return nil, err
 	}
 	n.evidence = proven
-	q := &membership.Request{Format: format.Level, Key: n.own.spki(), HPKEKey: n.own.hpke.PublicKey().Bytes(), Evidence: proven,
+	q := &membership.Request{Reads: format.Highest, Key: n.own.spki(), HPKEKey: n.own.hpke.PublicKey().Bytes(), Evidence: proven,
 		Address: n.peers.advertise, Client: n.config.Client}
 	var answer membership.Answer
 	return &answer, membership.Ask(ctx, session, address, membership.PathJoin, q, &answer)

@@ -38,7 +38,7 @@ func (k *nodeKeys) writer() format.Hash { return sha256.Sum256(k.spki()) }
 
 // introduce is the node as a genesis or recovery record introduces it.
 func (k *nodeKeys) introduce(b *keys.Bundle, raftID uint64) (format.Node, error) {
-	n := format.Node{RaftID: raftID, Key: k.spki(), HPKEKey: k.hpke.PublicKey().Bytes()}
+	n := format.Node{RaftID: raftID, Key: k.spki(), HPKEKey: k.hpke.PublicKey().Bytes(), Reads: format.Highest}
 	var err error
 	n.Endorsement, err = proof.Endorse(b.ServiceKey, proof.Subject{
 		Service: b.Service.ID, Mode: b.Service.Mode, Purpose: proof.PurposeNode, Key: n.Key, Number: raftID})
@@ -92,7 +92,7 @@ func (n *Node) found(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	place := envelope.Place{View: 1, Writer: k.writer()}
+	place := envelope.Place{Format: format.Founding, View: 1, Writer: k.writer()}
 	sealer, err := envelope.KeysOf(b.Ring(), 0, place)
 	if err != nil {
 		return err
@@ -104,13 +104,13 @@ func (n *Node) found(ctx context.Context) error {
 	writes, section := n.rooms.genesis(genesisSlot(now, random))
 	record := sealer.Seal(1, &envelope.Draft{Kind: format.KindGenesis, Private: format.Private{Writes: writes}, Public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(doc)},
-		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Level))},
+		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Founding))},
 	}, lineage.GenesisNodes(doc)...)})
 	tree := &proof.Frontier{}
 	tree.Append(record.Leaf)
 	sealed := sealer.SealSection(section)
 	digest := sha256.Sum256(sealed)
-	header := &format.Header{Format: format.Level, View: 1, FirstSeqno: 1, Count: 1, TreeSize: 1, Root: tree.Root(),
+	header := &format.Header{Format: format.Founding, View: 1, FirstSeqno: 1, Count: 1, TreeSize: 1, Root: tree.Root(),
 		Time: uint64(now.UnixNano()), Writer: k.writer(), Section: digest[:]}
 	raw := &format.Block{Header: header.Encode(), Section: sealed, Records: [][]byte{record.Stored}}
 	if raw.Signature, err = proof.SignRoot(k.signer, header.Writer, b.Service.ID, raw.Header, header.Root); err != nil {
@@ -127,7 +127,7 @@ func (n *Node) found(ctx context.Context) error {
 
 func (n *Node) genesisDocument(ctx context.Context) (*format.Genesis, error) {
 	p, b, k := n.machine, n.bundle, n.own
-	g := &format.Genesis{Format: format.Level, Service: b.Service.ID, Mode: b.Service.Mode, ServiceKey: keys.SPKI(&b.ServiceKey.PublicKey),
+	g := &format.Genesis{Format: format.Founding, Service: b.Service.ID, Mode: b.Service.Mode, ServiceKey: keys.SPKI(&b.ServiceKey.PublicKey),
 		Checkpoint: b.Checkpoint.Public().(ed25519.PublicKey), Sealing: true,
 		Address: n.peers.advertise, Client: n.config.Client}
 	var err error

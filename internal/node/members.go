@@ -11,7 +11,6 @@ import (
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
-	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/membership"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -56,7 +55,7 @@ func (m *members) next() <-chan struct{} {
 func (m *members) Committed(c *sequencer.Committed) {
 	for i := range c.Records {
 		r := &c.Records[i]
-		if r.Prelude.Kind == format.KindTransaction || r.Prelude.Kind == format.KindSnapshot {
+		if !lineage.Changes(r.Prelude.Kind) {
 			continue
 		}
 		// Verified before it was committed, so it can be read.

@@ -71,7 +71,7 @@ func (n *Node) Status() operations.Status {
 	now := n.config.Clock()
 	c, head := n.consensus.Status(), n.sequencer.Head()
 	s := operations.Status{
-		Service: hex.EncodeToString(n.genesis.Service[:]), Platform: n.genesis.Mode, Version: n.config.Version, Format: format.Level,
+		Service: hex.EncodeToString(n.genesis.Service[:]), Platform: n.genesis.Mode, Version: n.config.Version, Format: n.level(), Reads: format.Highest,
 		Started: n.standing.began.UTC(), Uptime: now.Sub(n.standing.began).Seconds(),
 		RaftID: n.id, State: state(n.members.get().Get(n.id)), Role: role(c.Role), View: c.Term,
 		Paused: n.standing.paused.Load(), Drained: n.standing.draining.Load(), Recoveries: n.recoveries,
@@ -113,7 +113,7 @@ func (n *Node) describePeers(s *operations.Status, c *consensus.Status, now time
 	traffic := n.peers.traffic()
 	for _, m := range n.members.get().All() {
 		id := m.Node.RaftID
-		p := operations.Peer{Place: operations.Place{RaftID: id, Address: m.Address, Client: m.Client}, State: state(m), Self: id == n.id, Heard: -1}
+		p := operations.Peer{Place: operations.Place{RaftID: id, Address: m.Address, Client: m.Client}, State: state(m), Reads: m.Node.Reads, Self: id == n.id, Heard: -1}
 		if id == c.Leader {
 			place := p.Place
 			s.Leader = &place

@@ -25,6 +25,7 @@ type Node interface {
 type Controlled interface {
 	Drain(ctx context.Context) error
 	Retire(ctx context.Context, raftID uint64) error
+	RaiseFormat(ctx context.Context, level uint64) error
 	Pause()
 	Resume()
 	Isolate(ids []uint64)
@@ -36,7 +37,7 @@ var (
 	ErrCommand = problem.New("OPERATOR_COMMAND", "the command to the node was not understood",
 		"see docs/reference/operations.md for the commands and their arguments")
 	ErrDevelopment = problem.New("OPERATOR_DEVELOPMENT", "that command is for the development network only",
-		"use drain and retire on a real network")
+		"use drain, retire and raise-format on a real network")
 )
 
 // Observe answers GET /status, /metrics, /livez and /readyz. It shows nothing
@@ -56,7 +57,7 @@ func Observe(n Node, metrics http.Handler, now func() time.Time) http.Handler {
 // Read is the status of a node with its warnings, as GET /status gives it.
 func Read(n Node, now time.Time) Status { return complete(n.Status(), now) }
 
-// Options say which commands Control takes beside drain and retire.
+// Options say which commands Control takes beside drain, retire and raise-format.
 type Options struct {
 	Development bool   // pause, resume, isolate and heal
 	Stop        func() // ends the process, once the answer is written; nil: there is no such command
@@ -66,8 +67,8 @@ type Options struct {
 // retired wait for other nodes.
 const commandTime = 2 * time.Minute
 
-// Control answers POST /drain, /retire?node=ID, /pause, /resume,
-// /isolate?nodes=ID,ID, /heal and /stop. It must be served on nothing but Listen's
+// Control answers POST /drain, /retire?node=ID, /raise-format?level=N, /pause,
+// /resume, /isolate?nodes=ID,ID, /heal and /stop. It must be served on nothing but Listen's
 // socket: whoever may connect may do all of that.
 func Control(n Controlled, o Options) http.Handler {
 	mux := http.NewServeMux()
@@ -93,6 +94,13 @@ func Control(n Controlled, o Options) http.Handler {
 			return ErrCommand.From(errors.New("retire wants node=ID, a Raft id"))
 		}
 		return n.Retire(ctx, ids[0])
+	})
+	on("raise-format", func(ctx context.Context, r *http.Request) error {
+		level, err := strconv.ParseUint(r.FormValue("level"), 10, 64)
+		if err != nil {
+			return ErrCommand.From(errors.New("raise-format wants level=N, a format level"))
+		}
+		return n.RaiseFormat(ctx, level)
 	})
 	development("pause", func(*http.Request) error { n.Pause(); return nil })
 	development("resume", func(*http.Request) error { n.Resume(); return nil })

@@ -43,6 +43,10 @@ func (f *fake) Retire(_ context.Context, id uint64) error {
 	f.told = append(f.told, fmt.Sprint("retire ", id))
 	return f.refuse
 }
+func (f *fake) RaiseFormat(_ context.Context, level uint64) error {
+	f.told = append(f.told, fmt.Sprint("raise-format ", level))
+	return f.refuse
+}
 func (f *fake) Pause()               { f.told = append(f.told, "pause") }
 func (f *fake) Resume()              { f.told = append(f.told, "resume") }
 func (f *fake) Isolate(ids []uint64) { f.told = append(f.told, fmt.Sprint("isolate ", ids)) }
@@ -148,6 +152,9 @@ func TestCommands(t *testing.T) {
 		{"/retire?node=0", false, 400, ""},
 		{"/retire?node=1,2", false, 400, ""},
 		{"/retire", false, 400, ""},
+		{"/raise-format?level=1", false, 204, "raise-format 1"},
+		{"/raise-format?level=x", false, 400, ""},
+		{"/raise-format", false, 400, ""},
 		{"/pause", false, 409, ""},
 		{"/isolate?nodes=2", false, 409, ""},
 		{"/pause", true, 204, "pause"},

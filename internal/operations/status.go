@@ -33,7 +33,8 @@ type Status struct {
 	Service  string    `json:"service"`  // service id, hexadecimal
 	Platform string    `json:"platform"` // simulated, snp, tdx
 	Version  string    `json:"version"`  // of the program
-	Format   uint64    `json:"format"`   // level of the ledger's format that it writes
+	Format   uint64    `json:"format"`   // level of the ledger's format that is in force
+	Reads    uint64    `json:"reads"`    // level that this node's build reads up to
 	Started  time.Time `json:"started"`  // when this process began
 	Uptime   float64   `json:"uptime"`
 
@@ -85,8 +86,9 @@ type Ledger struct {
 // know no match, and nobody measures the way to itself.
 type Peer struct {
 	Place
-	State State `json:"state"`
-	Self  bool  `json:"self,omitempty"`
+	State State  `json:"state"`
+	Self  bool   `json:"self,omitempty"`
+	Reads uint64 `json:"reads"` // format level that it reads up to
 
 	Match  uint64  `json:"match,omitempty"` // last index that the peer has, as the leader knows
 	Lag    uint64  `json:"lag,omitempty"`   // entries behind the leader's commit

@@ -8,11 +8,13 @@ import (
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 )
 
 // block is the block being built.
 type block struct {
 	slot    Slot
+	format  uint64 // level in which it is written
 	keys    *envelope.Keys
 	state   *kv.Block
 	parts   map[string]Part
@@ -30,7 +32,11 @@ func (s *Sequencer) begin() (err error) {
 		Height: s.tail.Height + 1, View: s.view, FirstSeqno: s.tail.Seqno + 1,
 		Time: max(uint64(s.Clock().UnixNano()), s.tail.Time), Previous: s.tail.Hash, Root: s.tail.Tree.Root(),
 	}
-	place := envelope.Place{View: slot.View, Height: slot.Height, Previous: slot.Previous, Writer: s.Writer}
+	level, err := s.level()
+	if err != nil {
+		return err
+	}
+	place := envelope.Place{Format: level, View: slot.View, Height: slot.Height, Previous: slot.Previous, Writer: s.Writer}
 	keys, err := envelope.KeysOf(s.Ring, 0, place)
 	if err != nil {
 		return err
@@ -42,7 +48,7 @@ func (s *Sequencer) begin() (err error) {
 	if err != nil {
 		return err
 	}
-	b := &block{slot: slot, keys: keys, state: state, parts: make(map[string]Part, len(s.Protocols)), opened: s.moment()}
+	b := &block{slot: slot, format: level, keys: keys, state: state, parts: make(map[string]Part, len(s.Protocols)), opened: s.moment()}
 	defer func() {
 		if p := recover(); p != nil {
 			s.Logger.Error("a protocol room panicked when a block opened", "height", slot.Height, "panic", fmt.Sprint(p))
@@ -55,6 +61,15 @@ func (s *Sequencer) begin() (err error) {
 	}
 	s.open = b
 	return nil
+}
+
+// level is the format level in which the next block is written: the one that is in
+// force in what is committed, so that no block depends on a raise that an election
+// may undo.
+func (s *Sequencer) level() (uint64, error) {
+	view := s.Store.Pin()
+	defer view.Release()
+	return lineage.LevelOf(s.Store, view)
 }
 
 // execute runs one request in the open block.

@@ -64,7 +64,7 @@ func (s *Sequencer) seal() {
 		f.head.Tree.Append(records[i].Leaf)
 	}
 	h := &format.Header{
-		Format: format.Level, Height: b.slot.Height, View: b.slot.View, FirstSeqno: b.slot.FirstSeqno, Count: uint64(len(records)),
+		Format: b.format, Height: b.slot.Height, View: b.slot.View, FirstSeqno: b.slot.FirstSeqno, Count: uint64(len(records)),
 		TreeSize: f.head.Tree.Size(), Root: f.head.Tree.Root(), Previous: b.slot.Previous, Committed: s.committed.Load(),
 		Time: b.slot.Time, Writer: s.Writer,
 	}

@@ -116,7 +116,7 @@ func (i *identity) writer() format.Hash { return format.Sum(i.spki()) }
 
 // node is the process as genesis or a recovery introduces it.
 func (s *service) node(i *identity, raftID uint64) (format.Node, error) {
-	n := format.Node{RaftID: raftID, Key: i.spki(), HPKEKey: i.hpke.PublicKey().Bytes()}
+	n := format.Node{RaftID: raftID, Key: i.spki(), HPKEKey: i.hpke.PublicKey().Bytes(), Reads: format.Highest}
 	var err error
 	n.Endorsement, err = s.endorse(proof.PurposeNode, n.Key, raftID)
 	return n, err

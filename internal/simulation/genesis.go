@@ -16,7 +16,7 @@ import (
 // entry 1 of term 1, before Raft starts.
 func (s *service) found(log *ledger.Log, i *identity, address string, clock *clock) error {
 	now := uint64(clock.Now().UnixNano())
-	g := &format.Genesis{Format: format.Level, Service: s.bundle.Service.ID, Mode: s.bundle.Service.Mode,
+	g := &format.Genesis{Format: format.Founding, Service: s.bundle.Service.ID, Mode: s.bundle.Service.Mode,
 		ServiceKey: keys.SPKI(&s.bundle.ServiceKey.PublicKey), Checkpoint: s.checkpoint(), Policy: s.policy, Sealing: true, Address: address}
 	var err error
 	if g.CheckpointEndorsement, err = s.endorse(proof.PurposeCheckpoint, g.Checkpoint, 0); err != nil {
@@ -31,18 +31,18 @@ func (s *service) found(log *ledger.Log, i *identity, address string, clock *clo
 	if g.Secrets, err = s.secrets(); err != nil {
 		return err
 	}
-	sealer, err := envelope.KeysOf(s.ring, 0, envelope.Place{View: 1, Writer: i.writer()})
+	sealer, err := envelope.KeysOf(s.ring, 0, envelope.Place{Format: format.Founding, View: 1, Writer: i.writer()})
 	if err != nil {
 		return err
 	}
 	public := append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(g)},
-		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Level))},
+		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Founding))},
 	}, lineage.GenesisNodes(g)...)
 	record := sealer.Seal(1, &envelope.Draft{Kind: format.KindGenesis, Public: public})
 	tree := &proof.Frontier{}
 	tree.Append(record.Leaf)
-	header := &format.Header{Format: format.Level, View: 1, FirstSeqno: 1, Count: 1, TreeSize: 1, Root: tree.Root(), Time: now, Writer: i.writer()}
+	header := &format.Header{Format: format.Founding, View: 1, FirstSeqno: 1, Count: 1, TreeSize: 1, Root: tree.Root(), Time: now, Writer: i.writer()}
 	raw := &format.Block{Header: header.Encode(), Records: [][]byte{record.Stored}}
 	if raw.Signature, err = proof.SignRoot(i.signer, header.Writer, s.bundle.Service.ID, raw.Header, header.Root); err != nil {
 		return err

@@ -40,6 +40,9 @@ func (v view) Match(id uint64) (uint64, bool) {
 	return peer.Match, peer.Active
 }
 
+// Level is that of the ledger's end as the checker follows it: no run raises it.
+func (v view) Level() uint64 { return v.p.world.check.line.Identity.Level }
+
 func (v view) View() uint64 {
 	serving, _ := v.p.sequencer.Serving()
 	return serving
@@ -136,7 +139,7 @@ func (p *process) askToJoin(primary *process) {
 		if err != nil {
 			w.failf("evidence cannot be made: %v", err)
 		}
-		p.request = &membership.Request{Format: format.Level, Key: i.spki(), HPKEKey: i.hpke.PublicKey().Bytes(), Evidence: evidence, Address: address(p.machine.number)}
+		p.request = &membership.Request{Reads: format.Highest, Key: i.spki(), HPKEKey: i.hpke.PublicKey().Bytes(), Evidence: evidence, Address: address(p.machine.number)}
 	}
 	answer, err := keeper.Admit(p.request, i.writer(), p.session)
 	switch {

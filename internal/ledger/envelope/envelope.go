@@ -29,6 +29,7 @@ var ErrOpen = problem.New("SEALED_CONTENT", "a sealed part of the ledger does no
 
 // Place is where a block stands, to which its keys are bound.
 type Place struct {
+	Format   uint64 // level in which it is written; no key depends on it
 	View     uint64
 	Height   uint64
 	Previous format.Hash // block hash of the block before
@@ -113,7 +114,7 @@ func (k *Keys) Seal(seqno uint64, d *Draft) *Record {
 	}
 	evidence := k.Evidence(seqno)
 	prelude := &format.Prelude{
-		Format: format.Level, View: k.place.View, Seqno: seqno, Kind: d.Kind, Effects: effects(d.Effects),
+		Format: k.place.Format, View: k.place.View, Seqno: seqno, Kind: d.Kind, Effects: effects(d.Effects),
 		Claims: claims, Evidence: sha256.Sum256(evidence[:]),
 	}
 	record := format.Record{Prelude: format.Encode(prelude), Public: format.Encode(writes(d.Public))}

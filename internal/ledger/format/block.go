@@ -24,23 +24,26 @@ type Header struct {
 }
 
 // Encode is the header as hashed and stored.
-func (h *Header) Encode() []byte { return Encode(h) }
+func (h *Header) Encode() []byte { return extend(h.Format, Encode(h)) }
 
 // LastSeqno is the seqno of the block's last record.
 func (h *Header) LastSeqno() uint64 { return h.FirstSeqno + h.Count - 1 }
 
-// DecodeHeader decodes a header and checks what can be checked of it alone.
+// DecodeHeader decodes a header and checks what can be checked of it alone. One of
+// a level that this build does not read is ErrNewer.
 func DecodeHeader(data []byte) (*Header, error) {
 	var h Header
-	if err := Decode(data, &h); err != nil {
+	fields, err := reduce(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := Decode(fields, &h); err != nil {
 		return nil, err
 	}
 	bad := func(what string) (*Header, error) {
 		return nil, ErrFormat.From(fmt.Errorf("header of block %d: %s", h.Height, what))
 	}
 	switch {
-	case h.Format > Level:
-		return bad(fmt.Sprintf("format %d, this build reads up to %d", h.Format, Level))
 	case h.Count < 1 || h.Count > MaxRecords:
 		return bad(fmt.Sprintf("%d records", h.Count))
 	case h.FirstSeqno < 1 || h.FirstSeqno > 1<<62:

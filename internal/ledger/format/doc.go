@@ -10,10 +10,6 @@ package format
 
 import "crypto/sha256"
 
-// Level is the format level that this build writes. Level 0 may still change
-// (with an ADR); a release build founds no network of it.
-const Level = 0
-
 // Hash is a SHA-256 digest.
 type Hash = [32]byte
 

@@ -8,13 +8,13 @@ import (
 // Tables and keys of the public documents. Each is written once, by the record
 // kind that introduces it.
 const (
-	TableService = "public:coco.service" // key "genesis", "recovery", "snapshot"
-	TableFormat  = "public:coco.gov.format"
-	TableNodes   = "public:coco.gov.nodes" // key: NodeKey of the raft id; value: CBOR NodeInfo
+	TableService = "public:coco.service"    // key "genesis", "recovery", "snapshot"
+	TableFormat  = "public:coco.gov.format" // written by genesis and by KindFormat records
+	TableNodes   = "public:coco.gov.nodes"  // key: NodeKey of the raft id; value: CBOR NodeInfo
 	KeyGenesis   = "genesis"
 	KeyRecovery  = "recovery"
 	KeySnapshot  = "snapshot"
-	KeyLevel     = "level" // value: CBOR unsigned, the format level
+	KeyLevel     = "level" // value: CBOR unsigned, the format level in force
 )
 
 // Genesis is the public document of the genesis record: who the service is and
@@ -44,6 +44,7 @@ type Node struct {
 	RaftID      uint64
 	Key         []byte // SPKI, ECDSA P-256: signs blocks
 	HPKEKey     []byte // X25519 public key: secrets are sealed to it
+	Reads       uint64 // the highest format level that it reads, as it said itself
 	Endorsement []byte
 }
 

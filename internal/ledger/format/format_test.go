@@ -75,7 +75,6 @@ func TestHeadersThatContradictThemselves(t *testing.T) {
 		"seqno overflow":   func(h *Header) { h.FirstSeqno = 1 << 63 },
 		"committed itself": func(h *Header) { h.Committed = 3 },
 		"section digest":   func(h *Header) { h.Section = []byte{1} },
-		"newer format":     func(h *Header) { h.Format = Level + 1 },
 	} {
 		h := sampleHeader()
 		change(h)

@@ -16,6 +16,7 @@ const (
 	KindRecovery    RecordKind = 3 // the only record of a network's first block after all its nodes ended
 	KindSnapshot    RecordKind = 4 // evidence of a snapshot
 	KindMembership  RecordKind = 5 // nodes join, are promoted, retire; writes TableNodes and nothing else
+	KindFormat      RecordKind = 6 // raises the format level; writes KeyLevel of TableFormat and nothing else
 )
 
 // Record is one transaction as stored: a clear prelude, a public section, and
@@ -87,14 +88,11 @@ func DecodeRecord(data []byte) (*Record, *Prelude, error) {
 		return nil, nil, err
 	}
 	var p Prelude
-	if err := Decode(r.Prelude, &p); err != nil {
+	if err := DecodeLevelled(r.Prelude, &p); err != nil {
 		return nil, nil, err
 	}
 	if r.Sealed == nil || p.Effects == nil {
 		return nil, nil, ErrFormat.From(fmt.Errorf("record %d has null for a list", p.Seqno))
-	}
-	if p.Format > Level {
-		return nil, nil, ErrFormat.From(fmt.Errorf("record %d has format %d, this build reads up to %d", p.Seqno, p.Format, Level))
 	}
 	return &r, &p, nil
 }

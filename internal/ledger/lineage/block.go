@@ -13,6 +13,7 @@ type public struct {
 	tx       TxID
 	document []byte         // its document in TableService, nil for none
 	nodes    []format.Write // its writes to TableNodes
+	level    *uint64        // what it writes to TableFormat, nil for nothing
 }
 
 // block follows the block of an entry.
@@ -28,6 +29,7 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 	}
 	tree := l.Head.Tree.Clone()
 	records := make([]public, 0, 1)
+	level := h.Format // the highest in the block
 	for i, stored := range raw.Records {
 		p, section, err := record(stored, d)
 		if err != nil {
@@ -36,6 +38,7 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 		if p.Seqno != h.FirstSeqno+uint64(i) || p.View != h.View {
 			return wrong(h, "record %d is named %d.%d", i, p.View, p.Seqno)
 		}
+		level = max(level, p.Format)
 		tree.Append(proof.Leaf(sha256.Sum256(stored), p.Evidence, p.Claims))
 		said, err := publicOf(p, section, h)
 		if err != nil {
@@ -57,6 +60,9 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 	} else if h.Height == 0 {
 		return wrong(h, "it has no genesis record")
 	}
+	if level > l.Identity.Level {
+		return wrong(h, "it has format level %d, %d is in force", level, l.Identity.Level)
+	}
 	writer := voter.Writer(h.Writer)
 	if writer == nil || writer.Status != format.NodeVoter {
 		return wrong(h, "its writer is no voter of the network")
@@ -72,10 +78,14 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 		}
 	}
 	for i := range records {
-		if records[i].kind == format.KindMembership {
-			if err := l.change(&records[i], h, d); err != nil {
-				return err
-			}
+		switch records[i].kind {
+		case format.KindMembership:
+			err = l.change(&records[i], h, d)
+		case format.KindFormat:
+			err = l.raise(&records[i], h)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	if l.Identity.Nodes.Writer(h.Writer).Status == format.NodeRetired {
@@ -136,6 +146,9 @@ func publicOf(p *format.Prelude, section []byte, h *format.Header) (*public, err
 	if said.introduces() && h.Count != 1 {
 		return nil, wrong(h, "a genesis or recovery record is not alone in it")
 	}
+	if p.Kind < format.KindGenesis || p.Kind > format.KindFormat {
+		return nil, wrong(h, "record %d is of unknown kind %d", p.Seqno, p.Kind)
+	}
 	if p.Kind == format.KindGenesis != (p.Seqno == 1) {
 		return nil, wrong(h, "record %d is of kind %d; the genesis record is the first and no other", p.Seqno, p.Kind)
 	}
@@ -146,15 +159,23 @@ func publicOf(p *format.Prelude, section []byte, h *format.Header) (*public, err
 	if err != nil {
 		return nil, err
 	}
-	member := p.Kind == format.KindMembership
-	if member && (len(p.Effects) > 0 || p.Claims != (format.Hash{})) {
-		return nil, wrong(h, "membership record %d has effects or claims", p.Seqno)
+	member, raise := p.Kind == format.KindMembership, p.Kind == format.KindFormat
+	if (member || raise) && (len(p.Effects) > 0 || p.Claims != (format.Hash{})) {
+		return nil, wrong(h, "record %d of kind %d has effects or claims", p.Seqno, p.Kind)
 	}
 	for _, w := range writes {
 		switch {
 		case w.Table == format.TableNodes && (member || said.introduces()):
 			said.nodes = append(said.nodes, w)
-		case w.Table == format.TableNodes || member:
+		case w.Table == format.TableFormat && (raise || p.Kind == format.KindGenesis):
+			if string(w.Key) != format.KeyLevel || said.level != nil {
+				return nil, wrong(h, "record %d of kind %d writes %q beside the format level", p.Seqno, p.Kind, w.Key)
+			}
+			said.level = new(uint64)
+			if err := format.Decode(w.Value, said.level); err != nil {
+				return nil, wrong(h, "record %d: its format level: %v", p.Seqno, err)
+			}
+		case w.Table == format.TableNodes || w.Table == format.TableFormat || member || raise:
 			return nil, wrong(h, "record %d of kind %d writes table %q", p.Seqno, p.Kind, w.Table)
 		case w.Table == format.TableService:
 			if string(w.Key) != documents[p.Kind] || said.document != nil || w.Value == nil {
@@ -162,6 +183,9 @@ func publicOf(p *format.Prelude, section []byte, h *format.Header) (*public, err
 			}
 			said.document = w.Value
 		}
+	}
+	if said.level == nil && (raise || p.Kind == format.KindGenesis) {
+		return nil, wrong(h, "record %d of kind %d states no format level", p.Seqno, p.Kind)
 	}
 	if documents[p.Kind] != "" && said.document == nil {
 		return nil, wrong(h, "record %d has no %s document", p.Seqno, documents[p.Kind])

@@ -55,6 +55,7 @@ type Identity struct {
 	Service    *proof.Key // the current service key
 	Recoveries uint64
 	Secrets    format.Secrets
+	Level      uint64 // format level in force
 	Nodes      Members
 	Changed    TxID   // the last record that changed Nodes
 	Config     Config // Raft's configuration as of the last entry

@@ -148,7 +148,8 @@ func TestCloneIsIndependent(t *testing.T) {
 func TestResume(t *testing.T) {
 	s := testService()
 	at, log := s.grown(t)
-	tables := map[string]map[string][]byte{format.TableService: {format.KeyGenesis: format.Encode(&s.genesis)}, format.TableNodes: {}}
+	tables := map[string]map[string][]byte{format.TableService: {format.KeyGenesis: format.Encode(&s.genesis)}, format.TableNodes: {},
+		format.TableFormat: {format.KeyLevel: format.Encode(uint64(format.Founding))}}
 	for _, w := range GenesisNodes(&s.genesis) {
 		tables[w.Table][string(w.Key)] = w.Value
 	}

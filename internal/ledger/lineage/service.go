@@ -18,7 +18,7 @@ func (l *Lineage) introduce(r *public, h *format.Header, d depth) error {
 		if err := format.Decode(r.document, &g); err != nil {
 			return wrong(h, "%v", err)
 		}
-		if err := l.found(&g, h, d); err != nil {
+		if err := l.found(&g, *r.level, h, d); err != nil {
 			return err
 		}
 		node, nodes = &g.Node, GenesisNodes(&g)
@@ -45,7 +45,7 @@ func (l *Lineage) introduce(r *public, h *format.Header, d depth) error {
 	return nil
 }
 
-func (l *Lineage) found(g *format.Genesis, h *format.Header, d depth) error {
+func (l *Lineage) found(g *format.Genesis, level uint64, h *format.Header, d depth) error {
 	service, err := proof.ParseKey(g.ServiceKey)
 	if err != nil {
 		return wrong(h, "%v", err)
@@ -57,7 +57,13 @@ func (l *Lineage) found(g *format.Genesis, h *format.Header, d depth) error {
 	if g.Node.RaftID == 0 {
 		return wrong(h, "its node has no raft id")
 	}
-	l.Identity = Identity{Genesis: g, Service: service, Secrets: g.Secrets}
+	if g.Format != level {
+		return wrong(h, "its document has format level %d, its table %d", g.Format, level)
+	}
+	if err := format.CheckLevel(level); err != nil {
+		return err
+	}
+	l.Identity = Identity{Genesis: g, Service: service, Secrets: g.Secrets, Level: level}
 	return l.admit(&g.Node, g.Evidence, l.binding(&g.Node).ReportData(), h, d)
 }
 
@@ -105,6 +111,9 @@ func (l *Lineage) admit(n *format.Node, evidence []byte, want attest.ReportData,
 	}
 	if len(n.HPKEKey) != 32 {
 		return wrong(h, "node %d has an HPKE key of %d bytes", n.RaftID, len(n.HPKEKey))
+	}
+	if n.Reads < l.Identity.Level {
+		return wrong(h, "node %d reads format levels up to %d, %d is in force", n.RaftID, n.Reads, l.Identity.Level)
 	}
 	if d != whole {
 		return nil

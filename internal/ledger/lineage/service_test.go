@@ -52,7 +52,7 @@ var testService = sync.OnceValue(func() *service {
 	for raftID := uint64(1); raftID <= testNodes; raftID++ {
 		signer := must(keys.NewSigner())
 		n := &format.NodeInfo{Status: format.NodeLearner, Address: "127.0.0.1:1", Session: format.Hash{byte(raftID)},
-			Node: format.Node{RaftID: raftID, Key: keys.SPKI(&signer.PublicKey), HPKEKey: make([]byte, 32)}}
+			Node: format.Node{RaftID: raftID, Key: keys.SPKI(&signer.PublicKey), HPKEKey: make([]byte, 32), Reads: format.Highest}}
 		n.Node.Endorsement = endorse(proof.PurposeNode, n.Node.Key, raftID)
 		n.Evidence = evidence(attest.JoinBinding{Service: id, Mode: mode, NodeKey: n.Node.Key, NodeHPKEKey: n.Node.HPKEKey, Session: n.Session}.ReportData())
 		s.signers[raftID], s.nodes[raftID] = signer, n
@@ -106,6 +106,16 @@ func (s *service) members(nodes ...*format.NodeInfo) *envelope.Draft {
 	return d
 }
 
+// raise is a record that raises the format level.
+func (s *service) raise(to uint64) *envelope.Draft {
+	return &envelope.Draft{Kind: format.KindFormat, Public: []format.Write{level(to)}}
+}
+
+// level is what states a format level.
+func level(n uint64) format.Write {
+	return format.Write{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(n)}
+}
+
 func as(n *format.NodeInfo, status format.NodeStatus) *format.NodeInfo {
 	same := *n
 	same.Status = status
@@ -116,7 +126,7 @@ func as(n *format.NodeInfo, status format.NodeStatus) *format.NodeInfo {
 func (s *service) founded() place {
 	start := place{line: New(sim.Roots())}
 	return start.then(s.block(start, 1, 1, nil, &envelope.Draft{Kind: format.KindGenesis, Public: append([]format.Write{
-		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(&s.genesis)}}, GenesisNodes(&s.genesis)...)}))
+		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(&s.genesis)}}, append(GenesisNodes(&s.genesis), level(format.Founding))...)}))
 }
 
 // block is the next block of a place, in a term, by a node. wrong, if not nil,

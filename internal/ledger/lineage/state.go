@@ -31,7 +31,15 @@ func IdentityOf(rows func(table string) iter.Seq2[[]byte, []byte], changed TxID,
 	if id.Genesis == nil {
 		return id, errors.New("the state has no genesis document")
 	}
-	var err error
+	err := errNoLevel
+	for key, value := range rows(format.TableFormat) {
+		if string(key) == format.KeyLevel {
+			id.Level, err = readLevel(value)
+		}
+	}
+	if err != nil {
+		return id, err
+	}
 	if id.Service, err = proof.ParseKey(id.Genesis.ServiceKey); err != nil {
 		return id, err
 	}

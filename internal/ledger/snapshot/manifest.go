@@ -38,7 +38,7 @@ type Meta struct {
 // only the names of tables.
 type Manifest struct {
 	_       struct{} `cbor:",toarray"`
-	Format  uint64
+	Format  uint64   // level in force in the state
 	ID      [16]byte // random, new for every snapshot
 	Meta    Meta
 	Tables  []string // in order; rows name them by number
@@ -64,7 +64,7 @@ type Frame struct {
 func (m *Manifest) Encode() []byte { return format.Encode(m) }
 
 // DecodeManifest decodes a stored manifest and checks what can be checked of it
-// alone. It fails with format.ErrFormat.
+// alone. It fails with format.ErrFormat, or format.ErrNewer.
 func DecodeManifest(data []byte) (*Manifest, error) {
 	bad := func(what string, args ...any) (*Manifest, error) {
 		return nil, format.ErrFormat.From(fmt.Errorf("snapshot manifest: "+what, args...))
@@ -73,15 +73,13 @@ func DecodeManifest(data []byte) (*Manifest, error) {
 		return bad("%d bytes", len(data))
 	}
 	var m Manifest
-	if err := format.Decode(data, &m); err != nil {
+	if err := format.DecodeLevelled(data, &m); err != nil {
 		return nil, err
 	}
 	if err := m.Meta.Edge.Check(); err != nil {
 		return nil, err
 	}
 	switch {
-	case m.Format > format.Level:
-		return bad("format %d, this build reads up to %d", m.Format, format.Level)
 	case m.Meta.Edge.Size() != m.Meta.Seqno:
 		return bad("a tree of %d leaves for %d records", m.Meta.Edge.Size(), m.Meta.Seqno)
 	case m.Meta.Seqno <= m.Meta.Height || m.Meta.Index <= m.Meta.Height:

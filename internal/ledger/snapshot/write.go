@@ -13,6 +13,7 @@ import (
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 )
 
 // A frame's plaintext is rows, each
@@ -67,7 +68,11 @@ func (s *Store) Write(ctx context.Context, state *kv.Store, view *kv.View, ring 
 }
 
 func (s *Store) write(ctx context.Context, state *kv.Store, view *kv.View, ring *keys.Ring, meta Meta) (*Written, error) {
-	m := &Manifest{Format: format.Level, ID: s.newID(), Meta: meta}
+	level, err := lineage.LevelOf(state, view)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{Format: level, ID: s.newID(), Meta: meta}
 	for _, t := range state.Tables() {
 		m.Tables = append(m.Tables, t.Name)
 	}

@@ -163,7 +163,7 @@ func (l *Ledger) seal(t testing.TB, slot sequencer.Slot, drafts []*envelope.Draf
 	digest := format.Sum(raw.Section)
 	l.seqno += uint64(len(drafts))
 	l.last = &format.Header{
-		Format: format.Level, Height: slot.Height, View: slot.View, FirstSeqno: slot.FirstSeqno, Count: uint64(len(drafts)),
+		Format: format.Founding, Height: slot.Height, View: slot.View, FirstSeqno: slot.FirstSeqno, Count: uint64(len(drafts)),
 		TreeSize: l.tree.Size(), Root: l.tree.Root(), Previous: slot.Previous, Time: slot.Time, Section: digest[:],
 	}
 	raw.Header = l.last.Encode()
