@@ -3,9 +3,13 @@ package membership
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
@@ -33,6 +37,9 @@ func (w *world) View() uint64 {
 func (w *world) Match(id uint64) (uint64, bool) { return 10, !slices.Contains(w.silent, id) }
 func (w *world) Transfer(context.Context) error { w.leads = false; return nil }
 func (w *world) Record(_ uint64, d *envelope.Draft) error {
+	if d.Kind == format.KindFormat {
+		return format.Decode(d.Public[0].Value, &w.level)
+	}
 	nodes, err := lineage.ReadNodes(d.Public)
 	w.members = w.members.With(nodes...)
 	return err
@@ -82,5 +89,65 @@ func TestPromoteKeepsAMajority(t *testing.T) {
 	}
 	if got := w.members.IDs(voter); !slices.Equal(got, []uint64{1, 2, 4}) {
 		t.Error(got)
+	}
+}
+
+// reads lets a node read format levels up to one.
+func (w *world) reads(raftID, level uint64) {
+	n := *w.members.Get(raftID)
+	n.Node.Reads = level
+	w.members = w.members.With(&n)
+}
+
+func TestRaise(t *testing.T) {
+	w, k := newWorld(voter, learner, format.NodePending, format.NodeRetired)
+	for id := range uint64(4) {
+		w.reads(id+1, 3)
+	}
+	for _, id := range []uint64{1, 2, 3, 4} { // whatever it is, unless it is retired
+		w.reads(id, 2)
+		err := k.Raise(3)
+		if !errors.Is(err, ErrFormat) || w.level != 0 || !strings.Contains(err.Error(), fmt.Sprintf("node %d at a reads up to 2", id)) {
+			t.Errorf("node %d does not read it: %v", id, err)
+		}
+		w.reads(id, 3)
+	}
+	if err := k.Raise(3); err != nil || w.level != 3 {
+		t.Fatalf("level %d: %v", w.level, err)
+	}
+	if err := k.Raise(3); err != nil {
+		t.Errorf("what is in force: %v", err)
+	}
+	if err := k.Raise(2); !errors.Is(err, ErrFormat) || w.level != 3 {
+		t.Errorf("lowered to %d: %v", w.level, err)
+	}
+	w.leads = false
+	if err := k.Raise(4); !errors.Is(err, sequencer.ErrNotPrimary) {
+		t.Error(err)
+	}
+}
+
+// anyone admits everybody.
+type anyone struct{}
+
+func (anyone) Judge(*Request, format.Hash, time.Time) (format.NodeStatus, error) {
+	return format.NodePending, nil
+}
+
+func TestWhoReadsLessDoesNotJoin(t *testing.T) {
+	w, k := newWorld(voter)
+	service, err := keys.NewSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.level, k.Rule, k.Clock, k.Bundle = 2, anyone{}, time.Now, &keys.Bundle{ServiceKey: service}
+	q := &Request{Key: keys.SPKI(&service.PublicKey), HPKEKey: make([]byte, 32), Address: "a", Reads: 1}
+	_, err = k.Admit(q, format.Sum(q.Key), format.Hash{})
+	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "up to 1, the network's level is 2") {
+		t.Error(err)
+	}
+	q.Reads = 2
+	if a, err := k.Admit(q, format.Sum(q.Key), format.Hash{}); err != nil || a.RaftID != 3 || w.members.Get(3).Node.Reads != 2 {
+		t.Errorf("%+v %v", a, err)
 	}
 }

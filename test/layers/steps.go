@@ -64,6 +64,8 @@ func steps() []Step {
 		{Name: "simulation", From: Test, To: Test, Env: []string{"COCO_SIMULATION=4m"}, GoTest: []string{"-count=1", "-timeout=15m", "-run=^TestSeeds$", "./internal/simulation"}},
 		{Name: "simulation", From: Full, Env: []string{"COCO_SIMULATION=2h"}, GoTest: []string{"-count=1", "-timeout=3h", "-run=^TestSeeds$", "./internal/simulation"}},
 		{Name: "consortium", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/consortium"}},
+		{Name: "next format", From: Test, GoTest: []string{"-count=1", "-tags=nextformat", "-run=Format|Level|Raise|Follow|Golden|Block", "./internal/ledger/format", "./internal/ledger/lineage", "./verify"}},
+		{Name: "upgrade", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/upgrade"}},
 		{Name: "clients", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/clients"}},
 		{Name: "figures", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/figures"}},
 		{Name: "toolchain", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/toolchain"}},
