@@ -20,6 +20,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/coco-consortium/coco/internal/history"
+	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
@@ -64,7 +65,7 @@ func Serve(ctx context.Context, l net.Listener, log *slog.Logger) error {
 		Submit: s.submit,
 	})
 	d := jsonrpc.New(jsonrpc.Limits{}, nil, log)
-	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: "bare", Chain: s.chain, Store: state,
+	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: "bare", Chain: s.chain, Store: state, Past: history.NewPast(state),
 		Machine: machine, Pool: admission, Service: nothing{}, Now: time.Now}).Register(d)
 	front := server.New(d, server.Options{Log: log})
 
