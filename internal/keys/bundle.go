@@ -147,6 +147,16 @@ func DigestOf(sealed []byte) ([32]byte, error) {
 	return file.digest(), nil
 }
 
+// Owner is the service that a sealed bundle says it is of. It need not be opened
+// for it.
+func Owner(sealed []byte) (service [16]byte, err error) {
+	var file bundleFile
+	if err := decode(sealed, &file); err != nil {
+		return service, ErrBundle.From(err)
+	}
+	return file.Service, nil
+}
+
 func (f bundleFile) digest() [32]byte {
 	f.Recipients = []recipient{}
 	data, err := canonical.Marshal(f)

@@ -1,17 +1,22 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/attest"
 	"github.com/coco-consortium/coco/internal/consensus/transport"
+	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/membership"
 	"github.com/coco-consortium/coco/internal/problem"
+	"github.com/coco-consortium/coco/internal/proof"
 )
 
 // Problems of taking a place in a network.
@@ -32,6 +37,13 @@ var (
 func (n *Node) enter(ctx context.Context) error {
 	service, spki, err := serviceOf(n.config.Join.Service)
 	if err != nil {
+		return err
+	}
+	usable, err := n.openLedger()
+	if err != nil {
+		return err
+	}
+	if err := n.belongs(service, spki); err != nil {
 		return err
 	}
 	answer, err := n.admission(ctx, service)
@@ -59,8 +71,7 @@ func (n *Node) enter(ctx context.Context) error {
 	if err := n.fetch(ctx); err != nil {
 		return err
 	}
-	usable, err := n.reopen()
-	if err != nil {
+	if usable, err = n.reopen(); err != nil {
 		return err
 	}
 	line, err := n.recall(ctx, usable)
@@ -81,6 +92,47 @@ func (n *Node) enter(ctx context.Context) error {
 	run := n.running
 	n.group.Go(func() { n.rise(run) })
 	return nil
+}
+
+// belongs checks, before anybody is asked, that what is in the directory is of the
+// network to join: another network's ledger and secrets would be replaced.
+func (n *Node) belongs(service format.ServiceID, spki []byte) error {
+	foreign := func(what string) error {
+		return ErrForeign.From(fmt.Errorf("%s of another network than the one to join", what))
+	}
+	f := n.config.FS
+	pem, err := disk.ReadFile(f, fileService, 64<<10)
+	if err == nil {
+		known, err := proof.ParseService(pem)
+		if err != nil {
+			return ErrServiceFile.From(err)
+		}
+		if !bytes.Equal(known.SPKI, spki) {
+			return foreign(fileService + " is")
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return ErrUnwritable.From(err)
+	}
+	sealed, err := disk.ReadFile(f, path.Join(dirKeys, keys.Name(1)), 1<<20) // the only number yet, see openBundle
+	if err == nil {
+		if owner, err := keys.Owner(sealed); err == nil && owner != service {
+			return foreign("its secrets are")
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return ErrUnwritable.From(err)
+	}
+	if n.log.First() > 1 || !n.log.Head().HasBlock {
+		return nil
+	}
+	first, err := n.log.Entry(1)
+	if err != nil {
+		return err
+	}
+	g, err := genesisService(first)
+	if err == nil && g.Service != service {
+		return foreign("its ledger is")
+	}
+	return err
 }
 
 // keep stores the service's secrets for this platform, and that this process had

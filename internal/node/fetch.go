@@ -32,9 +32,6 @@ func (n *Node) sources() []catchup.Source {
 // one begins with the newest snapshot, or with genesis when there is none.
 func (n *Node) fetch(ctx context.Context) error {
 	n.fetcher = n.newFetcher()
-	if _, err := n.openLedger(); err != nil {
-		return err
-	}
 	if whole := n.log.First() == 1; whole && n.log.Head().HasBlock {
 		return n.agree(ctx)
 	}
@@ -66,16 +63,6 @@ func (n *Node) tail(ctx context.Context, b *base) error {
 // agree cuts the log behind what the network has committed too. What lies behind
 // was never committed: the network would hold it.
 func (n *Node) agree(ctx context.Context) error {
-	first, err := n.log.Entry(n.log.First())
-	if err == nil && n.log.First() == 1 {
-		var g *format.Genesis
-		if g, err = genesisService(first); err == nil && g.Service != n.bundle.Service.ID {
-			return ErrForeign.From(errors.New("its ledger is of another network than the one to join"))
-		}
-	}
-	if err != nil {
-		return err
-	}
 	shared, err := n.fetcher.Agree(ctx, n.log)
 	if err != nil {
 		return err
