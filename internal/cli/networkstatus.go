@@ -183,6 +183,8 @@ func roleOf(s *operations.Status) string {
 	switch {
 	case s.Paused:
 		return "paused"
+	case s.State == operations.StateRetired:
+		return "none"
 	case s.CatchUp != nil && s.CatchUp.Stage != "backfill":
 		return "catching up" + portion(s.CatchUp)
 	}

@@ -64,7 +64,8 @@ func askNetwork(ctx context.Context, client *operations.Client) (network.Overvie
 // with a majority every node that runs is a voter, they agree who leads, and all
 // have published what was committed when the wait began; on a side without one
 // nobody knows a leader. Everywhere nodes hear exactly those that they can
-// reach. A paused node knows nothing and is not asked.
+// reach. A paused node knows nothing and a retired one has no part: they are not
+// asked.
 type rest struct {
 	mark  uint64 // the commit when the wait began
 	begun bool
@@ -78,7 +79,7 @@ func (r *rest) missing(o network.Overview) error {
 		switch {
 		case s.Phase != "":
 			return fmt.Errorf("node %d begins", s.Number)
-		case s.Status == nil || s.Status.Paused:
+		case s.Status == nil || s.Status.Paused || s.Status.State == operations.StateRetired && s.Number > 0:
 			continue
 		case newest == nil || s.Status.Ledger.Applied > newest.Ledger.Applied:
 			newest = s.Status
@@ -141,10 +142,10 @@ func (r *rest) side(seats []network.Seat, voters int) error {
 // and whom the first of them takes for the primary.
 func (r *rest) seat(s *operations.Status, reached map[uint64]bool, majority bool, leader *operations.Place) error {
 	switch {
-	case s.State == operations.StateRetired:
-		return errors.New("it is retired and about to end")
 	case majority && s.State != operations.StateVoter:
 		return fmt.Errorf("it is %s", s.State)
+	case majority && s.Role != operations.RoleLeader && s.Role != operations.RoleFollower: // the table says voter, Raft has yet to follow
+		return fmt.Errorf("its role is %s", s.Role)
 	case majority && s.Leader == nil:
 		return errors.New("it knows no primary")
 	case majority && (leader == nil || s.Leader.RaftID != leader.RaftID || !reached[leader.RaftID]):

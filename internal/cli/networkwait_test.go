@@ -13,7 +13,7 @@ import (
 func calm() network.Overview {
 	var o network.Overview
 	for id := uint64(1); id <= 3; id++ {
-		s := &operations.Status{RaftID: id, State: operations.StateVoter, Leader: &operations.Place{RaftID: 1}, Ledger: operations.Ledger{Commit: 10, Applied: 10}}
+		s := &operations.Status{RaftID: id, State: operations.StateVoter, Role: operations.RoleFollower, Leader: &operations.Place{RaftID: 1}, Ledger: operations.Ledger{Commit: 10, Applied: 10}}
 		for other := uint64(1); other <= 3; other++ {
 			s.Nodes = append(s.Nodes, operations.Peer{Place: operations.Place{RaftID: other}, State: operations.StateVoter, Self: other == id, Active: true})
 		}
@@ -44,6 +44,13 @@ func TestRest(t *testing.T) {
 		{"the leader stopped", "primary", func(o *network.Overview) { silent(*o, 0); o.Nodes[0].Status = nil }},
 		{"starting", "node 2 begins", func(o *network.Overview) { o.Nodes[1].Phase = "join" }},
 		{"learner", "learner", func(o *network.Overview) { o.Nodes[1].Status.State = operations.StateLearner }},
+		{"voter in the table only", "role is learner", func(o *network.Overview) { o.Nodes[1].Status.Role = operations.RoleLearner }},
+		{"retired", "", func(o *network.Overview) {
+			for _, s := range o.Nodes {
+				s.Status.Nodes[2].State = operations.StateRetired
+			}
+			o.Nodes[2].Status.State, o.Nodes[2].Status.Leader = operations.StateRetired, nil
+		}},
 		{"no leader", "no primary", func(o *network.Overview) { o.Nodes[1].Status.Leader = nil }},
 		{"two leaders", "another", func(o *network.Overview) { o.Nodes[1].Status.Leader = &operations.Place{RaftID: 2} }},
 		{"behind", "9 of 10", func(o *network.Overview) { o.Nodes[1].Status.Ledger.Applied = 9 }},
