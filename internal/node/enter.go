@@ -14,6 +14,7 @@ import (
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/membership"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/proof"
@@ -53,10 +54,10 @@ func (n *Node) enter(ctx context.Context) error {
 	if n.bundle, err = keys.Import(answer.Secrets, n.own.hpke, membership.SecretsContext(service, n.own.spki())); err != nil {
 		return err
 	}
-	if string(keys.SPKI(&n.bundle.ServiceKey.PublicKey)) != string(spki) {
+	if n.bundle.Service.ID != service || !bytes.Equal(keys.SPKI(&n.bundle.ServiceKey.PublicKey), spki) {
 		return membership.ErrRefused.From(errors.New("the secrets are of another service than its certificate says"))
 	}
-	if err := n.keep(answer.RaftID); err != nil {
+	if err := n.remember(answer.RaftID); err != nil {
 		return err
 	}
 	known := make(map[uint64]membership.Peer, len(answer.Peers))
@@ -76,6 +77,9 @@ func (n *Node) enter(ctx context.Context) error {
 	}
 	line, err := n.recall(ctx, usable)
 	if err != nil {
+		return err
+	}
+	if err := n.keep(&line.Identity); err != nil {
 		return err
 	}
 	begin := n.beginning(line)
@@ -135,21 +139,26 @@ func (n *Node) belongs(service format.ServiceID, spki []byte) error {
 	return err
 }
 
-// keep stores the service's secrets for this platform, and that this process had
-// its raft id.
-func (n *Node) keep(id uint64) error {
-	sealed, err := n.bundle.Rewrap(n.machine.sealer)
-	if err != nil {
-		return err
-	}
-	if err := keys.Save(n.config.FS, dirKeys, n.bundle.Number, sealed); err != nil {
-		return err
-	}
+// remember stores that a process of this directory had a raft id.
+func (n *Node) remember(id uint64) error {
 	was, err := readFormerly(n.config.FS)
 	if err != nil {
 		return err
 	}
 	return writeFormerly(n.config.FS, append(was, id)...)
+}
+
+// keep stores the service's secrets for this platform, once the ledger says that
+// they are its own.
+func (n *Node) keep(of *lineage.Identity) error {
+	if err := named(n.bundle, of); err != nil {
+		return err
+	}
+	sealed, err := n.bundle.Rewrap(n.machine.sealer)
+	if err != nil {
+		return err
+	}
+	return keys.Save(n.config.FS, dirKeys, n.bundle.Number, sealed)
 }
 
 // admission asks the network's nodes, one after the other and again, to let this

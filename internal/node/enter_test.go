@@ -59,3 +59,22 @@ func TestJoinWithAnothersDirectory(t *testing.T) {
 		t.Errorf("%d nodes", got)
 	}
 }
+
+// TestJoinWithOtherSecrets: secrets that the ledger does not name are not kept.
+func TestJoinWithOtherSecrets(t *testing.T) {
+	first := launch(t, t.TempDir(), Founds)
+	if _, err := first.bundle.Seal(first.machine.sealer); err != nil { // the same secrets, in a bundle of their own
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	n, err := Start(t.Context(), joining(dir, first))
+	if err == nil {
+		stop(t, n)
+	}
+	if !errors.Is(err, keys.ErrBundle) {
+		t.Error(err)
+	}
+	if kept, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(dirKeys), keys.Name(1))); len(kept) > 0 {
+		t.Error("they are kept")
+	}
+}

@@ -39,6 +39,14 @@ func openBundle(f disk.FS, log *ledger.Log, p *platform) (*keys.Bundle, error) {
 	return b, nil
 }
 
+// named checks that a bundle is the one that a verified ledger names.
+func named(b *keys.Bundle, of *lineage.Identity) error {
+	if b.Digest() != of.Secrets.Digest || b.Service.ID != of.Genesis.Service || b.Service.Mode != of.Genesis.Mode {
+		return keys.ErrBundle.From(errors.New("it is not the bundle that the ledger names"))
+	}
+	return nil
+}
+
 // genesisService reads the genesis document of entry 1; lineage verifies it later.
 func genesisService(first *format.Entry) (*format.Genesis, error) {
 	var g format.Genesis
@@ -83,8 +91,8 @@ func (n *Node) recovery(ctx context.Context, line *lineage.Lineage, raftID uint6
 	if doc.Secrets, err = published(n.bundle); err != nil {
 		return nil, err
 	}
-	if doc.Secrets.Digest != line.Identity.Secrets.Digest {
-		return nil, keys.ErrBundle.From(errors.New("it is not the bundle that the ledger names"))
+	if err := named(n.bundle, &line.Identity); err != nil {
+		return nil, err
 	}
 	if doc.Node, err = own.introduce(n.bundle, raftID); err != nil {
 		return nil, err
