@@ -43,8 +43,10 @@ func (t *Transport) dial(ctx context.Context, id uint64, protocol string) (*tls.
 	}
 	l := &link{Conn: raw, t: t, protocol: protocol, peer: Identity{RaftID: id, Key: now.Key}, dialled: &now, write: t.limits.Write}
 	switch protocol {
-	case ProtocolRaft, ProtocolAppend:
+	case ProtocolRaft:
 		l.read = t.limits.Idle
+	case ProtocolAppend: // answers wait behind entries: as long as those get on, the peer is only slow
+		l.read, l.answers = t.limits.Idle, true
 	case ProtocolHTTP:
 		l.read, l.answers = t.limits.Answer, true
 	}

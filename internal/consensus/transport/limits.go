@@ -11,7 +11,7 @@ type Limits struct {
 	Dial      time.Duration // to connect; 1 s
 	Handshake time.Duration // for TLS and the first frame, either side; 3 s
 	Write     time.Duration // for one TLS record (16 KiB) to leave; 5 s
-	Idle      time.Duration // without a byte before a stream is given up; 10 s
+	Idle      time.Duration // without a byte, of entries in either direction, before a stream is given up; 10 s
 	Ping      time.Duration // between two pings on a stream; 1 s
 	// A lost connection is made again after a pause that doubles from Backoff
 	// up to MostBackoff, and of which a random half is waited; 20 ms, 1 s.

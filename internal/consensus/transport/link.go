@@ -24,7 +24,8 @@ type link struct {
 	parting  atomic.Bool // its farewell has begun
 
 	read, write time.Duration // 0: no rolling deadline
-	// answers is set where a write asks for an answer: the time to read begins anew.
+	// answers is set where a write asks for an answer, or shows that the other end
+	// takes what it is sent: the time to read begins anew.
 	answers bool
 
 	mu                sync.Mutex

@@ -184,3 +184,34 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSlowPeerKeepsItsStream sends entries to one that takes them slowly but
+// steadily, so that all that waits for it, and the answer to a ping behind that,
+// takes longer than a stream may be idle.
+func TestSlowPeerKeepsItsStream(t *testing.T) {
+	const idle, count = 800 * time.Millisecond, 256
+	n := newNetwork(t)
+	b := n.prepare(2)
+	got := make(chan uint64, count)
+	b.config.Deliver = func(m *raftpb.Message) {
+		if m.GetType() == raftpb.MsgApp {
+			time.Sleep(idle / 160) // how slow it is, not how long the test waits
+			got <- m.GetIndex()
+		}
+	}
+	n.start(b)
+	a := n.prepare(1)
+	a.config.Limits = Limits{Idle: idle, Ping: idle / 10, Write: guard, AppendBytes: 1 << 30}
+	n.start(a)
+	for i := range uint64(count) {
+		a.Send([]*raftpb.Message{appends(1, 2, i, 256<<10)})
+	}
+	for i := range uint64(count) {
+		if index := await(t, got, "a message"); index != i {
+			t.Fatalf("message %d comes after %d: %+v", index, i, status(a, 2))
+		}
+	}
+	if s := status(a, 2); s.Dropped != 0 || len(a.lost) != 0 {
+		t.Fatalf("the stream was cut: %+v", s)
+	}
+}

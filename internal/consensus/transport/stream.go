@@ -116,7 +116,7 @@ func (s *stream) carry(c *tls.Conn, l *link) error {
 	defer ticker.Stop()
 	err := s.ping(c)
 	for err == nil {
-		if err = s.flush(c); err != nil {
+		if err = s.flush(c, ticker.C); err != nil {
 			break
 		}
 		select {
@@ -137,10 +137,18 @@ func (s *stream) carry(c *tls.Conn, l *link) error {
 	return err
 }
 
-// flush writes what waits, many messages at once.
-func (s *stream) flush(c *tls.Conn) error {
+// flush writes what waits, many messages at once, and a ping between them when
+// it is due.
+func (s *stream) flush(c *tls.Conn, due <-chan time.Time) error {
 	p := s.peer
 	for {
+		select {
+		case <-due:
+			if err := s.ping(c); err != nil {
+				return err
+			}
+		default:
+		}
 		s.batch = s.queue.take(s.batch[:0], batchBytes)
 		if len(s.batch) == 0 {
 			return nil
