@@ -69,7 +69,7 @@ func (n *Node) enter(ctx context.Context) error {
 	if err := n.be(answer.RaftID); err != nil {
 		return err
 	}
-	if err := n.fetch(ctx); err != nil {
+	if err := n.fetch(ctx, usable); err != nil {
 		return err
 	}
 	if usable, err = n.reopen(); err != nil {

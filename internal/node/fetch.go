@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/coco-consortium/coco/internal/catchup"
 	"github.com/coco-consortium/coco/internal/consensus/transport"
@@ -28,12 +29,22 @@ func (n *Node) sources() []catchup.Source {
 }
 
 // fetch brings log and snapshots so far that the node can verify them and begin:
-// a ledger that is there is cut where the network's goes on differently; a new
-// one begins with the newest snapshot, or with genesis when there is none.
-func (n *Node) fetch(ctx context.Context) error {
+// a ledger that is there is cut where the network's goes on differently; one that
+// cannot be verified from its beginning, or is empty, begins with the newest
+// snapshot, or with genesis when there is none.
+func (n *Node) fetch(ctx context.Context, usable []*snapshot.Snapshot) error {
 	n.fetcher = n.newFetcher()
-	if whole := n.log.First() == 1; whole && n.log.Head().HasBlock {
-		return n.agree(ctx)
+	if n.log.Head().HasBlock {
+		if err := n.agree(ctx); err != nil {
+			return err
+		}
+		if n.founded(usable) {
+			return nil
+		}
+		n.config.Logger.Info("the ledger that is here is of no use and is fetched again", "from", n.log.First(), "to", n.log.Head().LastIndex)
+	}
+	if err := catchup.Empty(n.log); err != nil {
+		return err
 	}
 	s, err := n.fetcher.Snapshot(ctx)
 	switch {
@@ -43,10 +54,16 @@ func (n *Node) fetch(ctx context.Context) error {
 		return err
 	}
 	n.fetched = s.Digest
-	if err := n.fetcher.Begin(ctx, n.log, &s.Manifest.Meta); err != nil {
-		return err
+	return n.fetcher.Begin(ctx, n.log, &s.Manifest.Meta)
+}
+
+// founded reports whether the log can be verified: from genesis, or from a snapshot
+// that it vouches for.
+func (n *Node) founded(usable []*snapshot.Snapshot) bool {
+	if n.log.First() == 1 {
+		return n.log.Head().HasBlock
 	}
-	return n.agree(ctx)
+	return slices.ContainsFunc(usable, func(s *snapshot.Snapshot) bool { return n.vouched(s) == nil })
 }
 
 // tail fetches what the network has committed behind the verified log, in large
@@ -69,7 +86,7 @@ func (n *Node) agree(ctx context.Context) error {
 	}
 	if shared < n.log.Head().LastIndex {
 		n.config.Logger.Info("entries that the network did not commit are dropped", "from", shared+1, "to", n.log.Head().LastIndex)
-		return n.log.Cut(shared)
+		return n.log.Cut(max(shared, n.log.First()-1))
 	}
 	return nil
 }

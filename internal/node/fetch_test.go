@@ -2,8 +2,16 @@ package node
 
 import (
 	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/coco-consortium/coco/internal/catchup"
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 )
@@ -33,5 +41,121 @@ func TestCheckAfterALie(t *testing.T) {
 	}
 	if err := check(entries); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// bare is a disk on which no snapshots are seen, once it is told so.
+type bare struct {
+	disk.FS
+	hides atomic.Bool
+}
+
+func (b *bare) ReadDir(name string) ([]string, error) {
+	if name == dirSnapshot && b.hides.Load() {
+		return nil, nil
+	}
+	return b.FS.ReadDir(name)
+}
+
+// foundWith founds a network that takes a snapshot every few records.
+func foundWith(t *testing.T, f disk.FS, dir string) *Node {
+	t.Helper()
+	c := Default(dir)
+	c.FS, c.Timing.Tick, c.Founding, c.Peer = f, 20*time.Millisecond, Founds, "127.0.0.1:0"
+	c.Snapshot, c.Limits.ChunkBytes = Cadence{Records: 6}, 8<<10
+	n, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Stop(context.Background()) })
+	return n
+}
+
+// enters lets a node join in a directory, on that disk if one is given, until it is
+// a voter.
+func enters(t *testing.T, dir string, f disk.FS, through *Node) *Node {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	c := joining(dir, through)
+	if f != nil {
+		c.FS = f
+	}
+	n, err := Start(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Stop(context.Background()) })
+	awaitVoter(t, n)
+	return n
+}
+
+// behead drops the chunks of a directory's ledger before the one that holds the
+// newest snapshot, as a join that was interrupted leaves it.
+func behead(t *testing.T, dir string) {
+	t.Helper()
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := disk.OS(dir)
+	_, usable, err := openSnapshots(f, Default(dir).Logger)
+	check(err)
+	log, err := ledger.Open(f, dirLedger, ledger.Options{Vote: fileVote, Now: time.Now})
+	check(err)
+	chunk, err := log.Chunk(usable[0].Manifest.Meta.Index)
+	check(err)
+	if chunk.First == 1 {
+		t.Fatal("the snapshot lies in the first chunk")
+	}
+	before, err := log.Prefix(chunk.First - 1)
+	check(err)
+	entries, err := log.Entries(chunk.First, log.Head().LastIndex+1, 64<<20)
+	check(err)
+	check(catchup.Empty(log))
+	check(log.Begin(chunk.First, before))
+	check(log.Append(entries))
+	check(log.Sync())
+	check(log.Close())
+}
+
+// TestJoinAgainWithPartOfTheLedger: what an interrupted join left is used when a
+// snapshot of it is there, and fetched again when none is, although no other node
+// has a snapshot.
+func TestJoinAgainWithPartOfTheLedger(t *testing.T) {
+	dir := t.TempDir()
+	f := &bare{FS: disk.OS(dir)}
+	first := foundWith(t, f, dir)
+	nonce := uint64(0)
+	for ; nonce < 20 || first.snapshots.height.Load() < 15; nonce++ {
+		pay(t, first, nonce)
+	}
+	dir = t.TempDir()
+	second := enters(t, dir, nil, first)
+	if second.restored == 0 {
+		t.Fatal("the node began with genesis")
+	}
+	third := t.TempDir()
+	g := &bare{FS: disk.OS(third)}
+	enters(t, third, g, first) // so that the network goes on without the second
+	for _, kept := range []bool{true, false} {
+		stop(t, second)
+		f.hides.Store(true)
+		g.hides.Store(true)
+		behead(t, dir)
+		if !kept {
+			names, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(dirSnapshot), "*"))
+			for _, name := range names {
+				if err := os.Remove(name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		second = enters(t, dir, nil, first)
+		if (second.restored > 0) != kept {
+			t.Errorf("with its snapshot %v: begun from block %d", kept, second.restored)
+		}
 	}
 }
