@@ -15,6 +15,11 @@ import (
 // maxAhead is how far the time of a live block may be ahead of this node's clock.
 const maxAhead = 10 * time.Second
 
+// MaxTermsAhead is how far a term that another node names may be ahead of what is
+// known here. Terms grow by one an election; the highest number there is would
+// end all of them.
+const MaxTermsAhead = 1 << 32
+
 // errNotAsked refuses a question that was meant for a leader.
 var errNotAsked = errors.New("this node does not lead")
 
@@ -59,6 +64,8 @@ func (d *Driver) admit(m *raftpb.Message) error {
 		return errors.New("its sender is retired")
 	case m.Snapshot != nil || len(m.Responses) > 0:
 		return errors.New("it carries what no node sends")
+	case beyond(m.GetTerm(), d.raft.BasicStatus().GetTerm()):
+		return fmt.Errorf("its term is %d, far beyond any", m.GetTerm())
 	case m.GetType() == raftpb.MsgTimeoutNow && d.stuck():
 		return errors.New("the disk of this node stands still")
 	}
@@ -94,6 +101,8 @@ func (d *Driver) admit(m *raftpb.Message) error {
 	}
 	return nil
 }
+
+func beyond(term, own uint64) bool { return term > own && term-own > MaxTermsAhead }
 
 // verify gives the part of an append message that Raft may see: the entries that
 // it would append, all of them verified, or none when it would not append (an
