@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/coco-consortium/coco/internal/consensus"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -150,6 +152,7 @@ func (f *Forwarder) hand(r *route) (again <-chan struct{}, ok bool) {
 func (f *Forwarder) beyond(ctx context.Context, leader uint64, turned <-chan struct{}) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go f.watch(ctx, cancel, leader)
 	dialing, stop := context.WithTimeout(ctx, f.Limits.Silence)
 	conn, err := f.Dial(dialing, leader)
 	stop()
@@ -166,7 +169,11 @@ func (f *Forwarder) beyond(ctx context.Context, leader uint64, turned <-chan str
 		return false
 	}
 	g, err := readHello(body)
+	if err == nil && !f.plausible(g.view) {
+		err = form("a greeting of view %d", g.view)
+	}
 	if err != nil {
+		f.Logger.Warn("a forwarding stream was ended", "primary", leader, "err", err)
 		return false
 	}
 	_ = conn.SetReadDeadline(time.Time{})
@@ -184,24 +191,37 @@ func (f *Forwarder) beyond(ctx context.Context, leader uint64, turned <-chan str
 			f.Logger.Warn("a forwarding stream was ended", "primary", leader, "err", err)
 		}
 	}()
-	f.send(ctx, conn, r, leader, turned, ended)
+	f.send(ctx, conn, r, turned, ended)
 	conn.Close()
 	<-ended
 	return true
 }
 
+// watch cancels what is under way to a node, dialling, greeting or writing, when
+// another one leads: each of them may stand still for Silence.
+func (f *Forwarder) watch(ctx context.Context, cancel func(), leader uint64) {
+	for {
+		id, self, changed := f.Leader()
+		if self || id != 0 && id != leader {
+			cancel()
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // send writes requests as they come, as many as fit a frame, until the stream
-// is over: it ended, it stays silent, or another node leads.
-func (f *Forwarder) send(ctx context.Context, conn net.Conn, r *route, leader uint64, turned, ended <-chan struct{}) {
+// is over: it ended, it stays silent, or the context ends, as when another node leads.
+func (f *Forwarder) send(ctx context.Context, conn net.Conn, r *route, turned, ended <-chan struct{}) {
 	var w writer
 	var batch []message
 	ticker := time.NewTicker(max(f.Limits.Silence/4, time.Millisecond))
 	defer ticker.Stop()
-	for {
-		id, self, changed := f.Leader()
-		if self || id != 0 && id != leader {
-			return
-		}
+	for ctx.Err() == nil {
 		list := f.pick(r, maxBatch)
 		if len(list) > 0 {
 			batch = batch[:0]
@@ -222,7 +242,6 @@ func (f *Forwarder) send(ctx context.Context, conn net.Conn, r *route, leader ui
 		}
 		select {
 		case <-f.wake:
-		case <-changed:
 		case <-turned:
 			return
 		case <-ended:
@@ -254,6 +273,11 @@ func (f *Forwarder) listen(in *bufio.Reader, r *route) error {
 		if err != nil {
 			return err
 		}
+		for _, a := range answers {
+			if !f.plausible(a.tx.View) {
+				return form("an answer of view %d", a.tx.View)
+			}
+		}
 		for _, a := range f.match(r, answers) {
 			switch a.verdict {
 			case verdictExecuted:
@@ -265,6 +289,13 @@ func (f *Forwarder) listen(in *bufio.Reader, r *route) error {
 			}
 		}
 	}
+}
+
+// plausible reports whether a network may be in a view, given what is committed
+// here: the view that a node names is what requests are judged by, for good.
+func (f *Forwarder) plausible(view uint64) bool {
+	return view <= consensus.MaxTermsAhead ||
+		f.sequencer.StatusOf(sequencer.TxID{View: view - consensus.MaxTermsAhead - 1, Seqno: math.MaxUint64}) == sequencer.StatusInvalid
 }
 
 // matched is an answer with what it answers.
