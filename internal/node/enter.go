@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path"
 	"time"
 
@@ -166,6 +167,7 @@ func (n *Node) keep(of *lineage.Identity) error {
 func (n *Node) admission(ctx context.Context, service format.ServiceID) (*membership.Answer, error) {
 	c := n.config
 	var last error
+	said := map[string]string{}
 	for wait := 2 * c.Timing.Tick; ; wait = min(2*wait, time.Second) {
 		for _, address := range c.Join.Peers {
 			answer, err := n.ask(ctx, service, address)
@@ -181,7 +183,11 @@ func (n *Node) admission(ctx context.Context, service format.ServiceID) (*member
 				return nil, err
 			default:
 				last = err
-				c.Logger.Info("a node does not let this one in yet", "address", address, "err", err)
+				level := slog.LevelDebug
+				if text := err.Error(); said[address] != text { // once: whoever waits wants to know for what
+					said[address], level = text, slog.LevelWarn
+				}
+				c.Logger.Log(ctx, level, "a node does not let this one in yet", "address", address, "err", err)
 			}
 		}
 		select {
@@ -245,7 +251,7 @@ func (n *Node) rise(ctx context.Context) {
 			if err := writeFormerly(n.config.FS, n.id); err != nil {
 				n.config.Logger.Warn("nodes before this one may be retired twice", "err", err)
 			}
-			n.config.Logger.Info("this node is a voter", "raft id", n.id)
+			n.config.Logger.Info("this node is a voter", "node", n.id)
 			return
 		case info != nil && info.Status == format.NodeRetired:
 			return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coco-consortium/coco/internal/consensus"
+	"github.com/coco-consortium/coco/internal/consensus/transport"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/membership"
 	"github.com/coco-consortium/coco/internal/problem"
@@ -97,7 +98,7 @@ func (n *Node) askPrimary(ctx context.Context, path string, question any, here f
 	}
 	var done bool
 	if err := membership.Ask(ctx, n.peers.transport.HTTP(leader), info.Address, path, question, &done); err != nil {
-		if problem.CodeOf(err) == "INTERNAL" { // the node is gone or cut off: another will lead
+		if problem.CodeOf(err) == "INTERNAL" || errors.Is(err, transport.ErrUnreachable) || errors.Is(err, transport.ErrIsolated) { // the node is gone or cut off: another will lead
 			return sequencer.ErrNotPrimary.From(err)
 		}
 		return err
