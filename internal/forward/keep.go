@@ -36,7 +36,9 @@ func (f *Forwarder) remove(t *Ticket) {
 	if !t.kept {
 		return
 	}
-	f.answered(t)
+	if r := t.route; r != nil && r.asked[t.number].ticket == t {
+		r.asked[t.number] = place{bytes: size(t.request)}
+	}
 	if f.cursor == t {
 		f.cursor = t.next
 	}
@@ -60,9 +62,8 @@ func (f *Forwarder) remove(t *Ticket) {
 	}
 }
 
-// name notes a TxID and that the route answered; mu is held.
+// name notes a TxID; mu is held.
 func (f *Forwarder) name(t *Ticket, tx sequencer.TxID) {
-	f.answered(t)
 	first := t.tx.Seqno == 0
 	t.tx = tx
 	t.latest.Store(&tx)
@@ -91,19 +92,8 @@ func (f *Forwarder) mark(t *Ticket, r *route) {
 	}
 	t.route, t.before, t.sent = r, t.sent, max(t.sent, r.view)
 	if !r.local {
-		r.asked[t.number] = t
+		r.asked[t.number] = place{t, size(t.request)}
 		r.bytes += size(t.request)
-	}
-}
-
-// answered gives a request's place in its stream's window back; mu is held.
-func (f *Forwarder) answered(t *Ticket) {
-	if r := t.route; r != nil && r.asked[t.number] == t {
-		delete(r.asked, t.number)
-		r.bytes -= size(t.request)
-		if r == f.route && f.cursor != nil {
-			signal(f.wake)
-		}
 	}
 }
 

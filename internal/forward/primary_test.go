@@ -138,3 +138,69 @@ func TestViewsFarAhead(t *testing.T) {
 		f.mu.Unlock()
 	}
 }
+
+// TestExpiredRequestsKeepTheirPlaces: what a primary did not answer counts in its
+// window, whether anybody waits for it here or not.
+func TestExpiredRequestsKeepTheirPlaces(t *testing.T) {
+	const window = 3
+	numbers, answer1 := make(chan uint64, 64), make(chan struct{})
+	f, _ := alone(t, Limits{Silence: time.Hour, Expiry: time.Hour}, func(_ uint64, conn net.Conn) {
+		defer conn.Close()
+		var w writer
+		_, _ = conn.Write(w.numbers(kindHello, 5, window, 1<<20))
+		go func() {
+			<-answer1
+			_, _ = conn.Write(w.answers([]answer{{number: 1, verdict: verdictNotCommitted}}))
+		}()
+		in := bufio.NewReader(conn)
+		for {
+			_, body, err := readFrame(in, maxFrame)
+			if err != nil {
+				return
+			}
+			list, _ := readRequests(body)
+			for _, m := range list {
+				numbers <- m.number
+			}
+		}
+	})
+	next := func(want uint64) {
+		t.Helper()
+		select {
+		case n := <-numbers:
+			if n != want {
+				t.Fatalf("request %d is sent, %d is next", n, want)
+			}
+		case <-time.After(guard):
+			t.Fatal("no request")
+		}
+	}
+	submit := func(n uint64) *Ticket {
+		t.Helper()
+		k, err := f.Submit(request(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	for n := range uint64(window) {
+		k := submit(n + 1)
+		next(n + 1)
+		f.end(k) // as when it expires
+		_ = wait(t, k)
+	}
+	f.end(submit(window + 1)) // there is no place for it, so that it is never sent
+	submit(window + 2)
+	f.mu.Lock()
+	if n := len(f.route.asked); n != window {
+		t.Errorf("%d places are taken", n)
+	}
+	f.mu.Unlock()
+	close(answer1)
+	next(window + 2)
+	select {
+	case n := <-numbers:
+		t.Fatalf("request %d is sent too", n)
+	default:
+	}
+}

@@ -21,11 +21,18 @@ type route struct {
 	local bool
 
 	// Of a stream.
-	asked       map[uint64]*Ticket // by number: what waits for an answer
-	bytes       int                // of them
+	asked       map[uint64]place // by number: what waits for an answer
+	bytes       int              // of them
 	window      int
 	windowBytes int
 	heard       time.Time // when the primary last said something, or was asked first
+}
+
+// place is a request's place in a stream's window. The primary counts it until it
+// answers, also when nobody waits for that any more: ticket is nil then.
+type place struct {
+	ticket *Ticket
+	bytes  int
 }
 
 // errEnded says that a route is over.
@@ -177,7 +184,7 @@ func (f *Forwarder) beyond(ctx context.Context, leader uint64, turned <-chan str
 		return false
 	}
 	_ = conn.SetReadDeadline(time.Time{})
-	r := &route{view: g.view, asked: make(map[uint64]*Ticket), heard: time.Now(),
+	r := &route{view: g.view, asked: make(map[uint64]place), heard: time.Now(),
 		window: int(min(uint64(f.Limits.Window), g.requests)), windowBytes: int(min(uint64(f.Limits.WindowBytes), g.bytes))}
 	f.take(r)
 	defer f.lose(r)
@@ -311,10 +318,18 @@ func (f *Forwarder) match(r *route, answers []answer) []matched {
 	r.heard = time.Now()
 	out := make([]matched, 0, len(answers))
 	for _, a := range answers {
-		if t := r.asked[a.number]; t != nil {
-			f.answered(t)
-			out = append(out, matched{a, t})
+		p, ok := r.asked[a.number]
+		if !ok {
+			continue
 		}
+		delete(r.asked, a.number)
+		r.bytes -= p.bytes
+		if p.ticket != nil {
+			out = append(out, matched{a, p.ticket})
+		}
+	}
+	if r == f.route && f.cursor != nil {
+		signal(f.wake)
 	}
 	return out
 }
