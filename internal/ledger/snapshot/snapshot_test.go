@@ -210,6 +210,31 @@ func TestTwoAreKept(t *testing.T) {
 	}
 }
 
+// TestPrune deletes what was put there without SetReceipt, all but the newest two
+// that can be used: one that is damaged does not count as kept.
+func TestPrune(t *testing.T) {
+	d := crash.New()
+	state := newState(t)
+	s := openStore(t, d)
+	for height := range uint64(5) {
+		fill(t, state, height, 3)
+		write(t, s, state)
+		receipt := []byte{byte(height)}
+		must(t, disk.WriteFile(d, s.name(height, receiptSuffix), receipt))
+	}
+	must(t, disk.WriteFile(d, s.name(4, manifestSuffix), []byte("damaged")))
+	must(t, s.Prune())
+	usable, damaged := s.List()
+	if len(usable) != 2 || len(damaged) != 1 || usable[0].Manifest.Meta.Height != 3 || usable[1].Manifest.Meta.Height != 2 {
+		t.Fatal(len(usable), damaged)
+	}
+	names, err := d.ReadDir(testDir)
+	must(t, err)
+	if len(names) != 9 {
+		t.Fatalf("%v", names)
+	}
+}
+
 func TestWrongVersionAndRepetition(t *testing.T) {
 	state := newState(t)
 	fill(t, state, 0, 3)

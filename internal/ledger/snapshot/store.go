@@ -139,8 +139,8 @@ func (s *Store) read(height uint64) (*Snapshot, error) {
 }
 
 // SetReceipt stores the receipt of the record that publishes a written
-// snapshot's digest. From then on the snapshot counts, and all but the newest
-// Keep are deleted.
+// snapshot's digest. From then on the snapshot counts, and older ones are deleted,
+// see Prune.
 func (s *Store) SetReceipt(height uint64, receipt []byte) error {
 	if len(receipt) > maxReceipt {
 		return ErrWrite.From(fmt.Errorf("a receipt of %d bytes", len(receipt)))
@@ -148,17 +148,24 @@ func (s *Store) SetReceipt(height uint64, receipt []byte) error {
 	if err := disk.WriteFile(s.fs, s.name(height, receiptSuffix), receipt); err != nil {
 		return ErrWrite.From(err)
 	}
+	return s.Prune()
+}
+
+// Prune deletes all snapshots that are older than the newest Keep usable ones. It
+// is for whoever puts snapshots from elsewhere into the directory; SetReceipt does
+// it by itself.
+func (s *Store) Prune() error {
+	usable, _ := s.List()
+	if len(usable) < Keep {
+		return nil
+	}
+	oldest := usable[Keep-1].Manifest.Meta.Height
 	names, err := s.fs.ReadDir(s.dir)
 	if err != nil {
 		return ErrWrite.From(err)
 	}
-	kept := 0
-	for _, name := range slices.Backward(names) {
-		height, suffix, ok := parseName(name)
-		if !ok || suffix != receiptSuffix {
-			continue
-		}
-		if kept++; kept > Keep {
+	for _, name := range names {
+		if height, suffix, ok := parseName(name); ok && suffix == receiptSuffix && height < oldest {
 			if err := s.Delete(height); err != nil {
 				return err
 			}
