@@ -1,6 +1,7 @@
 package catchup
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -81,5 +82,51 @@ func TestBeginAfterAnotherChunk(t *testing.T) {
 	}
 	if log.Head().Prefix != s.Manifest.Meta.Prefix || log.First() == 1 {
 		t.Fatal(log.Head())
+	}
+}
+
+// TestPlacing: a snapshot does not count before what belongs to it is durable.
+func TestPlacing(t *testing.T) {
+	d, height := example(t)
+	fs := crash.New()
+	f := d.fetcher(fs, d.source())
+	broken := errors.New("the disk is full")
+	f.Placing = func(context.Context) error { return broken }
+	listed := func() int {
+		usable, _ := snapshot.List(fs, snapshotDir)
+		return len(usable)
+	}
+	if _, err := f.Snapshot(t.Context()); !errors.Is(err, broken) || listed() != 0 {
+		t.Fatal(err, listed())
+	}
+	f.Placing = func(context.Context) error {
+		if listed() != 0 {
+			t.Error("it counts before")
+		}
+		broken = nil
+		return nil
+	}
+	s, err := f.Snapshot(t.Context())
+	must(t, err)
+	if broken != nil || listed() != 1 || s.Manifest.Meta.Height != height {
+		t.Error(broken, listed())
+	}
+}
+
+// TestSnapshotOf fetches the one that is named, or none.
+func TestSnapshotOf(t *testing.T) {
+	d, _ := example(t)
+	older, _ := snapshot.List(d.fs, snapshotDir)
+	named := Snapshot{Height: older[0].Manifest.Meta.Height, Digest: older[0].Digest}
+	d.snapshot(40)
+	fs := crash.New()
+	s, err := d.fetcher(fs, d.source()).SnapshotOf(t.Context(), named)
+	must(t, err)
+	if s.Digest != named.Digest {
+		t.Error("another snapshot")
+	}
+	named.Height += 1000
+	if _, err := d.fetcher(fs, d.source()).SnapshotOf(t.Context(), named); !errors.Is(err, ErrNoSnapshot) {
+		t.Error(err)
 	}
 }

@@ -23,6 +23,10 @@ type Fetcher struct {
 	Snapshots string      // directory of the snapshots in FS
 	Trust     proof.Trust // the service's key
 	Logger    *slog.Logger
+	// Placing, if not nil, is called when a snapshot is complete but does not count
+	// yet, and it does not when that fails: what a start from it takes for granted is
+	// made durable then.
+	Placing func(context.Context) error
 
 	Patience    time.Duration // over which a source must move something, by default 20 s
 	MinRate     int64         // bytes a second that it must move then, by default 4 KiB

@@ -27,37 +27,44 @@ const syncEvery = 16 << 20
 func (f *Fetcher) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	f.fill()
 	defer f.status.begin("snapshot")()
+	if begun := f.begun(); begun != nil {
+		if s, err := f.anySnapshot(ctx, begun); !errors.Is(err, ErrNoSnapshot) {
+			return s, err
+		}
+	}
+	return f.anySnapshot(ctx, nil)
+}
+
+// SnapshotOf is Snapshot for one that a record of the ledger named.
+func (f *Fetcher) SnapshotOf(ctx context.Context, named Snapshot) (*snapshot.Snapshot, error) {
+	f.fill()
+	defer f.status.begin("snapshot")()
+	return f.anySnapshot(ctx, &named)
+}
+
+// anySnapshot fetches the wanted snapshot, or the newest of a source.
+func (f *Fetcher) anySnapshot(ctx context.Context, wanted *Snapshot) (*snapshot.Snapshot, error) {
 	if err := disk.MakeDir(f.FS, f.Snapshots); err != nil {
 		return nil, err
 	}
-	begun := f.begun()
 	var fetched Snapshot
-	fetch := func(wanted *Snapshot) error {
-		return f.without(ctx, f.Silence, func(ctx context.Context, s Source) error {
-			var list []Snapshot
-			if err := f.document(ctx, s, pathSnapshots, &list); err != nil {
+	err := f.without(ctx, f.Silence, func(ctx context.Context, s Source) error {
+		var list []Snapshot
+		if err := f.document(ctx, s, pathSnapshots, &list); err != nil {
+			return err
+		}
+		for _, offered := range list {
+			if wanted == nil || offered == *wanted {
+				fetched = offered
+				err := f.snapshot(ctx, s, offered)
+				if errors.Is(err, errAbsent) { // it has a newer one by now
+					err = errors.New("the snapshot was deleted while it was fetched")
+				}
 				return err
 			}
-			for _, offered := range list {
-				if wanted == nil || offered == *wanted {
-					fetched = offered
-					err := f.snapshot(ctx, s, offered)
-					if errors.Is(err, errAbsent) { // it has a newer one by now
-						err = errors.New("the snapshot was deleted while it was fetched")
-					}
-					return err
-				}
-			}
-			return errAbsent
-		})
-	}
-	err := errAbsent
-	if begun != nil {
-		err = fetch(begun)
-	}
-	if errors.Is(err, errAbsent) {
-		err = fetch(nil)
-	}
+		}
+		return errAbsent
+	})
 	if errors.Is(err, errAbsent) {
 		return nil, ErrNoSnapshot
 	}
@@ -141,6 +148,11 @@ func (f *Fetcher) snapshot(ctx context.Context, s Source, offered Snapshot) erro
 	}
 	if err := f.frames(ctx, s, m); err != nil {
 		return err
+	}
+	if f.Placing != nil {
+		if err := f.Placing(ctx); err != nil {
+			return local(err)
+		}
 	}
 	return local(f.place(offered.Height, receipt))
 }
