@@ -15,6 +15,7 @@ import (
 func joining(dir string, through *Node) Config {
 	c := Default(dir)
 	c.Timing.Tick = 20 * time.Millisecond
+	c.Logger = through.config.Logger.With("joins", dir[len(dir)-3:])
 	c.Founding, c.Peer = Joins, "127.0.0.1:0"
 	c.Join = Join{Peers: []string{through.peers.advertise}, Service: through.pem}
 	return c

@@ -124,26 +124,6 @@ func (n *Node) backfill(ctx context.Context) error {
 	return n.rebuildTiles(ctx)
 }
 
-// fetch fetches the snapshot that the primary took.
-func (s *snapshots) fetch(ctx context.Context) error {
-	began := s.node.config.Clock()
-	fetched, err := s.node.newFetcher().Snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	s.note(fetched.Manifest.Meta.Height, sizeOf(fetched), began)
-	return nil
-}
-
-func sizeOf(s *snapshot.Snapshot) (bytes uint64) {
-	for _, d := range s.Manifest.Domains {
-		for _, f := range d.Frames {
-			bytes += f.Size
-		}
-	}
-	return bytes
-}
-
 // catchingUp is what the node lacks, nil for nothing.
 func (n *Node) catchingUp() *operations.CatchUp {
 	if n.fetcher == nil || n.log.First() == 1 {

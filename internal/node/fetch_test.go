@@ -3,8 +3,10 @@ package node
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
+	"github.com/coco-consortium/coco/internal/ledger/snapshot"
 )
 
 // TestCheckAfterALie: entries of which a later one is refused do not make those of
@@ -61,6 +64,7 @@ func (b *bare) ReadDir(name string) ([]string, error) {
 func foundWith(t *testing.T, f disk.FS, dir string) *Node {
 	t.Helper()
 	c := Default(dir)
+	c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo})).With("dir", dir[len(dir)-3:])
 	c.FS, c.Timing.Tick, c.Founding, c.Peer = f, 20*time.Millisecond, Founds, "127.0.0.1:0"
 	c.Snapshot, c.Limits.ChunkBytes = Cadence{Records: 6}, 8<<10
 	n, err := Start(t.Context(), c)
@@ -72,7 +76,7 @@ func foundWith(t *testing.T, f disk.FS, dir string) *Node {
 }
 
 // enters lets a node join in a directory, on that disk if one is given, until it is
-// a voter.
+// a voter and counts as one in every majority.
 func enters(t *testing.T, dir string, f disk.FS, through *Node) *Node {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -87,6 +91,10 @@ func enters(t *testing.T, dir string, f disk.FS, through *Node) *Node {
 	}
 	t.Cleanup(func() { _ = n.Stop(context.Background()) })
 	awaitVoter(t, n)
+	await(t, "the voter counts", func() bool {
+		c := through.consensus.Status().Config
+		return !c.Joint() && slices.Contains(c.Voters, n.id)
+	})
 	return n
 }
 
@@ -158,4 +166,21 @@ func TestJoinAgainWithPartOfTheLedger(t *testing.T) {
 			t.Errorf("with its snapshot %v: begun from block %d", kept, second.restored)
 		}
 	}
+}
+
+// TestSnapshotsOfABackup: a backup ends with the snapshot that the primary took
+// last, and keeps no more of them than the primary.
+func TestSnapshotsOfABackup(t *testing.T) {
+	dir := t.TempDir()
+	first := foundWith(t, disk.OS(dir), dir)
+	second := enters(t, t.TempDir(), nil, first)
+	for nonce, taken, last := uint64(0), 0, uint64(0); taken < 2*snapshot.Keep; nonce++ {
+		pay(t, first, nonce)
+		if height := first.snapshots.height.Load(); height != last {
+			last = height
+			taken++
+			await(t, "the newest snapshot on the backup", func() bool { return second.snapshots.height.Load() >= last })
+		}
+	}
+	await(t, "no more of them than are kept", func() bool { return len(receipts(t, second.config.Data)) == snapshot.Keep })
 }

@@ -29,9 +29,9 @@ type snapshots struct {
 	due     chan pinned // at most one waits
 	records uint64      // since the last one
 	bytes   uint64
-	size    atomic.Uint64 // of the last one on disk
-	changed lineage.TxID  // the last record that changed the nodes
-	offered chan struct{} // another node recorded a snapshot; at most one waits
+	size    atomic.Uint64         // of the last one on disk
+	changed lineage.TxID          // the last record that changed the nodes
+	offered chan catchup.Snapshot // the newest that another node recorded and run has not seen
 	taking  atomic.Bool
 	taken   atomic.Int64 // when the newest was complete, nanoseconds since 1970 UTC
 	took    atomic.Int64 // nanoseconds
@@ -46,7 +46,7 @@ type pinned struct {
 }
 
 func newSnapshots(n *Node, changed lineage.TxID) *snapshots {
-	s := &snapshots{node: n, due: make(chan pinned, 1), offered: make(chan struct{}, 1), changed: changed}
+	s := &snapshots{node: n, due: make(chan pinned, 1), offered: make(chan catchup.Snapshot, 1), changed: changed}
 	s.height.Store(n.restored)
 	return s
 }
@@ -62,10 +62,7 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 		}
 		if p.Kind == format.KindSnapshot && c.Header.Writer != s.node.own.writer() {
 			s.records, s.bytes = 0, 0
-			select {
-			case s.offered <- struct{}{}:
-			default:
-			}
+			s.offer(&c.Records[i])
 		}
 	}
 	s.pending.Store(s.records)
@@ -89,8 +86,30 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 	}
 }
 
-// run takes the snapshots that are due until the context ends.
+// offer lets run fetch the snapshot that a record names, instead of an older one.
+func (s *snapshots) offer(r *envelope.Record) {
+	var evidence format.SnapshotEvidence
+	for _, w := range r.Public {
+		if w.Table != format.TableService || string(w.Key) != format.KeySnapshot || format.Decode(w.Value, &evidence) != nil {
+			continue
+		}
+		select {
+		case <-s.offered:
+		default:
+		}
+		s.offered <- catchup.Snapshot{Height: evidence.Height, Digest: evidence.Manifest} // nobody else sends
+	}
+}
+
+// run takes the snapshots that are due and fetches those that are offered until
+// the context ends.
 func (s *snapshots) run(ctx context.Context) {
+	s.prune()
+	fetcher := s.node.newFetcher()
+	fetcher.Rounds, fetcher.Placing = 1, s.settle
+	var wanted catchup.Snapshot
+	var again <-chan time.Time // when what is wanted is asked for; nil when nothing is
+	var wait time.Duration
 	for {
 		select {
 		case <-ctx.Done():
@@ -100,23 +119,73 @@ func (s *snapshots) run(ctx context.Context) {
 			default:
 			}
 			return
-		case <-s.offered:
-			if err := s.fetch(ctx); err != nil && ctx.Err() == nil {
-				s.node.config.Logger.Warn("a snapshot of another node is not here yet", "err", err)
+		case wanted = <-s.offered:
+			wait = 2 * s.node.config.Timing.Tick
+			again = time.After(wait)
+		case <-again:
+			// Whoever recorded it may not have it complete yet.
+			err := s.fetch(ctx, fetcher, wanted)
+			if again = nil; err != nil {
+				s.node.config.Logger.Debug("a snapshot of another node is not here yet", "height", wanted.Height, "err", err)
+				wait = min(2*wait, 10*time.Second)
+				again = time.After(wait)
 			}
 		case p := <-s.due:
-			began := s.node.config.Clock()
-			s.taking.Store(true)
-			usage, err := s.take(ctx, p)
-			s.taking.Store(false)
-			if err == nil {
-				s.note(p.meta.Height, usage.Bytes, began)
-				s.node.config.Logger.Info("snapshot", "height", p.meta.Height, "rows", usage.Rows, "bytes", usage.Bytes, "memory", usage.Memory)
-			} else if ctx.Err() == nil {
-				s.node.config.Logger.Warn("no snapshot", "height", p.meta.Height, "err", err)
+			if s.takes(ctx, p) == nil {
+				again = nil
 			}
 		}
 	}
+}
+
+// takes takes a snapshot and says so.
+func (s *snapshots) takes(ctx context.Context, p pinned) error {
+	began, logger := s.node.config.Clock(), s.node.config.Logger
+	s.taking.Store(true)
+	usage, err := s.take(ctx, p)
+	s.taking.Store(false)
+	if err == nil {
+		s.note(p.meta.Height, usage.Bytes, began)
+		logger.Info("snapshot", "height", p.meta.Height, "rows", usage.Rows, "bytes", usage.Bytes, "memory", usage.Memory)
+	} else if ctx.Err() == nil {
+		logger.Warn("no snapshot", "height", p.meta.Height, "err", err)
+	}
+	return err
+}
+
+// fetch fetches a snapshot that the primary took.
+func (s *snapshots) fetch(ctx context.Context, f *catchup.Fetcher, wanted catchup.Snapshot) error {
+	if wanted.Height <= s.height.Load() {
+		return nil
+	}
+	began := s.node.config.Clock()
+	fetched, err := f.SnapshotOf(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	s.note(fetched.Manifest.Meta.Height, uint64(fetched.Manifest.Size()), began)
+	s.prune()
+	return nil
+}
+
+// prune deletes the snapshots that newer ones replace.
+func (s *snapshots) prune() {
+	if err := s.node.store.Prune(); err != nil {
+		s.node.config.Logger.Warn("old snapshots are not deleted", "err", err)
+	}
+}
+
+// settle makes durable what a start from a snapshot does not feed again: the
+// history index and the old states up to its block.
+func (s *snapshots) settle(ctx context.Context) error {
+	n := s.node
+	if err := n.index.Flush(ctx); err != nil {
+		n.config.Logger.Warn("the next start feeds the history index from further back", "err", err)
+	}
+	if err := n.past.Flush(ctx); err != nil {
+		n.config.Logger.Warn("old state may be kept anew after the next start", "err", err)
+	}
+	return ctx.Err()
 }
 
 // note takes down what the newest snapshot is.
@@ -162,11 +231,8 @@ func (s *snapshots) take(ctx context.Context, p pinned) (snapshot.Usage, error) 
 	if err != nil {
 		return w.Usage, err
 	}
-	if err := n.index.Flush(ctx); err != nil {
-		n.config.Logger.Warn("the next start feeds the history index from further back", "err", err)
-	}
-	if err := n.past.Flush(ctx); err != nil {
-		n.config.Logger.Warn("old state may be kept anew after the next start", "err", err)
+	if err := s.settle(ctx); err != nil {
+		return w.Usage, err
 	}
 	return w.Usage, n.store.SetReceipt(w.Height, encoded)
 }
