@@ -66,17 +66,20 @@ func nodeInitCommand() *cobra.Command {
 
 func runCommand(name, short, long string) *cobra.Command {
 	var config string
-	var asJSON bool
+	var asJSON, force bool
 	c := &cobra.Command{Use: name, Short: short, Long: long, Example: "  coco node " + name + "\n  coco node " + name + " --config /etc/coco/node.yaml --json", Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			f, err := nodefile.Read(config)
 			if err != nil {
 				return err
 			}
-			return runNode(c.Context(), name, f, asJSON, c.OutOrStdout(), c.ErrOrStderr())
+			return runNode(c.Context(), name, f, asJSON, force, c.OutOrStdout(), c.ErrOrStderr())
 		}}
 	configFlag(c, &config)
 	c.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON when the node serves, and nothing else")
+	if name == "recover" {
+		c.Flags().BoolVar(&force, "force", false, "recover although nodes of the network answer; they must never start again")
+	}
 	return c
 }
 

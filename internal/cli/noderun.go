@@ -56,7 +56,7 @@ func settings(f nodefile.File, founding node.Founding, logs io.Writer) (node.Con
 }
 
 // runNode runs a node until it is told to stop.
-func runNode(ctx context.Context, command string, f nodefile.File, asJSON bool, out, errOut io.Writer) (err error) {
+func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force bool, out, errOut io.Writer) (err error) {
 	if err := operations.Free(f.Data); err != nil {
 		return node.ErrLocked.From(err)
 	}
@@ -64,6 +64,7 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON bool, 
 	if err != nil {
 		return err
 	}
+	c.Force = force
 	defer func() { err = errors.Join(err, flush(c.Tracer)) }()
 	clients, err := node.Listen(f.Client.Listen)
 	if err != nil {

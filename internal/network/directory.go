@@ -18,6 +18,8 @@ import (
 var (
 	ErrFewer = problem.New("NODES_FEWER", "the network has more nodes than that",
 		"leave --nodes out to start all of them; coco network replace puts new nodes in the place of old ones")
+	ErrUnreadable = problem.New("NETWORK_INCOMPLETE", "so many of the network's ledgers cannot be read that what was committed might be lost",
+		"put the directories back as the nodes left them; to go on with what there is, remove those that are beyond repair")
 	ErrDirectory = problem.New("NETWORK_FILE", "network.json cannot be used",
 		"put back the network.json that belongs to the directory; it lists the numbers of its nodes")
 )

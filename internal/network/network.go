@@ -105,10 +105,12 @@ func (n *Network) begin(ctx context.Context, known register) error {
 // first is the node that begins: node 1 of a new network, otherwise the one whose
 // log is the most up to date, and of equal ones the preferred. Any log that a majority had acknowledged an entry
 // to is no shorter than that. A directory that cannot be read is no reason to
-// wait: its node joins the others.
+// wait, as its node joins the others, unless so many are that what they alone had
+// would be lost.
 func (n *Network) first(known register, preferred *member) (*member, Founding, error) {
 	var best *member
 	var at Position
+	var there, unreadable int
 	for _, m := range n.members {
 		if !slices.Contains(known.Nodes, m.number) {
 			continue
@@ -119,13 +121,20 @@ func (n *Network) first(known register, preferred *member) (*member, Founding, e
 		}
 		if err != nil {
 			n.config.Logger.Warn("a node's ledger cannot be read; its node does not begin", "node", m.number, "err", err)
+			unreadable++
 			continue
+		}
+		if head != (Position{}) {
+			there++
 		}
 		if head != (Position{}) && (best == nil || at.less(head) || m == preferred && at == head) {
 			best, at = m, head
 		}
 	}
-	if best == nil {
+	switch {
+	case unreadable > 0 && there <= (there+unreadable)/2:
+		return nil, "", ErrUnreadable.From(fmt.Errorf("%d of %d ledgers cannot be read", unreadable, there+unreadable))
+	case best == nil:
 		return n.members[0], Found, nil
 	}
 	return best, Recover, nil

@@ -64,7 +64,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("many nodes: %v", err)
 	}
 	w.history = nil
-	if n = start(t, w, data, 4); strings.Join(w.history, ", ") != "recover 1, join 2, join 3, join 4" {
+	if start(t, w, data, 4); strings.Join(w.history, ", ") != "recover 1, join 2, join 3, join 4" {
 		t.Error(w.history)
 	}
 }

@@ -74,7 +74,8 @@ func ledgerEnd(data string) (p Position, err error) {
 	if err != nil {
 		return p, err
 	}
-	if head := log.Head(); head.HasBlock {
+	// A log that begins late is a learner's, which no commit ever counted on.
+	if head := log.Head(); head.HasBlock && log.First() == 1 {
 		p = Position{head.LastTerm, head.LastIndex}
 	}
 	return p, log.Close()

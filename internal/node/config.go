@@ -47,6 +47,7 @@ type Config struct {
 
 	Founding  Founding
 	Join      Join
+	Force     bool   // recover although nodes of the network may run
 	Peer      string // host:port where other nodes reach it; port 0 takes a free one; "" for a node that stays alone
 	Advertise string // host:port that other nodes are told, by default the listener's
 	Client    string // host:port that people are told, where clients reach the node

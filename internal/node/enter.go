@@ -29,6 +29,8 @@ var (
 		"join its network again, or recover it when none of its nodes is left; an empty directory founds another")
 	ErrOfMany = problem.New("NETWORK_OF_MANY", "the ledger is of a network of several nodes, which may be running",
 		"join the network again with coco node join; recover it with coco node recover only when none of its nodes is left")
+	ErrRuns = problem.New("NETWORK_ALIVE", "the network is not to be recovered while nodes of it run",
+		"join it with coco node join; to recover it nevertheless, stop those nodes for good or give --force, and never start them again")
 	ErrNoPeers = problem.New("NO_PEERS", "no node of the network could be asked to let this one in",
 		"check the addresses of join.peers, and that one of those nodes runs and has a majority")
 )

@@ -159,6 +159,9 @@ func (n *Node) open(ctx context.Context) error {
 		if voters := line.Identity.Nodes.IDs(format.NodeVoter); c.Founding == Continues && len(voters) > 1 {
 			return ErrOfMany.From(fmt.Errorf("its ledger names %d voters", len(voters)))
 		}
+		if err := n.alone(ctx, line.Identity.Nodes); err != nil {
+			return err
+		}
 		voted, _ := n.log.Vote()
 		begin.Term = max(begin.Term, voted) + 1
 		begin.ID = line.Identity.Nodes.Highest() + 1

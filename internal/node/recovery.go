@@ -3,8 +3,11 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/attest"
+	"github.com/coco-consortium/coco/internal/consensus/transport"
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/ledger"
@@ -105,4 +108,38 @@ func (n *Node) recovery(ctx context.Context, line *lineage.Lineage, raftID uint6
 	return &envelope.Draft{Kind: format.KindRecovery, Public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyRecovery), Value: format.Encode(doc)},
 	}, lineage.RecoveryNodes(line.Identity.Nodes, doc)...)}, nil
+}
+
+// alone makes sure, as far as it can, that no node of the network runs: whoever
+// recovers it beside them makes two networks of one. Force skips it, for an
+// operator who knows better.
+func (n *Node) alone(ctx context.Context, members lineage.Members) error {
+	if n.config.Force {
+		return nil
+	}
+	certificate, err := transport.SelfSigned(n.own.signer, n.config.Clock())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	ids := members.IDs(format.NodeVoter)
+	answers := make(chan string, len(ids))
+	for _, id := range ids {
+		go func(address string) {
+			session, err := transport.DialJoin(ctx, address, n.pem, certificate)
+			if err != nil { // nobody is there, or somebody else
+				answers <- ""
+				return
+			}
+			session.Close()
+			answers <- address
+		}(members.Get(id).Address)
+	}
+	for range ids {
+		if address := <-answers; address != "" {
+			return ErrRuns.From(fmt.Errorf("a node of it answers at %s", address))
+		}
+	}
+	return nil
 }

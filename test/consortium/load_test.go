@@ -18,7 +18,6 @@ type load struct {
 	*history
 	net      *network
 	contract common.Address
-	epoch    atomic.Uint64 // registers are used for a while, then others
 	ids      atomic.Uint64
 	txids    *txids
 	good     [writers + 1]atomic.Pointer[node] // which node answered a client last

@@ -45,8 +45,6 @@ func newAccount() *account {
 	return &account{key: key}
 }
 
-func (a *account) address() common.Address { return crypto.PubkeyToAddress(a.key.PublicKey) }
-
 // sign signs the account's next transaction; a nil to creates a contract.
 func (a *account) sign(chain uint64, to *common.Address, data []byte) (raw hexutil.Bytes, hash common.Hash) {
 	id := number(chain)
