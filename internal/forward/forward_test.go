@@ -107,11 +107,44 @@ func TestExpiredBeforeItWasSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := wait(t, k); !errors.Is(err, sequencer.ErrNotCommitted) {
+	if err := wait(t, k); !errors.Is(err, ErrExpired) {
 		t.Fatal(err)
 	}
 	if _, ok := k.TxID(); ok {
 		t.Fatal("it has a TxID")
+	}
+}
+
+// TestExpiredHereAndBroughtByAnother: what the ledger holds is never said to have
+// expired, whoever brought it.
+func TestExpiredHereAndBroughtByAnother(t *testing.T) {
+	w := newWorld(t, 2, Limits{}, nil)
+	w.led(t)
+	d := w.nodes[1]
+	k, err := d.forwarder.Submit(request(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(t, k); err != nil {
+		t.Fatal(err)
+	}
+	idle := New(Config{Intake: d.intake, Leader: d.Leader, Logger: quiet()}) // it is told of nothing
+	for n, want := range []error{1: nil, 2: ErrExpired} {
+		if n == 0 {
+			continue
+		}
+		again, err := idle.Submit(request(uint64(n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		idle.end(again)
+		if err := wait(t, again); !errors.Is(err, want) {
+			t.Fatalf("request %d: %v", n, err)
+		}
+		tx, named := again.TxID()
+		if was, _ := k.TxID(); want == nil && tx != was || named != (want == nil) {
+			t.Fatalf("request %d is %v, was %v", n, tx, was)
+		}
 	}
 }
 
@@ -122,7 +155,7 @@ func TestStoppingAnswersEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.stop()
-	if err := wait(t, k); !errors.Is(err, sequencer.ErrNotCommitted) {
+	if err := wait(t, k); !errors.Is(err, ErrExpired) {
 		t.Fatal(err)
 	}
 	if _, err := w.nodes[0].forwarder.Submit(request(2)); err == nil {
@@ -161,7 +194,7 @@ func TestAnExecutedRequestOfALostPrimary(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := f.fate(tx.View, tx); !errors.Is(err, sequencer.ErrNotCommitted) {
+	if err := f.fate(tx.View, tx); !errors.Is(err, ErrExpired) {
 		t.Fatalf("overwritten: %v", err)
 	}
 	w.group.Go(func() {

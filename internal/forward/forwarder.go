@@ -240,15 +240,24 @@ type local struct {
 func (l *local) executed(tx sequencer.TxID) { l.f.executed(l.t, tx) }
 func (l *local) ended(err error)            { l.f.ended(l.t, l.route, err) }
 
-// fate is what can be said of a request that is sent no more. mu is not held.
+// fate is what can be said of this node's attempts at a request that is sent no
+// more. mu is not held.
 func (f *Forwarder) fate(sent uint64, tx sequencer.TxID) error {
 	if tx.Seqno != 0 && f.sequencer.StatusOf(tx) == sequencer.StatusCommitted {
 		return nil
 	}
 	// Every attempt was for one view. When an entry of a later one is committed
-	// and all before it is published here, none can have an effect any more.
+	// and all before it is published here, none of them can have an effect any more.
 	if sent == 0 || f.sequencer.StatusOf(sequencer.TxID{View: sent, Seqno: math.MaxUint64}) == sequencer.StatusInvalid {
-		return sequencer.ErrNotCommitted
+		return ErrExpired // of other nodes' attempts this one does not know
 	}
 	return sequencer.ErrOutcomeUnknown
+}
+
+// find looks for a request in the ledger, where another node may have brought it.
+func (f *Forwarder) find(r *sequencer.Request) (tx sequencer.TxID, found bool) {
+	if p := f.Intake.protocols[r.Protocol]; p != nil {
+		return p.Find(r.ID)
+	}
+	return tx, false
 }

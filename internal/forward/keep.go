@@ -178,13 +178,23 @@ func (f *Forwarder) end(t *Ticket) {
 	sent, tx := t.sent, t.tx
 	f.mu.Unlock()
 	err := f.fate(sent, tx)
+	brought := false
+	if err != nil {
+		if tx, brought = f.find(t.request); brought {
+			err = nil
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if t.kept {
-		f.counts.Expired++
-		if t.sent > sent { // it was sent meanwhile
-			err = sequencer.ErrOutcomeUnknown
-		}
-		f.settle(t, err)
+	if !t.kept {
+		return
 	}
+	f.counts.Expired++
+	if err != nil && t.sent > sent { // it was sent meanwhile
+		err = sequencer.ErrOutcomeUnknown
+	}
+	if brought {
+		f.name(t, tx)
+	}
+	f.settle(t, err)
 }

@@ -45,6 +45,8 @@ func (l Limits) withDefaults() Limits {
 var (
 	ErrNoPrimary = problem.New("NO_PRIMARY", "the network has no primary that this node can reach, so it takes no writes",
 		"try again later or through another node; reads go on. See which nodes are up with coco network status")
+	ErrExpired = problem.New("NOT_FORWARDED", "this node did not get the transaction into the ledger in time; it may have gone through another node",
+		"ask for its status, or send it again: it takes effect once however often it is sent")
 	ErrSize = problem.New("REQUEST_SIZE", "the request is larger than a node forwards", "send less at a time")
 	ErrForm = problem.New("FORWARD_FORM", "what came over a stream between nodes is not well formed",
 		"check that all nodes run builds of coco that belong together")

@@ -278,9 +278,9 @@ func (m *model) judge() {
 			m.t.Errorf("%x was called committed by a node that did not publish it", s.id)
 		case err != nil && !m.quick:
 			m.t.Errorf("%x: %v", s.id, err)
-		case errors.Is(err, sequencer.ErrNotCommitted) && committed && times[string(s.id)] == 1: // else it came in another way too
-			m.t.Errorf("%x was called not committed; the ledger has it as %v", s.id, name)
-		case err != nil && !errors.Is(err, sequencer.ErrNotCommitted) && !errors.Is(err, sequencer.ErrOutcomeUnknown):
+		case errors.Is(err, ErrExpired) && committed && times[string(s.id)] == 1: // else it came in another way too
+			m.t.Errorf("%x was called expired; the ledger has it as %v", s.id, name)
+		case err != nil && !errors.Is(err, ErrExpired) && !errors.Is(err, sequencer.ErrOutcomeUnknown):
 			m.t.Errorf("%x: %v", s.id, err)
 		}
 	}
@@ -313,8 +313,8 @@ func runModel(t *testing.T, s uint64, quick bool) (c Counts, joined, found uint6
 		switch err := x.Err(); {
 		case err == nil:
 			outcomes["committed"]++
-		case errors.Is(err, sequencer.ErrNotCommitted):
-			outcomes["not committed"]++
+		case errors.Is(err, ErrExpired):
+			outcomes["expired"]++
 		default:
 			outcomes["unknown"]++
 		}
@@ -360,7 +360,7 @@ func seeds(t *testing.T, quick bool) {
 		}
 	}
 	t.Logf("%v; sent %d, again %d, streams %d, expired %d; joined %d, found %d", total, all.Sent, all.Again, all.Streams, all.Expired, joined, found)
-	if *seed == 0 && (all.Again == 0 || joined == 0 || found == 0 || total["committed"] == 0 || quick && total["not committed"] == 0) {
+	if *seed == 0 && (all.Again == 0 || joined == 0 || found == 0 || total["committed"] == 0 || quick && total["expired"] == 0) {
 		t.Fatal("the runs are too tame")
 	}
 }

@@ -36,8 +36,8 @@ func (t *Ticket) Executed() <-chan struct{} { return t.named }
 func (t *Ticket) Done() <-chan struct{} { return t.done }
 
 // Err is nil until Done is closed and when the transaction is committed and
-// published here. Otherwise it says why it was refused, or that it was not
-// committed and may be sent again, or that the outcome is unknown.
+// published here. Otherwise it says why it was refused, or that nothing came of
+// this node's attempts (ErrExpired), or that the outcome is unknown.
 func (t *Ticket) Err() error {
 	select {
 	case <-t.done:

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/coco-consortium/coco/internal/forward"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -116,7 +117,7 @@ func (a *API) sendSync(ctx context.Context, c *caller.Caller, w *waiting) (any, 
 		return a.receiptOf(ctx, e.Hash())
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.Is(err, sequencer.ErrOutcomeUnknown): // as after too long a time the client has to look for the receipt
+	case errors.Is(err, sequencer.ErrOutcomeUnknown), errors.Is(err, forward.ErrExpired): // as after too long a time the client has to look for the receipt
 		return nil, syncError(codeSyncTimeout, e.Hash(), "the transaction was added to the transaction pool and then: "+pool.Reason(err))
 	case !errors.Is(err, context.DeadlineExceeded):
 		return nil, syncError(codeSyncNotReady, e.Hash(), "the transaction was added to the transaction pool and then refused: "+pool.Reason(err))

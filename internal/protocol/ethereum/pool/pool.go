@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/coco-consortium/coco/internal/forward"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -260,7 +261,7 @@ func (p *Pool) finish(e *Entry, err error) {
 // forget ends a transaction that neither flies nor waits any more.
 func (p *Pool) forget(e *Entry, err error) {
 	delete(p.entries, e.tx.hash)
-	if err != nil && !errors.Is(err, sequencer.ErrOutcomeUnknown) {
+	if err != nil && !errors.Is(err, sequencer.ErrOutcomeUnknown) && !errors.Is(err, forward.ErrExpired) { // another node may have it
 		p.refusals.add(e.tx.hash, err, p.Now())
 	}
 	e.err = err
