@@ -49,8 +49,8 @@ func (f *Forwarder) Run(ctx context.Context) {
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
-	//lint:ignore SA2001 this waits: whoever was admitted before is in the list then
 	f.order.Lock()
+	//lint:ignore SA2001 this waits: whoever was admitted before is in the list then
 	f.order.Unlock()
 	for {
 		f.mu.Lock()
