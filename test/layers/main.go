@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -45,6 +46,20 @@ func run(ctx context.Context, layer Layer, all []Step) bool {
 	var sum Counts
 	var left []string
 	var failed []string
+	var mu sync.Mutex // of what a step adds when it is over
+	var beside sync.WaitGroup
+	do := func(s *Step) {
+		began := time.Now()
+		counts := s.run(ctx, layer)
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Printf("%-14s %5d passed %4d failed %4d skipped %9s\n", s.Name,
+			counts.Passed, counts.Failed, counts.Skipped, time.Since(began).Round(100*time.Millisecond))
+		if counts.Failed > 0 {
+			failed = append(failed, s.Name)
+		}
+		sum.add(counts)
+	}
 	fmt.Printf("layer %s\n\n", layer)
 	for _, s := range all {
 		if s.contained(layer) {
@@ -56,18 +71,18 @@ func run(ctx context.Context, layer Layer, all []Step) bool {
 		}
 		if ctx.Err() != nil {
 			left = append(left, s.Name+": the run was interrupted")
+			mu.Lock()
 			sum.Failed++
+			mu.Unlock()
 			continue
 		}
-		began := time.Now()
-		counts := s.run(ctx, layer)
-		fmt.Printf("%-14s %5d passed %4d failed %4d skipped %9s\n", s.Name,
-			counts.Passed, counts.Failed, counts.Skipped, time.Since(began).Round(100*time.Millisecond))
-		if counts.Failed > 0 {
-			failed = append(failed, s.Name)
+		if s.Beside {
+			beside.Go(func() { do(&s) })
+			continue
 		}
-		sum.add(counts)
+		do(&s)
 	}
+	beside.Wait()
 
 	fmt.Println()
 	for _, line := range left {

@@ -28,6 +28,9 @@ type Step struct {
 	Name string
 	From Layer // the lowest layer that runs it
 	To   Layer // the highest, when a later step contains it; none: all above
+	// Beside lets the steps after it begin at once: it keeps one processor busy for
+	// a set time, while they mostly wait.
+	Beside bool
 	// Needs names an environment variable without which the step cannot run.
 	Needs string
 	Env   []string
@@ -61,7 +64,7 @@ func steps() []Step {
 		{Name: "unit", From: Fast, To: Fast, GoTest: append([]string{"-short"}, product...)},
 		{Name: "unit", From: Test, GoTest: append([]string{"-count=1", "-timeout=30m"}, product...)},
 		{Name: "process", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/process"}},
-		{Name: "simulation", From: Test, To: Test, Env: []string{"COCO_SIMULATION=4m"}, GoTest: []string{"-count=1", "-timeout=15m", "-run=^TestSeeds$", "./internal/simulation"}},
+		{Name: "simulation", From: Test, To: Test, Beside: true, Env: []string{"COCO_SIMULATION=4m"}, GoTest: []string{"-count=1", "-timeout=15m", "-run=^TestSeeds$", "./internal/simulation"}},
 		{Name: "simulation", From: Full, Env: []string{"COCO_SIMULATION=2h"}, GoTest: []string{"-count=1", "-timeout=3h", "-run=^TestSeeds$", "./internal/simulation"}},
 		{Name: "consortium", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/consortium"}},
 		{Name: "next format", From: Test, GoTest: []string{"-count=1", "-tags=nextformat", "-run=Format|Level|Raise|Follow|Golden|Block", "./internal/ledger/format", "./internal/ledger/lineage", "./verify"}},
