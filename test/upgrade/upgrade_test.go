@@ -147,14 +147,22 @@ func (net *network) raises(t *testing.T, n *node) {
 	})
 }
 
-// refusesToJoin tries to put an old node in the place of one; a new one comes back.
+// refusesToJoin tries to put an old node in the place of one, on its directory,
+// which an old build does not read, and on an empty one, which the network refuses;
+// a new one comes back.
 func (net *network) refusesToJoin(t *testing.T, before program, load *load) {
 	t.Helper()
 	n := net.nodes[2]
 	after := n.program
 	n.drain(t)
 	n.stop(t)
-	if code, said := n.fails(t, before, "join"); code != 1 || !strings.Contains(said, "JOIN_REFUSED") || !strings.Contains(said, "reads format levels up to 0, the network's level is 1") {
+	was := ledger(t, n)
+	if code, said := n.fails(t, before, "join"); code != 1 || !strings.Contains(said, "LEDGER_FORMAT_NEWER") {
+		t.Fatalf("an old node joins on a new ledger: %d\n%s", code, said)
+	}
+	same(t, n, was)
+	fresh := &node{net: net, data: filepath.Join(net.dir, "fresh"), config: filepath.Join(net.dir, "fresh.yaml")}
+	if code, said := fresh.fails(t, before, "join"); code != 1 || !strings.Contains(said, "JOIN_REFUSED") || !strings.Contains(said, "reads format levels up to 0, the network's level is 1") {
 		t.Fatalf("an old node joins: %d\n%s", code, said)
 	}
 	load.goesOn(t)
@@ -183,9 +191,15 @@ func (net *network) saysNewer(t *testing.T, p program, n *node) {
 	if code, said := n.fails(t, p, "recover"); code != 1 || !strings.Contains(said, "LEDGER_FORMAT_NEWER") {
 		t.Errorf("the %s build recovers: %d\n%s", p.name, code, said)
 	}
+	same(t, n, was)
+}
+
+// same fails the test unless a node's ledger is what it was.
+func same(t *testing.T, n *node, was map[string][]byte) {
+	t.Helper()
 	for name, data := range ledger(t, n) {
 		if string(was[name]) != string(data) {
-			t.Errorf("the %s build changed %s", p.name, name)
+			t.Errorf("%s was changed", name)
 		}
 	}
 }
