@@ -85,6 +85,9 @@ func (f *Fetcher) agreement(ctx context.Context, s Source, log *ledger.Log) (agr
 	if err := f.document(ctx, s, pathPosition, &p); err != nil {
 		return a, err
 	}
+	if p.Index < f.Least {
+		return a, fmt.Errorf("it knows %d entries to be committed, the network had %d when it let this node in", p.Index, f.Least)
+	}
 	same := func(index uint64) (bool, error) {
 		own, err := log.Prefix(index)
 		if err != nil || index == 0 {

@@ -180,3 +180,24 @@ func TestAgreeEdges(t *testing.T) {
 		t.Fatal(got, err)
 	}
 }
+
+// TestAgreeNeedsWhoKnowsEnough: who had not committed what the network had when
+// it let this node in cannot say that the node's entries are not committed.
+func TestAgreeNeedsWhoKnowsEnough(t *testing.T) {
+	d := newDonor(t, crash.New())
+	d.chunks(2, 2)
+	last := d.committed
+	fs := d.copyOf(t)
+	own := openLog(t, fs)
+	late := d.fork(t, d.copyOf(t), last-2) // it lacks two entries, and says nothing else
+	f := d.fetcher(fs, late.source())
+	f.Least, f.Rounds = last, 2
+	if got, err := f.Agree(t.Context(), own); !errors.Is(err, ErrSources) {
+		t.Fatalf("agrees on %d with a node that is behind: %v", got, err)
+	}
+	f = d.fetcher(fs, late.source(), d.source())
+	f.Least = last
+	if got, err := f.Agree(t.Context(), own); err != nil || got != last {
+		t.Fatalf("agrees on %d of %d: %v", got, last, err)
+	}
+}

@@ -37,6 +37,10 @@ type Fetcher struct {
 	Rounds      int           // without success until it gives up, by default never
 	Silence     int           // rounds after which a snapshot is not expected of who cannot be reached, by default 5
 	Distrust    time.Duration // how long a source that lied is not asked, by default 10 minutes
+	// Least is the entry that a source must have committed before Agree believes
+	// that it lacks what this node's log has: what the network had when it let this
+	// node in.
+	Least uint64
 	// Settle is how long Agree waits for nodes that may not know yet that a block
 	// is committed which this node's log names as such, by default 30 s.
 	Settle time.Duration

@@ -72,6 +72,7 @@ func (n *Node) enter(ctx context.Context) error {
 	if err := n.be(answer.RaftID); err != nil {
 		return err
 	}
+	n.target, n.floor = answer.Height, answer.Index
 	if err := n.fetch(ctx, usable); err != nil {
 		return err
 	}
@@ -92,7 +93,6 @@ func (n *Node) enter(ctx context.Context) error {
 	if err := n.log.ResetVote(begin.Term); err != nil {
 		return err
 	}
-	n.target = answer.Height
 	if err := n.run(ctx, line, begin, nil, answer.Index); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ func (n *Node) sources() []catchup.Source {
 // snapshot, or with genesis when there is none.
 func (n *Node) fetch(ctx context.Context, usable []*snapshot.Snapshot) error {
 	n.fetcher = n.newFetcher()
+	n.fetcher.Least = n.floor
 	if n.log.Head().HasBlock {
 		if err := n.agree(ctx); err != nil {
 			return err

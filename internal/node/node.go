@@ -70,6 +70,7 @@ type Node struct {
 	restored   uint64 // height of the snapshot that this process began from, 0 for none
 	started    uint64 // height at which this process began
 	target     uint64 // height of the network when it let this node in
+	floor      uint64 // index of what it had committed then
 	evidence   []byte // of this node
 	standing   standing
 

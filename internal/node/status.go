@@ -75,7 +75,7 @@ func (n *Node) Status() operations.Status {
 		Started: n.standing.began.UTC(), Uptime: now.Sub(n.standing.began).Seconds(),
 		RaftID: n.id, State: state(n.members.get().Get(n.id)), Role: role(c.Role), View: c.Term,
 		Paused: n.standing.paused.Load(), Drained: n.standing.draining.Load(), Recoveries: n.recoveries,
-		Ledger: operations.Ledger{Height: head.Height, Seqno: head.Seqno, Commit: c.Commit, Applied: n.sequencer.Index(), Durable: c.Durable,
+		Ledger: operations.Ledger{Height: head.Height, Seqno: head.Seqno, Commit: max(c.Commit, n.sequencer.Index()), Applied: n.sequencer.Index(), Durable: c.Durable,
 			Last: c.Last, First: n.log.First()},
 		Elections: operations.Elections{Total: n.standing.elections.total.Load(), Recent: n.standing.elections.recent(now)},
 		Counters:  operations.Counters{Committed: n.standing.counters.transactions.Load(), Blocks: n.standing.counters.blocks.Load(), BlocksRefused: c.Refused},
