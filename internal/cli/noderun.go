@@ -57,6 +57,9 @@ func settings(f nodefile.File, founding node.Founding, logs io.Writer) (node.Con
 
 // runNode runs a node until it is told to stop.
 func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force bool, out, errOut io.Writer) (err error) {
+	if err := node.Free(f.Data); err != nil {
+		return err
+	}
 	if err := operations.Free(f.Data); err != nil {
 		return node.ErrLocked.From(err)
 	}

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/node"
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
@@ -54,6 +56,9 @@ func readRegister(data string) (r register, err error) {
 	text, err := disk.ReadFile(disk.OS(data), fileNetwork, 1<<16)
 	if errors.Is(err, fs.ErrNotExist) {
 		return findNodes(data)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return r, node.ErrUnwritable.From(err)
 	}
 	if err != nil {
 		return r, ErrDirectory.From(err)

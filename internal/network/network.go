@@ -51,6 +51,9 @@ type Network struct {
 // Start founds a network, or starts the one that is in the directory, and returns
 // when every node serves.
 func Start(ctx context.Context, c Config, l Launcher) (*Network, error) {
+	if err := node.Free(c.Data); err != nil {
+		return nil, err
+	}
 	if err := operations.Free(c.Data); err != nil {
 		return nil, node.ErrLocked.From(err)
 	}
@@ -111,6 +114,7 @@ func (n *Network) first(known register, preferred *member) (*member, Founding, e
 	var best *member
 	var at Position
 	var there, unreadable int
+	var broken error
 	for _, m := range n.members {
 		if !slices.Contains(known.Nodes, m.number) {
 			continue
@@ -122,6 +126,7 @@ func (n *Network) first(known register, preferred *member) (*member, Founding, e
 		if err != nil {
 			n.config.Logger.Warn("a node's ledger cannot be read; its node does not begin", "node", m.number, "err", err)
 			unreadable++
+			broken = err
 			continue
 		}
 		if head != (Position{}) {
@@ -132,6 +137,8 @@ func (n *Network) first(known register, preferred *member) (*member, Founding, e
 		}
 	}
 	switch {
+	case unreadable == 1 && there == 0:
+		return nil, "", broken
 	case unreadable > 0 && there <= (there+unreadable)/2:
 		return nil, "", ErrUnreadable.From(fmt.Errorf("%d of %d ledgers cannot be read", unreadable, there+unreadable))
 	case best == nil:

@@ -120,6 +120,22 @@ func serviceCertificate(key *ecdsa.PrivateKey, id format.ServiceID, mode string,
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
+// Free says which other process uses a data directory, if one does.
+func Free(data string) error {
+	f := disk.OS(data)
+	if _, err := f.ReadDir(dirNode); err != nil {
+		return nil // there is none, or the start says what is wrong with it
+	}
+	lock, err := f.Lock(fileLock)
+	switch {
+	case errors.Is(err, disk.ErrLocked):
+		return ErrLocked.From(err)
+	case err == nil:
+		return lock.Close()
+	}
+	return nil
+}
+
 // serviceOf reads the service's id and key from its certificate.
 func serviceOf(data []byte) (id format.ServiceID, spki []byte, err error) {
 	known, err := proof.ParseService(data)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func openBundle(f disk.FS, log *ledger.Log, p *platform) (*keys.Bundle, error) {
 	}
 	b, err := keys.OpenBundle(sealed, p.sealer)
 	if err != nil {
-		return nil, err
+		return nil, keys.ErrBundle.From(fmt.Errorf("%s: %w", keys.Name(service.Secrets.Bundle), cmp.Or(errors.Unwrap(err), err)))
 	}
 	if b.Service.ID != service.Service || b.Service.Mode != service.Mode {
 		return nil, ErrForeign.From(errors.New("the ledger and the keys are of two networks"))
