@@ -6,7 +6,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/coco-consortium/coco/internal/forward"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -80,7 +79,7 @@ func tooLow(next uint64, t *Transaction) error {
 // its view. It waits for the rest of its time.
 func (p *Pool) comeBack(e *Entry, why error) bool {
 	passing := errors.Is(why, ErrNonceTooHigh) ||
-		errors.Is(why, sequencer.ErrNotCommitted) || errors.Is(why, forward.ErrExpired) || errors.Is(why, sequencer.ErrNotPrimary) || errors.Is(why, sequencer.ErrBusy)
+		errors.Is(why, sequencer.ErrNotCommitted) || errors.Is(why, sequencer.ErrNotPrimary) || errors.Is(why, sequencer.ErrBusy)
 	if !passing || p.Now().Sub(e.arrived) >= p.Limits.Wait || p.Fault != nil && p.Fault() != nil {
 		return false
 	}
