@@ -36,6 +36,7 @@ const (
 	certificateEnd = 14 * 24 * time.Hour // before its end
 	storm          = 5                   // elections in ten minutes
 	indexBlocks    = 1000                // blocks behind
+	silence        = 5.0                 // seconds; nodes ping each other every second
 )
 
 // Judge gives the warnings that a status is worth at a time, those that matter
@@ -78,12 +79,12 @@ func judgeNetwork(s *Status, warn func(code, remedy, what string, args ...any)) 
 			warn(WarnNoMajority, "bring nodes back or mend the network between them; writes wait meanwhile", "this node knows no primary: either an election is under way or too few of %d voters reach each other", voters)
 		}
 	}
-	// Only the leader hears from everyone; a follower hears from the leader.
+	// The leader notices within an election's time; to a follower only pings tell.
 	for _, p := range s.Nodes {
 		away := p.State == StateVoter || p.State == StateLearner
 		switch {
 		case p.Self || !away:
-		case s.Role == RoleLeader && !p.Active:
+		case s.Role == RoleLeader && !p.Active, p.Heard > silence, p.Heard < 0 && s.Uptime > silence:
 			warn(WarnPeerSilent, "start it, or replace it if it does not come back", "the node with Raft id %d at %s does not answer", p.RaftID, p.Address)
 		case s.Role == RoleLeader && p.Lag > lagEntries:
 			warn(WarnPeerLagging, "check its disk, its processor and the way to it; a voter far behind does not help the next election", "the node with Raft id %d is %d entries behind", p.RaftID, p.Lag)

@@ -26,6 +26,8 @@ func TestWarnings(t *testing.T) {
 		{WarnNoMajority, func(s *Status) { s.Nodes[0].Active, s.Nodes[2].Active = false, false }},
 		{WarnNoMajority, func(s *Status) { s.Role, s.Leader = RoleFollower, nil }},
 		{WarnPeerSilent, func(s *Status) { s.Nodes[2].Active = false }},
+		{WarnPeerSilent, func(s *Status) { s.Role, s.Nodes[2].Heard = RoleFollower, silence+1 }},
+		{WarnPeerSilent, func(s *Status) { s.Role, s.Nodes[2].Heard, s.Uptime = RoleFollower, -1, silence+1 }},
 		{WarnPeerLagging, func(s *Status) { s.Nodes[0].Lag = lagEntries + 1 }},
 		{WarnLagging, func(s *Status) { s.Ledger.Commit += lagEntries + 1 }},
 		{WarnClockSkew, func(s *Status) { s.Nodes[0].Skew = -3 }},
