@@ -36,7 +36,7 @@ func TestIsolatedPrimary(t *testing.T) {
 		l.alone(t, primary)
 		net.heal()
 		l.more(t, 20)
-		net.level(t)
+		net.catchUp(t)
 		l.ends(t, txid, hash, "Invalid")
 		if s, err := primary.status(); err != nil || s.View < higher {
 			t.Errorf("the old primary is in view %d, the network was in %d: %v", s.View, higher, err)
@@ -52,7 +52,10 @@ func (l *load) alone(t *testing.T, n *node) {
 	if err := n.call(t.Context(), &height, "eth_blockNumber"); err != nil {
 		t.Errorf("a node without a majority does not show what is committed: %v", err)
 	}
-	l.noPrimary(t, n)
+	l.noPrimary(t, n) // what was acknowledged on its way to the node has arrived by then
+	if err := n.call(t.Context(), &height, "eth_blockNumber"); err != nil {
+		t.Error(err)
+	}
 	await(t, "the node to say that it cannot confirm a read", func() bool {
 		_, err := n.register(t.Context(), "/?read=linearizable", l.contract, 1)
 		if err == nil {

@@ -84,7 +84,7 @@ func TestPausePrimary(t *testing.T) {
 	l.more(t, 50)
 	primary.resume()
 	l.more(t, 20)
-	net.level(t)
+	net.catchUp(t)
 	l.ends(t, txid, hash, "")
 	t.Logf("node %d led in view %d, then node %d in view %d", primary.number, view, next.number, higher)
 	l.settle(t)
@@ -113,7 +113,7 @@ func (l *load) uncommitted(t *testing.T, n *node) (string, common.Hash) {
 	return "", hash
 }
 
-// ends checks, on all nodes and once they are level, what became of a transaction
+// ends checks, on all nodes and once they have caught up, what became of a transaction
 // that had a TxID without being committed, and that the TxID's status is as
 // wanted, if anything is.
 func (l *load) ends(t *testing.T, txid string, hash common.Hash, want string) {

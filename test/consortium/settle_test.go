@@ -39,6 +39,26 @@ func (l *load) settle(t *testing.T) {
 	l.net.verified(t, nodes)
 }
 
+// catchUp waits until all running nodes have published what one of them has by
+// now. Unlike level it may be called under load.
+func (net *network) catchUp(t *testing.T) {
+	t.Helper()
+	var goal uint64
+	for _, n := range net.running() {
+		if s, err := n.status(); err == nil {
+			goal = max(goal, s.Ledger.Height)
+		}
+	}
+	await(t, "all nodes to catch up", func() bool {
+		for _, n := range net.running() {
+			if s, err := n.status(); err != nil || s.State != "voter" || s.Leader == nil || s.Ledger.Height < goal {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // level waits until all running nodes are voters that hold and have published the
 // same ledger from its first entry on, and gives them and the ledger's height.
 func (net *network) level(t *testing.T) (nodes []*node, height uint64) {
