@@ -3,6 +3,7 @@ package documents
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -11,7 +12,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // A document's commands are its fenced blocks that are marked sh:
@@ -36,6 +39,10 @@ var notRun = map[string]string{
 	"./test/run\n": "it is what runs this test",
 }
 
+// patience ends a document that hangs, so that what it said is seen. No machine
+// is so slow.
+const patience = 6 * time.Minute
+
 // TestCommandsRun runs the commands of every document in a copy of the
 // repository, as a reader would in a clone.
 func TestCommandsRun(t *testing.T) {
@@ -52,7 +59,12 @@ func TestCommandsRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			port := freePorts(t)
 			dir := clone(t)
-			c := exec.CommandContext(t.Context(), "bash", "-s")
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			c := exec.CommandContext(ctx, "bash", "-s")
+			// Its trap ends the nodes, which have process groups of their own.
+			c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+			c.WaitDelay = time.Minute
 			c.Dir = dir
 			c.Stdin = strings.NewReader(script(blocks, port))
 			var out bytes.Buffer
@@ -105,6 +117,7 @@ finish() {
 	wait "$node" || code=$?
 	[ $code = 0 ] || [ $code = 137 ] || $LENIENT || { cat "$1.log"; return $code; } # 137: the document killed it
 }
+trap 'exit 143' TERM
 trap 'code=$?; trap - EXIT; for name in "${!NODES[@]}"; do finish $name || code=$?; done; exit $code' EXIT
 started() {
 	until grep -q Ctrl+C "$1.log"; do
