@@ -204,7 +204,10 @@ type Failed struct {
 }
 
 // BlocksTaken says that the blocks From to To of a ledger were taken in. Their
-// rows are not in the journal: Source computes them, now and at every rebuild.
+// rows are not in the journal: Source computes them, now and at every rebuild,
+// from Facts, which the store keeps and does not read. A ledger could not be
+// asked again: it keeps old state and traces for a while only, and what a
+// reorganisation replaced is gone.
 // Do asks the source before it writes the entry; counts and digest of the rows
 // are kept, so that a rebuild which differs is noticed and not hidden.
 type BlocksTaken struct {
@@ -221,6 +224,7 @@ type BlocksTaken struct {
 	Contracts        int           `json:"contracts"`
 	Actions          int           `json:"actions"`
 	Digest           string        `json:"digest"`
+	Facts            []byte        `json:"facts,omitempty"` // the source's own: what it learned of these blocks
 	At               time.Time     `json:"at"`
 }
 
