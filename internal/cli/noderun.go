@@ -96,8 +96,8 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force
 	if err != nil {
 		return err
 	}
-	c.Metrics.Register(operations.Collector(n, time.Now))
-	observe := operations.Observe(n, c.Metrics.Handler(), time.Now)
+	c.Metrics.Register(operations.Collector(n))
+	observe := operations.Observe(n, c.Metrics.Handler())
 	r.serve(socket, operations.Server(operations.Local(observe, operations.Control(n, operations.Options{Development: sim.Included, Stop: cancel}))))
 	if web != nil {
 		r.serve(web, operations.Server(operations.Web(observe, f.Operations.Hosts)))

@@ -46,7 +46,7 @@ func (n *Network) Overview() Overview {
 	for _, m := range members {
 		s := Seat{Number: m.number, Running: m.node != nil, Phase: m.phase, Data: m.data, RPC: m.rpc, Operations: m.metrics}
 		if m.node != nil {
-			status := operations.Read(m.node, n.config.Now())
+			status := operations.Read(m.node)
 			s.Status = &status
 		}
 		o.Nodes = append(o.Nodes, s)

@@ -81,7 +81,7 @@ func (n *Network) observe(m *member) error {
 	if n.launcher.Metrics != nil {
 		metrics = n.launcher.Metrics(m.number, m.node)
 	}
-	m.observe = operations.Observe(m.node, metrics, n.config.Now)
+	m.observe = operations.Observe(m.node, metrics)
 	serve := func(l net.Listener, h http.Handler) {
 		s := operations.Server(h)
 		m.operations = append(m.operations, s)

@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/ledger"
@@ -49,7 +48,7 @@ func Nodes(configure func(*node.Config)) Launcher {
 		Metrics: func(number int, m Member) http.Handler {
 			mu.Lock()
 			defer mu.Unlock()
-			metrics[number].Register(operations.Collector(m, time.Now))
+			metrics[number].Register(operations.Collector(m))
 			return metrics[number].Handler()
 		},
 	}

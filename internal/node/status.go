@@ -104,7 +104,7 @@ func (n *Node) Status() operations.Status {
 	}
 	// As much of the ledger as a restart would read again, ten times over.
 	s.Snapshot.Overdue = s.Snapshot.Pending > 10*n.config.Snapshot.Records && s.Snapshot.Pending > 0 && !s.Snapshot.Taking
-	s.Warnings = operations.Judge(&s, now)
+	s.Warnings = operations.Judge(&s)
 	return s
 }
 
@@ -123,7 +123,7 @@ func (n *Node) describePeers(s *operations.Status, c *consensus.Status, now time
 				p.Heard = now.Sub(t.LastHeard).Seconds()
 			}
 			p.Active = n.active(false, t.LastHeard)
-			p.RTT, p.Queued, p.Dropped = t.RTT.Seconds(), uint64(t.Queued), t.Dropped
+			p.RTT, p.Skew, p.Queued, p.Dropped = t.RTT.Seconds(), t.Skew.Seconds(), uint64(t.Queued), t.Dropped
 			s.Counters.Dropped += t.Dropped
 		}
 		if q, ok := c.Peers[id]; ok {

@@ -43,9 +43,9 @@ var (
 // Observe answers GET /status, /metrics, /livez and /readyz. It shows nothing
 // that must not be seen on the network of the machines that run the service.
 // metrics may be nil.
-func Observe(n Node, metrics http.Handler, now func() time.Time) http.Handler {
+func Observe(n Node, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, complete(n.Status(), now())) })
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, complete(n.Status())) })
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { probe(w, n.Live()) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, n.Ready()) })
 	if metrics != nil {
@@ -55,7 +55,7 @@ func Observe(n Node, metrics http.Handler, now func() time.Time) http.Handler {
 }
 
 // Read is the status of a node with its warnings, as GET /status gives it.
-func Read(n Node, now time.Time) Status { return complete(n.Status(), now) }
+func Read(n Node) Status { return complete(n.Status()) }
 
 // Options say which commands Control takes beside drain, retire and raise-format.
 type Options struct {

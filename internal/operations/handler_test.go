@@ -20,8 +20,6 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 var then = time.Date(2030, 5, 17, 12, 0, 0, 0, time.UTC)
 
-func clock() time.Time { return then }
-
 // fake is a node that says what it was told and remembers commands.
 type fake struct {
 	status      Status
@@ -79,7 +77,7 @@ func get(t *testing.T, h http.Handler, path string) (int, string) {
 // TestStatusIsStable compares the JSON of a status with testdata: scripts read it.
 func TestStatusIsStable(t *testing.T) {
 	n := &fake{status: three()}
-	code, body := get(t, Observe(n, nil, clock), "/status")
+	code, body := get(t, Observe(n, nil), "/status")
 	if code != 200 {
 		t.Fatal(code, body)
 	}
@@ -113,7 +111,7 @@ func TestStatusIsStable(t *testing.T) {
 
 // TestEmptyStatus has lists that are lists, whatever the node filled in.
 func TestEmptyStatus(t *testing.T) {
-	_, body := get(t, Observe(&fake{}, nil, clock), "/status")
+	_, body := get(t, Observe(&fake{}, nil), "/status")
 	for _, part := range []string{`"nodes":[]`, `"damaged":[]`, `"warnings":[]`} {
 		if !strings.Contains(body, part) {
 			t.Errorf("%s has no %s", body, part)
@@ -123,7 +121,7 @@ func TestEmptyStatus(t *testing.T) {
 
 func TestProbes(t *testing.T) {
 	n := &fake{ready: problem.New("NODE_BEHIND", "the node catches up", "wait")}
-	h := Observe(n, nil, clock)
+	h := Observe(n, nil)
 	if code, body := get(t, h, "/livez"); code != 200 || !strings.Contains(body, "ok") {
 		t.Error(code, body)
 	}
@@ -180,7 +178,7 @@ func TestCommands(t *testing.T) {
 // TestWebOnlyReads keeps commands and foreign names from a TCP address.
 func TestWebOnlyReads(t *testing.T) {
 	n := &fake{}
-	h := Web(Local(Observe(n, nil, clock), Control(n, Options{Development: true})), []string{"node1.example"})
+	h := Web(Local(Observe(n, nil), Control(n, Options{Development: true})), []string{"node1.example"})
 	for _, c := range []struct {
 		method, host, path string
 		code               int

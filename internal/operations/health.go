@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 )
 
 // The codes of warnings. They are stable like those of problems.
@@ -17,7 +16,6 @@ const (
 	WarnClockSkew   = "CLOCK_SKEW"
 	WarnDisk        = "DISK_NEARLY_FULL"
 	WarnSnapshot    = "SNAPSHOT_OVERDUE"
-	WarnCertificate = "CERTIFICATE_ENDING"
 	WarnSimulated   = "SIMULATED_PLATFORM"
 	WarnBackfill    = "LEDGER_INCOMPLETE"
 	WarnDamaged     = "LEDGER_DAMAGED"
@@ -29,19 +27,18 @@ const (
 
 // From when on a figure is worth a warning.
 const (
-	lagEntries     = 1000                // entries behind
-	skewSeconds    = 2.0                 // a block more than 10 s ahead of a follower's clock is refused
-	diskFraction   = 0.10                // of the file system free
-	diskBytes      = 10 << 30            // unless more than this is
-	certificateEnd = 14 * 24 * time.Hour // before its end
-	storm          = 5                   // elections in ten minutes
-	indexBlocks    = 1000                // blocks behind
-	silence        = 5.0                 // seconds; nodes ping each other every second
+	lagEntries   = 1000     // entries behind
+	skewSeconds  = 2.0      // a block more than 10 s ahead of a follower's clock is refused
+	diskFraction = 0.10     // of the file system free
+	diskBytes    = 10 << 30 // unless more than this is
+	storm        = 5        // elections in ten minutes
+	indexBlocks  = 1000     // blocks behind
+	silence      = 5.0      // seconds; nodes ping each other every second
 )
 
-// Judge gives the warnings that a status is worth at a time, those that matter
+// Judge gives the warnings that a status is worth, those that matter
 // most first.
-func Judge(s *Status, now time.Time) []Warning {
+func Judge(s *Status) []Warning {
 	var list []Warning
 	warn := func(code, remedy, what string, args ...any) {
 		list = append(list, Warning{Code: code, What: fmt.Sprintf(what, args...), Remedy: remedy})
@@ -52,9 +49,6 @@ func Judge(s *Status, now time.Time) []Warning {
 		judgeNetwork(s, warn)
 	}
 	judgeFiles(s, warn)
-	if !s.Certificate.IsZero() && s.Certificate.Sub(now) < certificateEnd {
-		warn(WarnCertificate, "restart the node: it makes itself a new one", "the certificate towards other nodes ends on %s", s.Certificate.UTC().Format(time.DateOnly))
-	}
 	if s.Platform == "simulated" {
 		warn(WarnSimulated, "keep nothing of value in it; use hardware for that", "the platform is simulated: whoever reads the data directory reads everything in it")
 	}
@@ -124,7 +118,7 @@ func judgeFiles(s *Status, warn func(code, remedy, what string, args ...any)) {
 
 // complete fills what every status must have: lists that are not null, in order,
 // and the warnings.
-func complete(s Status, now time.Time) Status {
+func complete(s Status) Status {
 	s.Nodes = slices.SortedFunc(slices.Values(s.Nodes), func(a, b Peer) int { return cmp.Compare(a.RaftID, b.RaftID) })
 	if s.Nodes == nil {
 		s.Nodes = []Peer{}
@@ -132,7 +126,7 @@ func complete(s Status, now time.Time) Status {
 	if s.Ledger.Damaged == nil {
 		s.Ledger.Damaged = []string{}
 	}
-	s.Warnings = Judge(&s, now)
+	s.Warnings = Judge(&s)
 	if s.Warnings == nil {
 		s.Warnings = []Warning{}
 	}

@@ -5,18 +5,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestWarnings has one way to each warning, from a status that is worth none.
 func TestWarnings(t *testing.T) {
 	calm := func() Status {
 		s := three()
-		s.Platform, s.Nodes[0].Lag, s.Certificate = "snp", 0, then.AddDate(1, 0, 0)
+		s.Platform, s.Nodes[0].Lag = "snp", 0
 		return s
 	}
 	s := calm()
-	if list := Judge(&s, then); len(list) > 0 {
+	if list := Judge(&s); len(list) > 0 {
 		t.Fatalf("a calm network has %v", list)
 	}
 	cases := []struct {
@@ -33,7 +32,6 @@ func TestWarnings(t *testing.T) {
 		{WarnClockSkew, func(s *Status) { s.Nodes[0].Skew = -3 }},
 		{WarnDisk, func(s *Status) { s.Disk.Free = 5 << 30 }},
 		{WarnSnapshot, func(s *Status) { s.Snapshot.Overdue = true }},
-		{WarnCertificate, func(s *Status) { s.Certificate = then.Add(time.Hour) }},
 		{WarnSimulated, func(s *Status) { s.Platform = "simulated" }},
 		{WarnBackfill, func(s *Status) { s.Ledger.First = 50 }},
 		{WarnDamaged, func(s *Status) { s.Ledger.Damaged = []string{"chunk-00000001"} }},
@@ -49,7 +47,7 @@ func TestWarnings(t *testing.T) {
 	for _, c := range cases {
 		s := calm()
 		c.change(&s)
-		list := Judge(&s, then)
+		list := Judge(&s)
 		i := slices.IndexFunc(list, func(w Warning) bool { return w.Code == c.code })
 		if i < 0 {
 			t.Errorf("%s is not said, only %v", c.code, list)
@@ -69,7 +67,7 @@ func TestFollowersDoNotJudgeOthers(t *testing.T) {
 	s := three()
 	s.Role, s.Platform = RoleFollower, "snp"
 	s.Nodes[0].Active, s.Nodes[2].Active = false, false
-	if list := Judge(&s, then); len(list) > 0 {
+	if list := Judge(&s); len(list) > 0 {
 		t.Errorf("a follower says %v", list)
 	}
 }

@@ -2,7 +2,6 @@ package operations
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -143,13 +142,10 @@ func truth(b bool) float64 {
 }
 
 // collector reads a node's status once for all figures of a scrape.
-type collector struct {
-	node Node
-	now  func() time.Time
-}
+type collector struct{ node Node }
 
 // Collector gives a node's status to Prometheus, read when it asks.
-func Collector(n Node, now func() time.Time) prometheus.Collector { return collector{n, now} }
+func Collector(n Node) prometheus.Collector { return collector{n} }
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(out chan<- *prometheus.Desc) {
@@ -160,7 +156,7 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c collector) Collect(out chan<- prometheus.Metric) {
-	s := Read(c.node, c.now())
+	s := Read(c.node)
 	for _, f := range figures {
 		f.read(&s, func(value float64, labels ...string) {
 			out <- prometheus.MustNewConstMetric(f.desc, f.kind, value, labels...)

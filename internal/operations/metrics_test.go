@@ -15,9 +15,9 @@ func TestFigures(t *testing.T) {
 	n.status.CatchUp = &CatchUp{Stage: "chunks", Done: 5, Total: 10}
 	n.status.Counters = Counters{Committed: 42, Blocks: 7}
 	m := telemetry.New()
-	m.Register(Collector(n, clock))
+	m.Register(Collector(n))
 	m.Answered("eth_call", "ok", 1)
-	_, text := get(t, Observe(n, m.Handler(), clock), "/metrics")
+	_, text := get(t, Observe(n, m.Handler()), "/metrics")
 	for _, line := range []string{
 		`coco_info{format="0",platform="simulated",version="coco/test"} 1`, `coco_raft_role{role="leader"} 1`, `coco_raft_role{role="follower"} 0`,
 		`coco_raft_view 3`, `coco_peer_lag_entries{node="3"} 5000`, `coco_transactions_total{stage="committed"} 42`, `coco_catchup_total{stage="chunks"} 10`,

@@ -19,7 +19,7 @@ func serve(t *testing.T, data string, n *fake) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Server(Local(Observe(n, nil, clock), Control(n, Options{})))
+	s := Server(Local(Observe(n, nil), Control(n, Options{})))
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() { s.Close(); <-done })

@@ -56,8 +56,7 @@ type Status struct {
 	Counters   Counters  `json:"counters"`
 	Recoveries uint64    `json:"recoveries"` // how often the network was recovered
 
-	Certificate time.Time `json:"certificate,omitzero"` // when the certificate towards other nodes ends
-	Warnings    []Warning `json:"warnings"`
+	Warnings []Warning `json:"warnings"`
 }
 
 // Place is a node and where it is reached.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -22,7 +23,7 @@ const (
 	frameMessage = 3 // raftpb.Message
 	frameRefusal = 4 // term u64, index u64, reason
 	framePing    = 5 // u64
-	framePong    = 6 // the same u64
+	framePong    = 6 // the same u64, and the answering clock's Unix time in nanoseconds, i64
 )
 
 const (
@@ -180,6 +181,18 @@ func decodeCount(body []byte) (uint64, error) {
 		return 0, fmt.Errorf("%w: a ping of %d bytes", errFrame, len(body))
 	}
 	return binary.BigEndian.Uint64(body), nil
+}
+
+func appendPong(to []byte, n uint64, now time.Time) []byte {
+	body := binary.BigEndian.AppendUint64(nil, n)
+	return appendFrame(to, framePong, binary.BigEndian.AppendUint64(body, uint64(now.UnixNano())))
+}
+
+func decodePong(body []byte) (n uint64, at time.Time, err error) {
+	if len(body) != 16 {
+		return 0, time.Time{}, fmt.Errorf("%w: a pong of %d bytes", errFrame, len(body))
+	}
+	return binary.BigEndian.Uint64(body), time.Unix(0, int64(binary.BigEndian.Uint64(body[8:]))), nil
 }
 
 // decodeGoodbye reads the code of a problem: upper case words.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -22,7 +23,7 @@ func FuzzFrames(f *testing.F) {
 	all = append(all, message...)
 	all = appendRefusal(all, 4, 5, "why")
 	all = appendCount(all, framePing, 6)
-	all = appendCount(all, framePong, 7)
+	all = appendPong(all, 7, time.Unix(8, 9))
 	f.Add(all)
 	f.Add(all[:len(all)-1])
 	f.Add([]byte{frameMessage, 255, 255, 255, 255})
@@ -65,9 +66,13 @@ func FuzzFrames(f *testing.F) {
 				if term, index, reason, err := decodeRefusal(body); err == nil && !bytes.Equal(appendRefusal(nil, term, index, reason)[frameHead:], body) {
 					t.Fatal("another refusal after a round")
 				}
-			case framePing, framePong:
+			case framePing:
 				if n, err := decodeCount(body); err == nil && !bytes.Equal(appendCount(nil, kind, n)[frameHead:], body) {
 					t.Fatal("another ping after a round")
+				}
+			case framePong:
+				if n, at, err := decodePong(body); err == nil && !bytes.Equal(appendPong(nil, n, at)[frameHead:], body) {
+					t.Fatal("another pong after a round")
 				}
 			case frameGoodbye:
 				if code, err := decodeGoodbye(body); err == nil && strings.ToUpper(string(code)) != string(code) {

@@ -40,7 +40,7 @@ func TestMalformedFramesEndTheConnection(t *testing.T) {
 		"kind 0":               {0, 0, 0, 0, 0},
 		"an unknown kind":      {9, 0, 0, 0, 0},
 		"a welcome":            appendFrame(nil, frameWelcome, nil),
-		"a pong":               appendCount(nil, framePong, 1),
+		"a pong":               appendPong(nil, 1, time.Unix(0, 0)),
 		"a short ping":         appendFrame(nil, framePing, []byte{1, 2, 3}),
 		"a short refusal":      appendFrame(nil, frameRefusal, make([]byte, 15)),
 		"a refusal too long":   appendFrame(nil, frameRefusal, make([]byte, 17+mostReason)),

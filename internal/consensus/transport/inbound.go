@@ -175,7 +175,7 @@ func (t *Transport) handle(c *tls.Conn, l *link, p *peer, kind byte, body []byte
 			return err
 		}
 		if !t.walls.of(p.id).out {
-			_, err = c.Write(appendCount(nil, framePong, n))
+			_, err = c.Write(appendPong(nil, n, t.config.Clock()))
 		}
 		return err
 	case frameGoodbye:

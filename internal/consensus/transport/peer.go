@@ -22,7 +22,7 @@ type peer struct {
 	control, append *stream
 
 	sent, received, sentBytes, receivedBytes, dropped, cut atomic.Uint64
-	heard, rtt, logged                                     atomic.Int64 // nanoseconds: Unix time, duration, Unix time
+	heard, rtt, skew, logged                               atomic.Int64 // nanoseconds: Unix time, two durations, Unix time
 }
 
 func newPeer(t *Transport, id uint64) *peer {

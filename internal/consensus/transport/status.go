@@ -24,6 +24,7 @@ type PeerStatus struct {
 	Sent, SentBytes         uint64 // messages and refusals, and their frames
 	Received, ReceivedBytes uint64
 	RTT                     time.Duration // of the last ping, 0 when there was no answer yet
+	Skew                    time.Duration // how far its clock was ahead of this one at the last ping; right to half of RTT
 	LastHeard               time.Time     // zero: never
 	IsolatedIn, IsolatedOut bool
 	Failure                 string // why there is no connection; "" when there is or none was tried
@@ -48,7 +49,7 @@ func (t *Transport) Status() []PeerStatus {
 		s := PeerStatus{ID: p.id, Address: now.Address, Connected: p.control.connected.Load(), Appending: p.append.connected.Load(),
 			Dropped: p.dropped.Load(), Cut: p.cut.Load(), Sent: p.sent.Load(), SentBytes: p.sentBytes.Load(),
 			Received: p.received.Load(), ReceivedBytes: p.receivedBytes.Load(),
-			RTT: time.Duration(p.rtt.Load()), IsolatedIn: w.in, IsolatedOut: w.out}
+			RTT: time.Duration(p.rtt.Load()), Skew: time.Duration(p.skew.Load()), IsolatedIn: w.in, IsolatedOut: w.out}
 		for _, x := range []*stream{p.control, p.append} {
 			count, bytes := x.queue.length()
 			s.Queued, s.QueuedBytes = s.Queued+count, s.QueuedBytes+bytes

@@ -217,13 +217,15 @@ func (s *stream) listen(c *tls.Conn) error {
 		}
 		switch kind {
 		case framePong:
-			n, err := decodeCount(body)
+			n, theirs, err := decodePong(body)
 			if err != nil {
 				return err
 			}
 			p.hear()
 			if asked := s.pinged.Swap(nil); asked != nil && asked.number == n && s == p.control {
-				p.rtt.Store(int64(time.Since(asked.sent)))
+				took := time.Since(asked.sent)
+				p.rtt.Store(int64(took))
+				p.skew.Store(int64(theirs.Sub(p.t.config.Clock().Add(-took / 2))))
 			}
 		case frameGoodbye:
 			return p.t.goodbye(body)

@@ -69,7 +69,8 @@ type Config struct {
 	// connection until it returns, which it must when the connection ends.
 	Streams map[string]func(net.Conn, Identity)
 	Logger  *slog.Logger // default: discarded
-	// Clock judges and dates certificates. Default time.Now.
+	// Clock judges and dates certificates, and is what other nodes compare theirs
+	// with. Default time.Now.
 	Clock  func() time.Time
 	Limits Limits
 }

@@ -140,3 +140,17 @@ func TestJoinerKnowsItsSession(t *testing.T) {
 		t.Error("a request went over another connection")
 	}
 }
+
+// TestSkew has a node whose clock is ten minutes ahead.
+func TestSkew(t *testing.T) {
+	n := newNetwork(t)
+	b := n.prepare(2)
+	b.config.Clock = func() time.Time { return time.Now().Add(10 * time.Minute) }
+	a := n.add(1)
+	n.start(b)
+	a.Send([]*raftpb.Message{vote(1, 2, 7)})
+	b.Send([]*raftpb.Message{vote(2, 1, 7)})
+	near := func(skew, want time.Duration) bool { return (skew - want).Abs() < 5*time.Minute }
+	eventually(t, "the one behind sees it", func() bool { return near(status(a, 2).Skew, 10*time.Minute) })
+	eventually(t, "the one ahead sees it", func() bool { return near(status(b, 1).Skew, -10*time.Minute) })
+}
