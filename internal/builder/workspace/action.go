@@ -1,0 +1,266 @@
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/coco-consortium/coco/internal/builder/ledger"
+	"github.com/coco-consortium/coco/internal/builder/offchain"
+	"github.com/coco-consortium/coco/internal/builder/workflow"
+	"github.com/coco-consortium/coco/internal/problem"
+)
+
+const mostRequestID = 128
+
+// CanCreate is whether the person may make a contract of a workflow now.
+func (p *Person) CanCreate(ctx context.Context, workflowID int) (bool, error) {
+	w, err := p.Workflow(ctx, workflowID)
+	if err != nil {
+		return false, err
+	}
+	app, err := p.w.application(ctx, w.ApplicationID)
+	if err != nil {
+		return false, err
+	}
+	roles, err := p.roles(ctx, w.ApplicationID)
+	return app.Enabled && app.Coded && meet(roles, w.Initiators), err
+}
+
+func meet(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}
+
+// Allowed are the functions that the person may call on a contract in its present
+// state, each once, by display name.
+func (p *Person) Allowed(ctx context.Context, contractID int) ([]offchain.Function, error) {
+	c, app, err := p.seeContract(ctx, contractID)
+	if err != nil {
+		return nil, err
+	}
+	return p.allowed(ctx, c, app)
+}
+
+func (p *Person) allowed(ctx context.Context, c *offchain.Contract, app *offchain.Application) ([]offchain.Function, error) {
+	if !app.Enabled || c.Status != offchain.StatusCommitted {
+		return nil, nil
+	}
+	roles, err := p.roles(ctx, c.ApplicationID)
+	if err != nil || len(roles) == 0 {
+		return nil, err
+	}
+	w, err := p.w.workflow(ctx, c.WorkflowID)
+	if err != nil {
+		return nil, err
+	}
+	state := w.State(c.StateID)
+	if w.StateProperty() == nil {
+		state = w.State(w.StartStateID)
+	}
+	if state == nil {
+		return nil, nil
+	}
+	var list []offchain.Function
+	for _, t := range state.Transitions {
+		f := w.Function(t.FunctionID)
+		if f == nil || slices.ContainsFunc(list, func(o offchain.Function) bool { return o.ID == f.ID }) {
+			continue
+		}
+		if meet(roles, t.AllowedRoles) || p.named(w, c, t.AllowedInstanceRoles) {
+			list = append(list, *f)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b offchain.Function) int {
+		return cmp.Compare(strings.ToLower(a.DisplayName), strings.ToLower(b.DisplayName))
+	})
+	return list, nil
+}
+
+// named is whether one of these properties of a contract holds the person's address.
+func (p *Person) named(w *offchain.Workflow, c *offchain.Contract, properties []string) bool {
+	mine, ok := p.Address(c.ConnectionID)
+	if !ok {
+		return false
+	}
+	for i := range w.Properties {
+		if !slices.Contains(properties, w.Properties[i].Name) {
+			continue
+		}
+		if v, ok := c.Value(w.Properties[i].ID); ok && common.IsHexAddress(v) && common.HexToAddress(v) == mine {
+			return true
+		}
+	}
+	return false
+}
+
+// Create asks for a new contract and gives its id. What becomes of it is seen in
+// its status.
+func (p *Person) Create(ctx context.Context, in Input) (int, error) {
+	w, err := p.Workflow(ctx, in.WorkflowID)
+	if err != nil {
+		return 0, err
+	}
+	app, err := p.w.application(ctx, w.ApplicationID)
+	if err != nil {
+		return 0, err
+	}
+	roles, err := p.roles(ctx, w.ApplicationID)
+	switch {
+	case err != nil:
+		return 0, err
+	case !meet(roles, w.Initiators):
+		return 0, problem.New(ErrForbidden.Code, "only these roles may make such a contract: "+strings.Join(w.Initiators, ", "), ErrForbidden.Next)
+	case !app.Enabled:
+		return 0, ErrDisabled
+	case in.FunctionID != 0 && in.FunctionID != w.Constructor.ID:
+		return 0, problem.New("FUNCTION_UNKNOWN", "a contract is made by its workflow's constructor", "give the workflow's constructorId as workflowFunctionID, or leave it out")
+	}
+	connection, err := p.connectionOf(ctx, in.ConnectionID)
+	if err != nil {
+		return 0, err
+	}
+	code, err := p.w.codeOf(ctx, w.ApplicationID, in.CodeID)
+	if err != nil {
+		return 0, err
+	}
+	b, err := p.w.binding(ctx, code, w)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := b.Create(in.Arguments); err != nil {
+		return 0, err
+	}
+	e := &offchain.ContractRequested{WorkflowID: w.ID, CodeID: code, ConnectionID: connection, PersonID: p.ID, Arguments: in.Arguments}
+	if e.RequestID, err = requestID(in.RequestID); err != nil {
+		return 0, err
+	}
+	if _, err := p.w.do(ctx, e); err != nil {
+		return 0, err
+	}
+	p.w.Poke()
+	return e.ContractID, nil
+}
+
+// Act asks for a function to be called on a contract and gives the action's id.
+func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error) {
+	c, app, err := p.seeContract(ctx, contractID)
+	if err != nil {
+		return 0, err
+	}
+	id, err := requestID(in.RequestID)
+	if err != nil {
+		return 0, err
+	}
+	if in.RequestID != "" { // asked again: the state may have moved on since
+		if a, err := p.w.Store.ActionByRequest(ctx, p.ID, id); err == nil && a.ContractID == contractID {
+			return a.ID, nil
+		}
+	}
+	if !app.Enabled {
+		return 0, ErrDisabled
+	}
+	if c.Status != offchain.StatusCommitted {
+		return 0, ErrBusy
+	}
+	w, err := p.w.workflow(ctx, c.WorkflowID)
+	if err != nil {
+		return 0, err
+	}
+	f := w.Function(in.FunctionID)
+	if f == nil || f.Constructor || f.ReadOnly {
+		return 0, problem.New("FUNCTION_UNKNOWN", "the contract has no such function", "use a workflowFunctionID of the contract's actions")
+	}
+	may, err := p.allowed(ctx, c, app)
+	if err != nil {
+		return 0, err
+	}
+	if !slices.ContainsFunc(may, func(o offchain.Function) bool { return o.ID == f.ID }) {
+		return 0, p.denial(ctx, w, c, f)
+	}
+	b, err := p.w.binding(ctx, c.CodeID, w)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := b.Call(callName(f), in.Arguments); err != nil {
+		return 0, err
+	}
+	e := &offchain.ActionRequested{ContractID: c.ID, FunctionID: f.ID, PersonID: p.ID, Arguments: in.Arguments, RequestID: id}
+	if _, err := p.w.do(ctx, e); err != nil {
+		return 0, err
+	}
+	p.w.Poke()
+	return e.ActionID, nil
+}
+
+// callName names a function for its binding, also where several have its name.
+func callName(f *offchain.Function) string { return cmp.Or(f.Signature, f.Name) }
+
+// denial says why a person may not act: the state does not allow it to anybody, or
+// it does to others.
+func (p *Person) denial(ctx context.Context, w *offchain.Workflow, c *offchain.Contract, f *offchain.Function) error {
+	if s := w.State(c.StateID); s != nil && !slices.ContainsFunc(s.Transitions, func(t offchain.Transition) bool { return t.FunctionID == f.ID }) {
+		return ErrNotAllowedNow
+	}
+	return ErrForbidden
+}
+
+// requestID checks the id that a caller chose, or makes one.
+func requestID(id string) (string, error) {
+	if len(id) > mostRequestID {
+		return "", problem.Newf(ErrInput.Code, ErrInput.Next, "a request id has at most %d bytes", mostRequestID)
+	}
+	return cmp.Or(id, rand.Text()), nil
+}
+
+func (p *Person) connectionOf(ctx context.Context, id int) (int, error) {
+	id = cmp.Or(id, p.w.Default)
+	if _, err := p.w.Store.Connection(ctx, id); err != nil || p.w.Drivers[id] == nil {
+		return 0, problem.New("CONNECTION_UNKNOWN", "there is no such connection", "leave connectionId out, or use one of GET /ledgers/connections")
+	}
+	return id, nil
+}
+
+// Call asks a contract a question: a read-only function (an extension of Workbench)
+// on its newest state. Whoever sees the contract may.
+func (p *Person) Call(ctx context.Context, contractID, functionID int, args []workflow.Argument) ([]workflow.Argument, error) {
+	c, _, err := p.seeContract(ctx, contractID)
+	if err != nil {
+		return nil, err
+	}
+	w, err := p.w.workflow(ctx, c.WorkflowID)
+	if err != nil {
+		return nil, err
+	}
+	f, driver := w.Function(functionID), p.w.Drivers[c.ConnectionID]
+	switch {
+	case f == nil || !f.ReadOnly:
+		return nil, problem.New("FUNCTION_UNKNOWN", "the contract has no such read-only function", "use a function with readOnly of the workflow")
+	case c.Address == (common.Address{}) || driver == nil:
+		return nil, ErrBusy
+	}
+	b, err := p.w.binding(ctx, c.CodeID, w)
+	if err != nil {
+		return nil, err
+	}
+	data, err := b.Call(callName(f), args)
+	if err != nil {
+		return nil, err
+	}
+	head, err := driver.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from, _ := p.Address(c.ConnectionID)
+	results, err := driver.Read(ctx, head, []ledger.Call{{From: from, To: c.Address, Data: data}})
+	if err != nil {
+		return nil, err
+	}
+	if results[0].Err != nil {
+		return nil, results[0].Err
+	}
+	return b.DecodeReturn(callName(f), results[0].Data)
+}
