@@ -1,0 +1,113 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/coco-consortium/coco/internal/builder/identity"
+	"github.com/coco-consortium/coco/internal/builder/ledger"
+	"github.com/coco-consortium/coco/internal/problem"
+)
+
+const problemKind = "application/problem+json" // RFC 9457
+
+// errNever is the answer to operations that Workbench documented as not
+// implemented in all its releases.
+var errNever = problem.New("NOT_IMPLEMENTED", "nothing is ever deleted: what stands on a ledger stays",
+	"Disable or archive an application; remove a person's roles")
+
+// never answers 501 and changes nothing.
+func never(*call) error { return errNever }
+
+// statuses are the HTTP statuses of problems by code; any other problem is 400.
+var statuses = map[problem.Code]int{
+	"TOKEN_MISSING":        http.StatusUnauthorized,
+	"TOKEN_EXPIRED":        http.StatusUnauthorized,
+	"TOKEN_FOREIGN":        http.StatusUnauthorized,
+	"TOKEN_INVALID":        http.StatusUnauthorized,
+	"FORBIDDEN":            http.StatusForbidden,
+	"APPLICATION_DISABLED": http.StatusForbidden,
+	"ACTION_NOT_ALLOWED":   http.StatusForbidden,
+	"NOT_FOUND":            http.StatusNotFound,
+	"ROW_NOT_FOUND":        http.StatusNotFound,
+	"LEDGER_NO_PROOF":      http.StatusNotFound,
+	"ROUTE_UNKNOWN":        http.StatusNotFound,
+	"METHOD_UNKNOWN":       http.StatusMethodNotAllowed,
+	"CONTRACT_BUSY":        http.StatusConflict,
+	"BODY_TOO_LARGE":       http.StatusRequestEntityTooLarge,
+	"INTERNAL":             http.StatusInternalServerError,
+	"NOT_IMPLEMENTED":      http.StatusNotImplemented,
+	"CALL_REVERTED":        http.StatusUnprocessableEntity,
+	"ISSUER_DOWN":          http.StatusServiceUnavailable,
+	"LEDGER_UNAVAILABLE":   http.StatusServiceUnavailable,
+	"VAULT_DOWN":           http.StatusServiceUnavailable,
+	"VAULT_LOCKED":         http.StatusServiceUnavailable,
+	"JOURNAL_WRITE":        http.StatusServiceUnavailable,
+	"UPLOADS_BUSY":         http.StatusServiceUnavailable,
+	"STREAMS_BUSY":         http.StatusServiceUnavailable,
+}
+
+// titles are the texts of the member error, as Workbench worded them, where they
+// are known.
+var titles = map[int]string{http.StatusNotFound: "Resource Not Found"}
+
+// errInternal stands for every fault whose text is not for strangers.
+var errInternal = problem.New("INTERNAL", "the request failed inside App Builder", "Try again; if it lasts, the operator finds the cause in the log")
+
+// refuse answers with problem details (RFC 9457). Errors that are no problem are
+// faults: they are logged and not told.
+func (c *call) refuse(err error) {
+	if c.started {
+		return
+	}
+	p := new(problem.Error)
+	if !errors.As(err, &p) {
+		if errors.Is(err, context.Canceled) {
+			return // the client has left
+		}
+		c.g.Logger.Error("gateway: a request failed", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
+		p = errInternal
+	}
+	status, ok := statuses[p.Code]
+	if !ok {
+		status = http.StatusBadRequest
+	}
+	h := c.w.Header()
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", identity.Challenge(err))
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+	case http.StatusInternalServerError:
+		c.g.Logger.Error("gateway: a request failed", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
+	}
+	var w writer
+	w.open()
+	c.details(&w, status, p)
+	if reverted := new(ledger.Reverted); errors.As(err, &reverted) {
+		w.text("revertReason", reverted.Reason)
+	}
+	w.close()
+	c.send(status, problemKind, w.b)
+}
+
+// details writes the members of problem details.
+func (c *call) details(w *writer, status int, p *problem.Error) {
+	title := http.StatusText(status)
+	w.text("type", "about:blank")
+	w.text("title", title)
+	w.integer("status", status)
+	w.text("detail", p.What)
+	w.text("instance", c.r.URL.EscapedPath())
+	w.text("code", string(p.Code))
+	w.text("next", p.Next)
+	if old, ok := titles[status]; ok {
+		title = old
+	}
+	w.text("error", title)
+	if status == http.StatusUnauthorized {
+		w.text("issuer", c.g.Issuer)
+		w.text("audience", c.g.Audience)
+	}
+}

@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/coco-consortium/coco/internal/problem"
+)
+
+// maxFileParts is how many parts a multipart body may have; more than two mean
+// nothing.
+const maxFileParts = 8
+
+var errCrowded = problem.New("UPLOADS_BUSY", "too many uploads are being checked", "Try again in a moment")
+
+// file is an uploaded file: the name that the client gave it, without folders,
+// and its bytes.
+type file struct {
+	name string
+	data []byte
+}
+
+// files reads the files of a multipart/form-data body (RFC 7578) by the names of
+// their parts. What else is in the body is passed over. The second result gives
+// back the room that the upload takes; it is never nil.
+func (c *call) files(names ...string) (map[string]file, func(), error) {
+	select {
+	case c.g.uploads <- struct{}{}:
+	default:
+		return nil, func() {}, errCrowded
+	}
+	leave := func() { <-c.g.uploads }
+	found, err := c.readFiles(names)
+	return found, leave, err
+}
+
+func (c *call) readFiles(names []string) (map[string]file, error) {
+	most := c.g.FileBytes*int64(len(names)) + 64<<10
+	if c.r.ContentLength > most {
+		return nil, errLarge
+	}
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, most)
+	body, err := c.r.MultipartReader()
+	if err != nil {
+		return nil, malformed("the body is not multipart/form-data with the files " + strings.Join(names, " and "))
+	}
+	found := map[string]file{}
+	for count := 0; ; count++ {
+		part, err := body.NextPart()
+		if errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if err != nil {
+			return nil, readError(err)
+		}
+		if count == maxFileParts {
+			return nil, malformed("the body has more than " + strconv.Itoa(maxFileParts) + " parts")
+		}
+		if err := c.readPart(part, names, found); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// readPart reads one part if it is one of the wanted.
+func (c *call) readPart(part *multipart.Part, names []string, found map[string]file) error {
+	defer part.Close()
+	for _, name := range names {
+		if !strings.EqualFold(part.FormName(), name) {
+			continue
+		}
+		if _, twice := found[name]; twice {
+			return malformed("the body has the file " + name + " twice")
+		}
+		data, err := io.ReadAll(io.LimitReader(part, c.g.FileBytes+1))
+		if err != nil {
+			return readError(err)
+		}
+		if int64(len(data)) > c.g.FileBytes {
+			return errLarge
+		}
+		found[name] = file{name: part.FileName(), data: data}
+	}
+	return nil
+}
+
+// need is a file that must be there and have a byte at least.
+func need(found map[string]file, name string) (file, error) {
+	f, ok := found[name]
+	if !ok {
+		return f, malformed("the body has no file " + name)
+	}
+	if len(f.data) == 0 {
+		return f, malformed("the file " + name + " is empty")
+	}
+	if f.name == "" {
+		f.name = name
+	}
+	return f, nil
+}
