@@ -87,9 +87,9 @@ func From(ctx context.Context) *Claims {
 // The problems of this room. Their texts name no token.
 var (
 	errMissing = problem.New("TOKEN_MISSING", "the request carries no bearer token",
-		"Send the header Authorization: Bearer TOKEN with a token of the configured issuer; on a development network `coco token --user NAME` prints one")
-	errExpired = problem.New("TOKEN_EXPIRED", "the token has expired", "Get a new token from the issuer")
-	errForeign = problem.New("TOKEN_FOREIGN", "the token is not meant for this installation", "Ask the issuer for a token with the expected issuer and audience")
-	errInvalid = problem.New("TOKEN_INVALID", "the token is not valid", "Get a new token from the issuer; it must be signed with RS256, ES256, PS256 or EdDSA by a key that the issuer publishes")
-	errDown    = problem.New("ISSUER_DOWN", "the issuer does not answer, so nothing can be said about the token", "Try again in a moment; if it lasts, check that the issuer's URL can be reached from this machine")
+		"send the header Authorization: Bearer TOKEN with a token of the configured issuer; on a development network `coco token --user NAME` prints one")
+	errExpired = problem.New("TOKEN_EXPIRED", "the token has expired", "get a new token from the issuer")
+	errForeign = problem.New("TOKEN_FOREIGN", "the token is not meant for this installation", "ask the issuer for a token with the expected issuer and audience")
+	errInvalid = problem.New("TOKEN_INVALID", "the token is not valid", "get a new token from the issuer; it must be signed with RS256, ES256, PS256 or EdDSA by a key that the issuer publishes")
+	errDown    = problem.New("ISSUER_DOWN", "the issuer does not answer, so nothing can be said about the token", "try again in a moment; if it lasts, check that the issuer's URL can be reached from this machine")
 )

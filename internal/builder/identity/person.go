@@ -2,8 +2,11 @@ package identity
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/coco-consortium/coco/internal/problem"
 )
 
 // Named is somebody whom the development login offers to sign in as.
@@ -25,5 +28,44 @@ func ExternalID(name string, client bool) string {
 	if client {
 		kind = "client:"
 	}
-	return uuid.NewSHA1(space, []byte(kind+strings.ToLower(strings.Join(strings.Fields(name), " ")))).String()
+	return uuid.NewSHA1(space, []byte(kind+strings.ToLower(spaced(name)))).String()
+}
+
+// spaced is a name with single spaces.
+func spaced(name string) string { return strings.Join(strings.Fields(name), " ") }
+
+// named checks a name that somebody typed.
+func named(n Named) (Named, error) {
+	n.Name = spaced(n.Name)
+	if n.Name == "" || !utf8.ValidString(n.Name) || short(n.Name) != n.Name {
+		return n, problem.New("NAME_INVALID", "a name has 1 to 100 characters, without control characters", "give a name such as Alice")
+	}
+	return n, nil
+}
+
+// clientID is the client that a token of n was given to.
+func (n Named) clientID(portal string) string {
+	if n.Client {
+		return ExternalID(n.Name, true)
+	}
+	return portal
+}
+
+// claims are what the development login says about somebody.
+func (n Named) claims() map[string]any {
+	id := ExternalID(n.Name, n.Client)
+	c := map[string]any{"sub": id, "oid": id, "name": n.Name, "roles": []string{}}
+	if n.Administrator {
+		c["roles"] = []string{Administrator}
+	}
+	if n.Client {
+		c["idtyp"], c["azp"] = "app", id
+		return c
+	}
+	given, family, _ := strings.Cut(n.Name, " ")
+	c["given_name"], c["family_name"], c["preferred_username"] = given, family, n.Name
+	if s := slug(n.Name); s != "" {
+		c["email"] = s + "@example.com" // RFC 2606: nobody's
+	}
+	return c
 }

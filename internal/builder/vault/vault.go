@@ -41,8 +41,8 @@ type Key struct {
 
 // The problems of this room.
 var (
-	ErrLocked  = problem.New("VAULT_LOCKED", "the passphrase or master key does not open the vault", "Give the passphrase or the master key file that the vault was made with")
-	ErrUnknown = problem.New("VAULT_KEY_UNKNOWN", "the vault holds no key of this person", "The key is made when the person first signs in or is added; try again in a moment")
-	ErrDamaged = problem.New("VAULT_DAMAGED", "a file of the vault is damaged or was changed", "Restore the vault's directory from a backup; the other keys go on working")
-	ErrDown    = problem.New("VAULT_DOWN", "the vault cannot be read or written", "Check the disk and the permissions of the vault's directory; what waits goes on by itself")
+	ErrLocked  = problem.New("VAULT_LOCKED", "the passphrase or master key does not open the vault", "give the passphrase or the master key file that the vault was made with")
+	ErrUnknown = problem.New("VAULT_KEY_UNKNOWN", "the vault holds no key of this person", "the key is made when the person first signs in or is added; try again in a moment")
+	ErrDamaged = problem.New("VAULT_DAMAGED", "a file of the vault is damaged or was changed", "restore the vault's directory from a backup; the other keys go on working")
+	ErrDown    = problem.New("VAULT_DOWN", "the vault cannot be read or written", "check the disk and the permissions of the vault's directory; what waits goes on by itself")
 )

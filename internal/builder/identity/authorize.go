@@ -1,0 +1,134 @@
+package identity
+
+import (
+	_ "embed"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+//go:embed authorize.html
+var authorizePage string
+
+var authorizeTemplate = template.Must(template.New("authorize").Parse(authorizePage))
+
+// request is an authorization request (RFC 6749, 4.1.1; RFC 7636, 4.3).
+type request struct {
+	ClientID, RedirectURI, Scope, State, Nonce, Challenge string
+}
+
+// page is what the choice of people shows.
+type page struct {
+	Style, Action, Warning, Problem, Typed string
+	Request                                request
+	People                                 []Named
+}
+
+const maxParameter = 2000 // bytes of state, nonce and the like
+
+// readRequest reads an authorization request. trouble is a sentence for the
+// person when the request must not be answered by a redirect; code and text are
+// the error to redirect with (RFC 6749, 4.1.2.1).
+func readRequest(v url.Values) (q request, trouble, code, text string) {
+	q = request{v.Get("client_id"), v.Get("redirect_uri"), v.Get("scope"), v.Get("state"), v.Get("nonce"), v.Get("code_challenge")}
+	u, err := url.Parse(q.RedirectURI)
+	switch {
+	case q.ClientID == "" || len(q.ClientID) > maxParameter:
+		return q, "The program that sent you here did not say who it is (client_id).", "", ""
+	case err != nil || len(q.RedirectURI) > maxParameter || (u.Scheme != "http" && u.Scheme != "https") || !IsLoopback(u.Host) || u.User != nil || u.Fragment != "":
+		return q, "The program that sent you here wants you to go on to a place that is not on this machine (redirect_uri). The development login refuses that.", "", ""
+	case len(q.State) > maxParameter || len(q.Nonce) > maxParameter || len(q.Challenge) > maxParameter:
+		q.State = ""
+		return q, "", "invalid_request", "a parameter is too long"
+	case v.Get("response_type") != "code":
+		return q, "", "unsupported_response_type", "only the authorization code flow is spoken here"
+	case !slices.Contains(strings.Fields(q.Scope), "openid"):
+		return q, "", "invalid_scope", "the scope openid is missing"
+	case len(q.Challenge) != 43 || v.Get("code_challenge_method") != "S256":
+		return q, "", "invalid_request", "PKCE with S256 is required"
+	case v.Get("prompt") == "none":
+		return q, "", "login_required", "somebody has to choose a name"
+	}
+	return q, "", "", ""
+}
+
+// authorize shows the people (GET) and signs in the one that was chosen (POST).
+func (d *Development) authorize(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		if err := http.NewCrossOriginProtection().Check(r); err != nil {
+			refuse(w, http.StatusForbidden, errForm)
+			return
+		}
+	}
+	if err := r.ParseForm(); err != nil {
+		refuse(w, http.StatusBadRequest, errFormBad)
+		return
+	}
+	q, trouble, code, text := readRequest(r.Form)
+	p := page{Style: d.options.StyleSheet, Action: PathIssuer + "/authorize", Warning: DevelopmentWarning, Request: q, People: d.options.People}
+	switch {
+	case trouble != "":
+		p.Problem, p.People = trouble, nil
+		p.Request = request{}
+		d.show(w, http.StatusBadRequest, p)
+		return
+	case code != "":
+		d.redirect(w, r, q, url.Values{"error": {code}, "error_description": {text}})
+		return
+	case r.Method != http.MethodPost:
+		d.show(w, http.StatusOK, p)
+		return
+	}
+	n := Named{Name: r.PostForm.Get("name"), Administrator: r.PostForm.Get("administrator") != ""}
+	if i, err := strconv.Atoi(r.PostForm.Get("person")); err == nil && i >= 0 && i < len(d.options.People) {
+		n = d.options.People[i]
+	}
+	n, err := named(n)
+	if err != nil {
+		p.Problem, p.Typed = "Enter a name of 1 to 100 characters, or choose one from the list.", r.PostForm.Get("name")
+		d.show(w, http.StatusUnprocessableEntity, p)
+		return
+	}
+	d.redirect(w, r, q, url.Values{"code": {d.codes.issue(grant{request: q, who: n}, d.options.Clock())}})
+}
+
+// redirect sends the browser back with an answer.
+func (d *Development) redirect(w http.ResponseWriter, r *http.Request, q request, answer url.Values) {
+	u, err := url.Parse(q.RedirectURI)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, errFormBad)
+		return
+	}
+	v := u.Query()
+	for k := range answer {
+		v.Set(k, answer.Get(k))
+	}
+	v.Set("iss", d.login.Issuer) // RFC 9207
+	if q.State != "" {
+		v.Set("state", q.State)
+	}
+	u.RawQuery = v.Encode()
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, u.String(), http.StatusSeeOther)
+}
+
+func (d *Development) show(w http.ResponseWriter, status int, p page) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	// Browsers hold redirects after a form against form-action too.
+	back := ""
+	if u, err := url.Parse(p.Request.RedirectURI); err == nil && u.Host != "" {
+		back = " " + (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+	}
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'"+back+"; frame-ancestors 'none'; base-uri 'none'")
+	w.WriteHeader(status)
+	_ = authorizeTemplate.Execute(w, p)
+}
