@@ -166,6 +166,8 @@ func responses(m *modelSet, r *route, version int) object {
 		ok["content"] = object{"application/octet-stream": object{"schema": object{"type": "string", "format": "binary"}}}
 	case "events":
 		ok["content"] = object{"text/event-stream": object{"schema": object{"type": "string"}}}
+	case "schema":
+		ok["content"] = object{"application/schema+json": object{"schema": object{"type": "object"}}}
 	case "json":
 		ok["content"] = object{"application/json": object{"schema": object{"type": "object"}}}
 	case "integer", "boolean":

@@ -28,7 +28,7 @@ type route struct {
 	who    who
 	query  string // parameters: name, or name:type; + marks an addition
 	body   string // a model, or files and their names
-	answer string // a model, integer, boolean, nothing, file, events, problem or json
+	answer string // a model, models with |, integer, boolean, nothing (200), none (204), never (501), file, events, json or schema
 	text   string // what it does
 	extra  bool   // an addition to Workbench
 	serve  func(*call) error

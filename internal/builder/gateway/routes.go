@@ -115,7 +115,7 @@ var table = []route{
 		text: "Server-sent events: application, contract and reset, each with applicationId and contractId in its data. After Last-Event-ID the first event is reset: look at everything again."},
 	{method: get, path: "/api/openapi.json", id: "OpenAPI", who: anyone, answer: "json", serve: documentGet, extra: true,
 		text: "This document."},
-	{method: get, path: "/api/application.schema.json", id: "ApplicationSchema", who: anyone, answer: "json", serve: schemaGet, extra: true,
+	{method: get, path: "/api/application.schema.json", id: "ApplicationSchema", who: anyone, answer: "schema", serve: schemaGet, extra: true,
 		text: "The JSON Schema of application configurations."},
 }
 
