@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -130,6 +131,13 @@ func (d *Driver) reasons(ctx context.Context, blocks []ledger.Block) error {
 // Submit implements ledger.Driver.
 func (d *Driver) Submit(ctx context.Context, tx *types.Transaction) error {
 	err := d.Client.Send(ctx, tx)
+	// A pool learns of a block a moment after everybody else, and so of funds.
+	for end := time.Now().Add(poolTime); err != nil && strings.Contains(err.Error(), "insufficient funds") && time.Now().Before(end); {
+		if has, failed := d.funded(ctx, tx); failed != nil || !has {
+			break
+		}
+		err = d.Client.Send(ctx, tx)
+	}
 	var said *client.Error
 	if !errors.As(err, &said) || client.Temporary(err) {
 		return chain.Explain(err)
@@ -153,6 +161,25 @@ func (d *Driver) Submit(ctx context.Context, tx *types.Transaction) error {
 		return ledger.ErrUnavailable.From(err)
 	}
 	return ledger.ErrRefused.From(err)
+}
+
+// poolTime is how long a pool may be behind.
+const poolTime = 5 * time.Second
+
+// funded reports, after a moment, whether who signed a transaction can pay for it.
+func (d *Driver) funded(ctx context.Context, tx *types.Transaction) (bool, error) {
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-time.After(grantPause / 2):
+	}
+	from, err := types.Sender(types.LatestSignerForChainID(tx.ChainId()), tx)
+	if err != nil {
+		return false, err
+	}
+	var balance hexutil.Big
+	err = d.Client.Call(ctx, &balance, "eth_getBalance", from, "latest")
+	return balance.ToInt().Cmp(tx.Cost()) >= 0, err
 }
 
 // Status implements ledger.Driver.

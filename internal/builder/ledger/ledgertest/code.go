@@ -11,9 +11,9 @@ var (
 	endless = deploy("5b5f56")
 	// counter returns the number in its slot 0 when called with nothing, else stores
 	// the word that it is called with.
-	counter = deploy("3615600c575f355f5500005b5f545f5260205ff3")
+	counter = deploy("3615600a575f355f55005b5f545f5260205ff3")
 	// child is init code of a contract of one byte, STOP; refusing is some that reverts.
-	child    = bytes("600160095f3960015ff300")
+	child    = bytes("6001600a5f3960015ff300")
 	refusing = bytes("5f5ffd")
 )
 
