@@ -162,6 +162,25 @@ func (d *Development) TokenURL() string { return d.login.Issuer + "/token" }
 // Handler answers everything below PathIssuer.
 func (d *Development) Handler() http.Handler { return LoopbackOnly(d.mux) }
 
+// HasLogin says whether a directory holds a development login that Mint can use.
+func HasLogin(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, loginFile))
+	return err == nil
+}
+
+// LoginIssuer is the issuer of the development login in a builder's directory.
+func LoginIssuer(dir string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(dir, loginFile))
+	if err != nil {
+		return "", errDir(err)
+	}
+	l, err := decodeLogin(data)
+	if err != nil {
+		return "", err
+	}
+	return l.Issuer, nil
+}
+
 // MintOptions say what a token of the development login holds.
 type MintOptions struct {
 	Name          string // of a person, or of a service if Client
@@ -259,23 +278,4 @@ func slug(name string) string {
 		}
 		return -1
 	}, strings.ToLower(name))
-}
-
-// HasLogin is whether a builder's directory has a development login.
-func HasLogin(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, loginFile))
-	return err == nil
-}
-
-// LoginIssuer is the issuer of the development login in a builder's directory.
-func LoginIssuer(dir string) (string, error) {
-	data, err := os.ReadFile(filepath.Join(dir, loginFile))
-	if err != nil {
-		return "", errDir(err)
-	}
-	l, err := decodeLogin(data)
-	if err != nil {
-		return "", err
-	}
-	return l.Issuer, nil
 }

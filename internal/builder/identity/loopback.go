@@ -17,7 +17,10 @@ var errHost = problem.New("HOST_FOREIGN", "this portal is reached under a name t
 // (RFC 6761, 6.3). What the system's resolver would say does not count: it is
 // what an attacker changes (DNS rebinding).
 func IsLoopback(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
+	if h, port, err := net.SplitHostPort(host); err == nil {
+		if strings.Trim(port, "0123456789") != "" {
+			return false
+		}
 		host = h
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")

@@ -21,7 +21,8 @@ type Refuse func(w http.ResponseWriter, r *http.Request, status int, err error)
 // pages cannot, and, when somebody is signed in, by the session's token in the
 // field FieldCSRF or the header HeaderCSRF. Forms are parsed here, in memory,
 // up to MaxForm bytes; handlers read r.Form, r.MultipartForm. Other bodies are
-// bounded by MaxForm too and need the header.
+// bounded by MaxForm too and need the header. What has no browser's session
+// (the gateway, the development login) is mounted beside it, not behind it.
 func (s *Sessions) Middleware(refused Refuse, next http.Handler) http.Handler {
 	if refused == nil {
 		refused = func(w http.ResponseWriter, _ *http.Request, status int, err error) {

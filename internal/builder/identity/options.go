@@ -25,7 +25,7 @@ type Options struct {
 // SessionOptions say how long browsers stay signed in.
 type SessionOptions struct {
 	Dir      string           // holds the cookies' key and the list of sessions ended early
-	BaseURL  string           // the portal's public URL; https makes cookies Secure and __Host-. "" takes the host of each request (development only)
+	BaseURL  string           // the portal's public URL; https makes cookies Secure and __Host-. With the development login it may be ""
 	Absolute time.Duration    // a session ends this long after sign-in; 0 is 8 hours
 	Idle     time.Duration    // and this long after its last request; 0 is one hour
 	MaxForm  int64            // bytes of a posted form, files included, all held in memory; 0 is 16 MiB

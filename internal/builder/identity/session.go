@@ -43,7 +43,7 @@ func SessionFrom(ctx context.Context) *Session {
 type Sessions struct {
 	oidc    *OIDC
 	options SessionOptions
-	base    *url.URL // nil: the request's own host
+	base    *url.URL // nil: the development login, and each request's own host
 	seal    sealer
 	ended   *ended
 	origin  *http.CrossOriginProtection

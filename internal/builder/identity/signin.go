@@ -103,16 +103,21 @@ func (s *Sessions) forgetAttempts(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// back is the redirect URI: below the portal's URL, or below the host that the
-// browser used, if that is this machine.
+// back is the redirect URI: below the portal's URL. With the development login
+// it is below whatever name of this machine the browser used, for there the
+// cookies are.
 func (s *Sessions) back(r *http.Request) (string, error) {
-	if s.base != nil {
+	if !s.oidc.options.local {
 		return s.base.String() + PathCallback, nil
 	}
 	if !IsLoopback(r.Host) {
 		return "", errHost
 	}
-	return (&url.URL{Scheme: "http", Host: r.Host, Path: PathCallback}).String(), nil
+	u := url.URL{Scheme: "http", Host: r.Host, Path: PathCallback}
+	if s.secure() {
+		u.Scheme = "https"
+	}
+	return u.String(), nil
 }
 
 // Callback ends a sign-in: it checks the issuer's answer, begins a session and
