@@ -8,9 +8,8 @@ import (
 )
 
 const (
-	oldBase     = "WorkbenchBase" // of Workbench before 1.6
-	mostRuntime = 24576           // bytes of a contract's code, EIP-170
-	mostInit    = 49152           // bytes of creation code, EIP-3860
+	mostRuntime = 24576 // bytes of a contract's code, EIP-170
+	mostInit    = 49152 // bytes of creation code, EIP-3860
 )
 
 // Check holds code against a configuration (rules a.7.6 and a.7.7). strict
@@ -75,7 +74,7 @@ func contractOf(app *Application, i int, out *solidity.Output, report *Report) *
 
 // checkBase looks for the base contract that Workbench wanted before 1.6 (a.7.7).
 func checkBase(app *Application, i int, c *solidity.Contract, strict bool, report *Report) {
-	if !slices.Contains(c.Bases, oldBase) {
+	if !slices.Contains(c.Bases, solidity.BaseContract) {
 		return
 	}
 	f := app.finding("BASE_OBSOLETE", ruleBase, pointer("/Workflows", i, "Name"),
