@@ -32,6 +32,9 @@ func (m *model) members() []member {
 	return list
 }
 
+// timePattern is timeForm.
+const timePattern = `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?$`
+
 // modelSet makes schemas of models. A model that has members of version 2 only,
 // or models in it that do, has two schemas; the second one's name ends in V2.
 type modelSet struct {
@@ -65,7 +68,7 @@ func (m *modelSet) schema(kind string, version int) object {
 	case "integer", "number", "boolean", "string":
 		return object{"type": kind}
 	case "time":
-		return object{"type": "string", "format": "date-time"}
+		return object{"type": "string", "pattern": timePattern} // date-time would want a zone
 	case "json":
 		return object{"type": "object"}
 	}

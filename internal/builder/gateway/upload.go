@@ -1,8 +1,9 @@
 package gateway
 
 import (
-	"errors"
+	"bytes"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"strconv"
@@ -43,15 +44,16 @@ func (c *call) readFiles(names []string) (map[string]file, error) {
 	if c.r.ContentLength > most {
 		return nil, errLarge
 	}
-	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, most)
-	body, err := c.r.MultipartReader()
-	if err != nil {
+	kind, more, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" || more["boundary"] == "" {
 		return nil, malformed("the body is not multipart/form-data with the files " + strings.Join(names, " and "))
 	}
+	end := ending{r: http.MaxBytesReader(c.w, c.r.Body, most), mark: []byte("--" + more["boundary"] + "--")}
+	body := multipart.NewReader(&end, more["boundary"])
 	found := map[string]file{}
 	for count := 0; ; count++ {
 		part, err := body.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF && end.seen {
 			return found, nil
 		}
 		if err != nil {
@@ -64,6 +66,27 @@ func (c *call) readFiles(names []string) (map[string]file, error) {
 			return nil, err
 		}
 	}
+}
+
+// ending watches for the mark that ends a multipart body: a body that was cut off
+// between two parts looks whole otherwise.
+type ending struct {
+	r    io.Reader
+	mark []byte
+	tail []byte // of what was read
+	seen bool
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if !e.seen {
+		e.tail = append(e.tail, p[:n]...)
+		e.seen = bytes.Contains(e.tail, e.mark)
+		if keep := len(e.mark) - 1; len(e.tail) > keep {
+			e.tail = append(e.tail[:0], e.tail[len(e.tail)-keep:]...)
+		}
+	}
+	return n, err
 }
 
 // readPart reads one part if it is one of the wanted.
