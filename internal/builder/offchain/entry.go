@@ -13,8 +13,8 @@ import (
 // (those marked "assigned"); everything else is the caller's. A zero At becomes
 // the present.
 //
-// In the journal an entry is a JSON object {"kind": NAME, "at": ..., ...}. Names
-// carry a version: a field may be added, but a change of meaning is a new name.
+// In the journal an entry is {"kind": NAME, "entry": {...}}. Names carry a
+// version: a field may be added, but a change of meaning is a new name.
 type Entry interface {
 	kind() string
 }

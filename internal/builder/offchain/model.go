@@ -25,9 +25,9 @@ const (
 
 // Provisioning status of people.
 const (
-	PersonCreated     = 0 // known by name
-	PersonAssociated  = 1 // has a ledger account
-	PersonProvisioned = 2 // the account can be used
+	PersonIsCreated     = 0 // known by name
+	PersonIsAssociated  = 1 // has a ledger account
+	PersonIsProvisioned = 2 // the account can be used
 )
 
 // Application is one version of an application.
@@ -73,7 +73,7 @@ type Person struct {
 	LastName   string
 	Email      string
 	Client     bool // a service, not a human
-	Status     int  // PersonCreated, PersonAssociated, PersonProvisioned
+	Status     int  // PersonIsCreated ... PersonIsProvisioned
 	CreatedAt  time.Time
 	Keys       []Key
 }

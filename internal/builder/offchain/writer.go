@@ -1,21 +1,404 @@
 package offchain
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/coco-consortium/coco/internal/problem"
+)
 
 // Store is the journal and the database of one installation.
 type Store struct {
 	Reader
+
+	options   Options
+	log       *slog.Logger
+	journal   *journal
+	engine    engine
+	catalogue *catalogue
+	watchers  watchers
+
+	requests chan *request
+	stop     context.CancelFunc
+	stopped  context.Context // ends when Close is called
+	finished chan struct{}
+	once     sync.Once
+
+	// Of the writer alone:
+	counters map[string]int
+	behind   bool // the journal has entries that the database has not
 }
 
-func open(context.Context, Options) (*Store, error) { return nil, ErrNotFound }
+// request is an entry that somebody waits for.
+type request struct {
+	ctx     context.Context
+	entry   Entry
+	done    chan struct{}
+	applied Applied
+	err     error
+}
+
+// errClosed is given after Close.
+var errClosed = problem.New("STORE_CLOSED", "App Builder is stopping", "try again in a moment")
+
+func open(ctx context.Context, o Options) (*Store, error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	j, err := openJournal(o.Dir, o.Key, nil)
+	if err != nil {
+		return nil, err
+	}
+	e, at, err := openEngine(ctx, o, j)
+	if err != nil {
+		j.close()
+		return nil, err
+	}
+	s := &Store{options: o, log: o.Log, journal: j, engine: e, catalogue: newCatalogue(),
+		requests: make(chan *request, 1024), finished: make(chan struct{}), counters: map[string]int{}}
+	s.Reader = view{e, s.catalogue}
+	if err := s.begin(ctx, at); err != nil {
+		e.close()
+		j.close()
+		return nil, err
+	}
+	s.stopped, s.stop = context.WithCancel(context.Background())
+	go s.write()
+	return s, nil
+}
+
+// begin reads what is kept in memory and folds what the database has not.
+func (s *Store) begin(ctx context.Context, at mark) error {
+	if err := s.catalogue.load(ctx, s.engine); err != nil {
+		return err
+	}
+	if err := s.engine.query(ctx, "SELECT name, next FROM counter", nil, func(r row) error {
+		s.counters[r.text(0)] = int(r.int(1))
+		return nil
+	}); err != nil {
+		return err
+	}
+	if at.sequence < s.journal.end.sequence {
+		s.log.Info("folding the journal into the database", "from", at.sequence, "to", s.journal.end.sequence)
+	}
+	return s.replay(ctx, at)
+}
 
 // Do assigns the entry's ids, journals it and applies it. It returns a problem,
 // and journals nothing, when the entry contradicts what is known. e is a
-// pointer to one of the entries.
-func (s *Store) Do(ctx context.Context, e Entry) (Applied, error) { return Applied{}, ErrNotFound }
-
-// Watch tells of every change from now on, until the function is called.
-func (s *Store) Watch() (<-chan Change, func()) { return nil, func() {} }
+// pointer to one of the entries; it must not be used elsewhere until Do returns.
+//
+// When the database fails after the entry is durable, Do returns a
+// DATABASE_UNAVAILABLE, and the entry is applied when the database is back.
+func (s *Store) Do(ctx context.Context, e Entry) (Applied, error) {
+	if e == nil {
+		return Applied{}, errors.New("no entry")
+	}
+	r := &request{ctx: ctx, entry: e, done: make(chan struct{})}
+	select {
+	case s.requests <- r:
+	case <-ctx.Done():
+		return Applied{}, ctx.Err()
+	case <-s.stopped.Done():
+		return Applied{}, errClosed
+	}
+	select {
+	case <-r.done: // even when ctx ends: the entry is journaled or it is not
+	case <-s.finished:
+		select {
+		case <-r.done:
+		default:
+			return Applied{}, errClosed
+		}
+	}
+	return r.applied, r.err
+}
 
 // Close ends the store; what Do returned for is durable.
-func (s *Store) Close() error { return nil }
+func (s *Store) Close() error {
+	s.once.Do(func() {
+		s.stop()
+		<-s.finished
+		s.watchers.close()
+	})
+	return errors.Join(s.engine.close(), s.journal.close())
+}
+
+// batchMost is how many entries are made durable at once.
+const batchMost = 256
+
+// write is the one goroutine that writes.
+func (s *Store) write() {
+	defer close(s.finished)
+	var held *request
+	for {
+		r := held
+		held = nil
+		if r == nil {
+			select {
+			case r = <-s.requests:
+			case <-s.stopped.Done():
+				return
+			}
+		}
+		batch := []*request{r}
+		for !administrative(r.entry) && len(batch) < batchMost && held == nil {
+			var more *request
+			select {
+			case more = <-s.requests:
+			default:
+			}
+			if more == nil {
+				break
+			}
+			if administrative(more.entry) {
+				held = more
+			} else {
+				batch = append(batch, more)
+			}
+		}
+		s.together(batch)
+		for _, r := range batch {
+			close(r.done)
+		}
+	}
+}
+
+// together applies entries in one transaction. When one of them fails in the
+// database, each is tried alone, so that one does not spoil the others.
+func (s *Store) together(batch []*request) {
+	if err := s.ready(); err != nil {
+		for _, r := range batch {
+			r.err = err
+		}
+		return
+	}
+	if spoiled := s.try(batch); !spoiled || len(batch) == 1 {
+		return
+	}
+	for _, r := range batch {
+		r.applied, r.err = Applied{}, nil
+		s.try([]*request{r})
+	}
+}
+
+// ready folds what the database has missed.
+func (s *Store) ready() error {
+	if !s.behind {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.stopped, time.Minute)
+	defer cancel()
+	at, err := s.journal.fits(ctx, s.engine)
+	if err == nil {
+		err = s.replay(ctx, at)
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	s.behind = false
+	return nil
+}
+
+// try applies a batch. spoiled says that the database refused it, nothing was
+// journaled, and each request has that error.
+func (s *Store) try(batch []*request) (spoiled bool) {
+	ctx := s.stopped
+	failed := func(err error) bool {
+		for _, r := range batch {
+			if r.err == nil {
+				r.applied, r.err = Applied{}, unavailable(err)
+			}
+		}
+		return true
+	}
+	t, err := s.engine.begin(ctx)
+	if err != nil {
+		failed(err)
+		return false
+	}
+	f := newFolder(t, s.catalogue, s.options.Source, s.counters)
+	var records [][]byte
+	var size int
+	for i, r := range batch {
+		record, err := s.one(f, r, s.journal.end.sequence+uint64(len(records))+1)
+		if err != nil {
+			t.rollback()
+			return failed(err)
+		}
+		if record != nil {
+			records = append(records, record)
+			size += len(record)
+		}
+		if size > batchLimit && i+1 < len(batch) {
+			s.finish(f, t, batch[:i+1], records)
+			return s.try(batch[i+1:])
+		}
+	}
+	s.finish(f, t, batch, records)
+	return false
+}
+
+// one checks and applies an entry within the transaction. What is wrong with
+// the entry is the request's; what is returned is wrong with the database.
+func (s *Store) one(f *folder, r *request, sequence uint64) ([]byte, error) {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return nil, nil
+	}
+	stamp(r.entry, s.options.Clock())
+	applied, rows, err := f.assign(r.ctx, r.entry)
+	if err != nil || applied.Repeated {
+		r.applied, r.err = applied, refused(err)
+		return nil, nil
+	}
+	record, err := encode(r.entry)
+	if err != nil {
+		r.err = err
+		return nil, nil
+	}
+	applied.Sequence = sequence
+	r.applied = applied
+	return record, f.apply(s.stopped, r.entry, rows)
+}
+
+// finish makes entries durable, then visible.
+func (s *Store) finish(f *folder, t tx, batch []*request, records [][]byte) {
+	fail := func(err error) {
+		for _, r := range batch {
+			if r.err == nil && !r.applied.Repeated {
+				r.applied, r.err = Applied{}, err
+			}
+		}
+	}
+	if len(records) == 0 {
+		t.rollback()
+		return
+	}
+	if err := s.journal.append(records); err != nil {
+		t.rollback()
+		s.log.Error("journal", "err", err)
+		fail(err)
+		return
+	}
+	err := f.finish(s.stopped, s.journal.end)
+	if err == nil {
+		err = t.commit(s.stopped)
+	} else {
+		t.rollback()
+	}
+	if err == nil {
+		err = s.catalogue.refresh(s.stopped, s.engine, &f.touched)
+	}
+	if err != nil {
+		s.log.Error("database: the journal is ahead, and will be folded again", "err", err)
+		s.behind = true
+		if err := s.ready(); err != nil {
+			fail(err)
+		}
+		return
+	}
+	s.counters = f.counters
+	s.watchers.tell(f.touched.change(s.journal.end.sequence, s.options.Clock()))
+}
+
+// refused passes problems on and hides what SQL says.
+func refused(err error) error {
+	var p *problem.Error
+	if err == nil || errors.As(err, &p) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return unavailable(err)
+}
+
+func unavailable(err error) error {
+	var p *problem.Error
+	if errors.As(err, &p) {
+		return err
+	}
+	return errDatabase.From(err)
+}
+
+// replayFrames and replayBytes bound what one transaction of a rebuild takes.
+const (
+	replayFrames = 256
+	replayBytes  = 8 << 20
+)
+
+// replay folds the entries after a place.
+func (s *Store) replay(ctx context.Context, from mark) error {
+	var entries [][]byte
+	var frames, size int
+	flush := func(at mark) error {
+		if len(entries) == 0 {
+			return nil
+		}
+		err := s.fold(ctx, entries, at)
+		entries, frames, size = nil, 0, 0
+		return err
+	}
+	last := from
+	err := s.journal.read(from, func(at mark, batch [][]byte) error {
+		entries, last = append(entries, batch...), at
+		frames++
+		for _, e := range batch {
+			size += len(e)
+		}
+		if frames < replayFrames && size < replayBytes {
+			return nil
+		}
+		return flush(at)
+	})
+	if err == nil {
+		err = flush(last)
+	}
+	return err
+}
+
+// fold applies entries of the journal, which end at a place, in one transaction.
+func (s *Store) fold(ctx context.Context, entries [][]byte, at mark) error {
+	t, err := s.engine.begin(ctx)
+	if err != nil {
+		return err
+	}
+	f := newFolder(t, s.catalogue, s.options.Source, s.counters)
+	for i, data := range entries {
+		if err := s.foldOne(ctx, f, data); err != nil {
+			t.rollback()
+			return fmt.Errorf("entry %d: %w", at.sequence-uint64(len(entries)-1-i), err)
+		}
+	}
+	if err := f.finish(ctx, at); err != nil {
+		t.rollback()
+		return err
+	}
+	if err := t.commit(ctx); err != nil {
+		return err
+	}
+	s.counters = f.counters
+	s.watchers.tell(f.touched.change(at.sequence, s.options.Clock()))
+	return nil
+}
+
+func (s *Store) foldOne(ctx context.Context, f *folder, data []byte) error {
+	e, err := decode(data)
+	if err != nil {
+		return err
+	}
+	var rows *Rows
+	if b, ok := e.(*BlocksTaken); ok {
+		if rows, err = f.again(ctx, b); err != nil {
+			return err
+		}
+	}
+	if err := f.apply(ctx, e, rows); err != nil || !administrative(e) {
+		return err
+	}
+	return f.c.refresh(ctx, f.tx, &f.touched)
+}

@@ -1,0 +1,378 @@
+package offchain
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// statement is SQL that is put together of this package's own words; whatever
+// comes from a caller is an argument.
+type statement struct {
+	strings.Builder
+	args []any
+}
+
+// arg adds an argument and gives its place.
+func (s *statement) arg(v any) string {
+	s.args = append(s.args, v)
+	return "$" + strconv.Itoa(len(s.args))
+}
+
+const contractRow = `c.id, c.application_id, c.workflow_id, c.code_id, c.connection_id, c.status, c.address, c.deployed_by,
+	c.created_at, c.request_id, c.state_id, c.state, c.modified_at, c.modified_by, c.last_action_id, c.block_number,
+	c.property_values, c.unread`
+
+func readContract(r row) (Contract, error) {
+	values, err := unpackValues(r.bytes(16))
+	c := Contract{ID: int(r.int(0)), ApplicationID: int(r.int(1)), WorkflowID: int(r.int(2)), CodeID: int(r.int(3)),
+		ConnectionID: int(r.int(4)), Status: int(r.int(5)), DeployedBy: int(r.int(7)), CreatedAt: moment(r.int(8)),
+		RequestID: r.text(9), StateID: int(r.int(10)), State: r.text(11), ModifiedAt: moment(r.int(12)),
+		ModifiedBy: int(r.int(13)), LastActionID: int(r.int(14)), BlockNumber: uint64(r.int(15)), Values: values}
+	if !r.null(6) {
+		c.Address = common.HexToAddress(r.text(6))
+	}
+	for _, id := range strings.Fields(r.text(17)) {
+		n, err := strconv.Atoi(id)
+		if err != nil {
+			return c, errPacked
+		}
+		c.Unread = append(c.Unread, n)
+	}
+	return c, err
+}
+
+func (v view) Contract(ctx context.Context, id int) (*Contract, error) {
+	return v.contract(ctx, "c.id = $1", id)
+}
+
+func (v view) ContractByAddress(ctx context.Context, connectionID int, a common.Address) (*Contract, error) {
+	return v.contract(ctx, "c.connection_id = $1 AND c.address = $2 ORDER BY c.id DESC", connectionID, addressText(a))
+}
+
+func (v view) contract(ctx context.Context, where string, args ...any) (*Contract, error) {
+	var out Contract
+	found, err := one(ctx, v.q, "SELECT "+contractRow+" FROM contract c WHERE "+where, args, func(r row) (err error) {
+		out, err = readContract(r)
+		return err
+	})
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// columns that contracts are sorted by; the id decides between equals.
+var contractOrders = map[OrderBy]string{
+	ByDefault: "id", ByID: "id", ByCreated: "id", ByModified: "modified_at", ByState: "state_id", ByStatus: "status",
+}
+
+// A list of contracts is one query for the page and, where no counter knows, one
+// for the total. What the query walks is chosen so that it is short:
+//
+//   - the contracts of each workflow in the wanted order, from an index, merged;
+//   - or, when a property's value or a search is asked for and few contracts have
+//     it, those, sorted; when many have it, the walk above meets them soon.
+func (v view) Contracts(ctx context.Context, f ContractFilter) (List[Contract], error) {
+	var out List[Contract]
+	scope, all := v.scope(f)
+	if len(scope) == 0 {
+		return out, nil
+	}
+	by, ok := contractOrders[f.Order.By]
+	if !ok {
+		by = "id"
+	}
+	descending := f.Order.Descending || f.Order.By == ByDefault
+	if f.Address != (common.Address{}) {
+		return v.few(ctx, f, scope, by, descending)
+	}
+	total, exact, err := v.total(ctx, f, scope)
+	if err != nil {
+		return out, err
+	}
+	if exact && total <= CountLimit && (len(f.Properties) > 0 || f.Search != "") {
+		return v.few(ctx, f, scope, by, descending)
+	}
+	s := &statement{}
+	top := f.Page.top()
+	if all && by == "id" {
+		s.WriteString("SELECT " + contractRow + " FROM contract c WHERE 1 = 1")
+		s.conditions(f)
+		s.order("c.", by, descending, top+1, f.Page.Skip)
+	} else {
+		v.merge(s, f, scope, by, descending, top+1, f.Page.Skip)
+	}
+	if out.Rows, err = v.contractRows(ctx, s); err != nil {
+		return out, err
+	}
+	out.Total, out.AtLeast = total, !exact
+	return out.cut(top), nil
+}
+
+// cut drops the row that was read to know whether more follow.
+func (l List[T]) cut(top int) List[T] {
+	if len(l.Rows) > top {
+		l.Rows, l.More = l.Rows[:top], true
+	}
+	return l
+}
+
+// scope is the workflows whose contracts are asked for; all says that it is
+// every one there is.
+func (v view) scope(f ContractFilter) (ids []int, all bool) {
+	v.c.mu.RLock()
+	defer v.c.mu.RUnlock()
+	if f.ApplicationIDs == nil {
+		all = f.WorkflowID == 0 && f.StateID == 0
+		ids = slices.Sorted(maps.Keys(v.c.workflows))
+	} else {
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(f.ApplicationIDs))) {
+			if a := v.c.applications[id]; a != nil {
+				ids = append(ids, a.WorkflowIDs...)
+			}
+		}
+		all = len(ids) == len(v.c.workflows)
+	}
+	keep := func(w *Workflow) bool {
+		return (f.WorkflowID == 0 || w.ID == f.WorkflowID) && (f.StateID == 0 || w.State(f.StateID) != nil) &&
+			!slices.ContainsFunc(slices.Collect(maps.Keys(f.Properties)), func(p int) bool { return w.Property(p) == nil })
+	}
+	before := len(ids)
+	ids = slices.DeleteFunc(ids, func(id int) bool { return !keep(v.c.workflows[id]) })
+	return ids, all && len(ids) == before
+}
+
+// properties are the ids of all properties of some workflows.
+func (v view) properties(scope []int) []int {
+	v.c.mu.RLock()
+	defer v.c.mu.RUnlock()
+	var out []int
+	for _, id := range scope {
+		for _, p := range v.c.workflows[id].Properties {
+			out = append(out, p.ID)
+		}
+	}
+	return out
+}
+
+// conditions adds what a filter asks of a contract c, but its workflow.
+func (s *statement) conditions(f ContractFilter) {
+	if f.StateID != 0 {
+		s.WriteString(" AND c.state_id = " + s.arg(f.StateID))
+	}
+	if f.Status != nil {
+		s.WriteString(" AND c.status = " + s.arg(*f.Status))
+	}
+	if f.ConnectionID != 0 {
+		s.WriteString(" AND c.connection_id = " + s.arg(f.ConnectionID))
+	}
+	if f.DeployedBy != 0 {
+		s.WriteString(" AND c.deployed_by = " + s.arg(f.DeployedBy))
+	}
+	if f.After != 0 {
+		s.WriteString(" AND c.id < " + s.arg(f.After))
+	}
+	if f.Address != (common.Address{}) {
+		s.WriteString(" AND c.address = " + s.arg(addressText(f.Address)))
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.Properties)) {
+		s.WriteString(" AND EXISTS (SELECT 1 FROM property_value pv WHERE pv.contract_id = c.id AND pv.property_id = " + s.arg(id))
+		s.equal(f.Properties[id])
+		s.WriteString(")")
+	}
+	if f.Search != "" {
+		s.WriteString(" AND (EXISTS (SELECT 1 FROM property_value pv WHERE pv.contract_id = c.id")
+		s.prefix("pv.folded", f.Search)
+		s.WriteString(")")
+		s.names(f.Search)
+		s.WriteString(")")
+	}
+}
+
+// equal adds that a property value is this one: in any case, or exactly when it
+// is longer than what is indexed.
+func (s *statement) equal(value string) {
+	value = clean(value)
+	s.WriteString(" AND pv.folded = " + s.arg(fold(value)))
+	if utf8.RuneCountInString(value) > foldLimit {
+		s.WriteString(" AND pv.value = " + s.arg(value))
+	}
+}
+
+// prefix adds a condition that a text begins so.
+func (s *statement) prefix(column, search string) {
+	begin := fold(clean(search))
+	s.WriteString(" AND " + column + " >= " + s.arg(begin) + " AND " + column + " < " + s.arg(begin+"\U0010FFFF"))
+}
+
+// names adds that the contract has what is searched as its id or address.
+func (s *statement) names(search string) {
+	search = strings.TrimSpace(search)
+	if n, err := strconv.ParseInt(search, 10, 31); err == nil {
+		s.WriteString(" OR c.id = " + s.arg(n))
+	}
+	if len(search) == 42 && common.IsHexAddress(search) {
+		s.WriteString(" OR c.address = " + s.arg(strings.ToLower(search)))
+	}
+}
+
+func (s *statement) order(table, by string, descending bool, top, skip int) {
+	direction := ""
+	if descending {
+		direction = " DESC"
+	}
+	s.WriteString(" ORDER BY " + table + by + direction)
+	if by != "id" {
+		s.WriteString(", " + table + "id" + direction)
+	}
+	s.WriteString(" LIMIT " + s.arg(top))
+	if skip > 0 {
+		s.WriteString(" OFFSET " + s.arg(skip))
+	}
+}
+
+// mergeLimit is how many workflows are walked beside each other; SQLite takes at
+// most 500 parts of a UNION.
+const mergeLimit = 300
+
+// merge walks the contracts of each workflow in the wanted order.
+func (v view) merge(s *statement, f ContractFilter, scope []int, by string, descending bool, top, skip int) {
+	s.WriteString("SELECT " + contractRow + " FROM contract c WHERE c.id IN (SELECT id FROM (")
+	if len(scope) > mergeLimit {
+		s.WriteString("SELECT c.id, c." + by + " AS k FROM contract c WHERE c.workflow_id IN (" + list(scope) + ")")
+		s.conditions(f)
+	} else {
+		for i, id := range scope {
+			if i > 0 {
+				s.WriteString(" UNION ALL ")
+			}
+			s.WriteString("SELECT * FROM (SELECT c.id, c." + by + " AS k FROM contract c WHERE c.workflow_id = " + s.arg(id))
+			s.conditions(f)
+			s.order("c.", by, descending, top+skip, 0)
+			s.WriteString(") w" + strconv.Itoa(i))
+		}
+	}
+	direction := ""
+	if descending {
+		direction = " DESC"
+	}
+	s.WriteString(") m ORDER BY k" + direction + ", id" + direction + " LIMIT " + s.arg(top))
+	if skip > 0 {
+		s.WriteString(" OFFSET " + s.arg(skip))
+	}
+	s.WriteString(")")
+	s.order("c.", by, descending, top, 0)
+}
+
+// list writes ids; they are this package's own integers.
+func list(ids []int) string {
+	var texts []string
+	for _, id := range ids {
+		texts = append(texts, strconv.Itoa(id))
+	}
+	if len(texts) == 0 {
+		return "0"
+	}
+	return strings.Join(texts, ",")
+}
+
+// candidates adds a query of the ids of contracts that have the filter's first
+// property value, or match the search.
+func (v view) candidates(s *statement, f ContractFilter, scope []int) {
+	if len(f.Properties) > 0 {
+		id := slices.Min(slices.Collect(maps.Keys(f.Properties)))
+		s.WriteString("SELECT pv.contract_id AS id FROM property_value pv WHERE pv.property_id = " + s.arg(id))
+		s.equal(f.Properties[id])
+		return
+	}
+	s.WriteString("SELECT pv.contract_id AS id FROM property_value pv WHERE pv.property_id IN (" + list(v.properties(scope)) + ")")
+	s.prefix("pv.folded", f.Search)
+	inner := &statement{args: s.args}
+	inner.names(f.Search)
+	if text, ok := strings.CutPrefix(inner.String(), " OR "); ok {
+		s.args = inner.args
+		s.WriteString(" UNION ALL SELECT c.id FROM contract c WHERE " + text)
+	}
+}
+
+// total counts: from the counters when only workflows and a state are asked for,
+// else up to CountLimit candidates.
+func (v view) total(ctx context.Context, f ContractFilter, scope []int) (n int, exact bool, err error) {
+	plain := f.Status == nil && f.ConnectionID == 0 && f.DeployedBy == 0 && f.Address == common.Address{} && len(f.Properties) == 0 && f.Search == ""
+	s := &statement{}
+	switch {
+	case plain:
+		s.WriteString("SELECT COALESCE(SUM(n), 0) FROM contract_count WHERE workflow_id IN (" + list(scope) + ")")
+		if f.StateID != 0 {
+			s.WriteString(" AND state_id = " + s.arg(f.StateID))
+		}
+	case len(f.Properties) > 0 || f.Search != "":
+		s.WriteString("SELECT COUNT(*) FROM (SELECT id FROM (")
+		v.candidates(s, f, scope)
+		s.WriteString(") x LIMIT " + s.arg(CountLimit+1) + ") y")
+	default:
+		f.After = 0
+		s.WriteString("SELECT COUNT(*) FROM (SELECT c.id FROM contract c WHERE c.workflow_id IN (" + list(scope) + ")")
+		s.conditions(f)
+		s.WriteString(" LIMIT " + s.arg(CountLimit+1) + ") y")
+	}
+	_, err = one(ctx, v.q, s.String(), s.args, func(r row) error { n = int(r.int(0)); return nil })
+	if plain || n <= CountLimit {
+		return n, true, err
+	}
+	return CountLimit, false, err
+}
+
+// few takes the candidates, of which there are not many, and sorts them.
+func (v view) few(ctx context.Context, f ContractFilter, scope []int, by string, descending bool) (List[Contract], error) {
+	var out List[Contract]
+	tail := &statement{}
+	tail.WriteString(" FROM contract c WHERE ")
+	if f.Address != (common.Address{}) {
+		tail.WriteString("c.address = " + tail.arg(addressText(f.Address)))
+	} else {
+		tail.WriteString("c.id IN (")
+		v.candidates(tail, f, scope)
+		tail.WriteString(")")
+	}
+	tail.WriteString(" AND c.workflow_id IN (" + list(scope) + ")")
+	after := f.After
+	f.After = 0
+	tail.conditions(f)
+	if _, err := one(ctx, v.q, "SELECT COUNT(*)"+tail.String(), tail.args, func(r row) error { out.Total = int(r.int(0)); return nil }); err != nil {
+		return out, err
+	}
+	s := &statement{args: tail.args}
+	s.WriteString("SELECT " + contractRow + tail.String())
+	if after != 0 {
+		s.WriteString(" AND c.id < " + s.arg(after))
+	}
+	top := f.Page.top()
+	s.order("c.", by, descending, top+1, f.Page.Skip)
+	var err error
+	out.Rows, err = v.contractRows(ctx, s)
+	return out.cut(top), err
+}
+
+func (v view) contractRows(ctx context.Context, s *statement) ([]Contract, error) {
+	var out []Contract
+	err := v.q.query(ctx, s.String(), s.args, func(r row) error {
+		c, err := readContract(r)
+		out = append(out, c)
+		if err != nil {
+			return fmt.Errorf("contract %d: %w", c.ID, err)
+		}
+		return nil
+	})
+	return out, err
+}
