@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/verify"
@@ -127,11 +128,11 @@ func verifyLedger(c *cobra.Command, dir string, o verifyOptions) error {
 	case report.Result == verify.Valid:
 		return nil
 	case report.Result == verify.DamagedTail:
-		return exit(exitUnfinished)
+		return terminal.Exit(terminal.Unfinished)
 	case report.Result == verify.Newer:
 		return format.ErrNewer.From(errors.New(report.Findings[0].Reason))
 	}
-	return exit(exitInvalid)
+	return terminal.Exit(terminal.Invalid)
 }
 
 func isDirectory(name string) bool {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/operations"
 )
 
@@ -120,7 +121,7 @@ func tell(c *cobra.Command, data, path string, arguments url.Values, done string
 	if err := client.Post(c.Context(), path, arguments); err != nil {
 		switch {
 		case errors.Is(err, context.Canceled):
-			return exit(exitFailed)
+			return terminal.Exit(terminal.Failed)
 		case errors.Is(err, operations.ErrAnswer) && strings.HasPrefix(path, "/network/"): // a single node, which knows no network
 			return operations.ErrDevelopment
 		}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/network"
 	"github.com/coco-consortium/coco/internal/operations"
 )
@@ -78,8 +79,8 @@ func TestStatusOfNothing(t *testing.T) {
 // TestStrayWord: a word that is no command of a group is a mistake, and not a
 // wish for help.
 func TestStrayWord(t *testing.T) {
-	for args, want := range map[string]int{"network bogus": exitUsage, "node bogus --json": exitUsage, "bogus": exitUsage, "network": exitOK,
-		"network --help": exitOK, "network status --help": exitOK, "network help": exitOK, "help network": exitOK, "bench bogus": exitUsage} {
+	for args, want := range map[string]int{"network bogus": terminal.Misused, "node bogus --json": terminal.Misused, "bogus": terminal.Misused, "network": terminal.OK,
+		"network --help": terminal.OK, "network status --help": terminal.OK, "network help": terminal.OK, "help network": terminal.OK, "bench bogus": terminal.Misused} {
 		var out, errOut strings.Builder
 		if got := Main(t.Context(), strings.Fields(args), nil, &out, &errOut); got != want {
 			t.Errorf("coco %s: exit code %d, not %d: %s", args, got, want, errOut.String())

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coco-consortium/coco/internal/cli/contract"
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/network"
 	"github.com/coco-consortium/coco/internal/operations"
 )
@@ -49,7 +50,7 @@ single node (coco node) it shows the network as that node sees it.`,
 			var restless error
 			if wait {
 				if restless = awaitRest(c.Context(), client); c.Context().Err() != nil {
-					return exit(exitFailed) // Ctrl+C
+					return terminal.Exit(terminal.Failed) // Ctrl+C
 				}
 			}
 			return errors.Join(restless, showNetwork(c.Context(), client, watch, asJSON, c.OutOrStdout()))
@@ -79,7 +80,7 @@ func showNetwork(ctx context.Context, client *operations.Client, watch, asJSON b
 		}
 		if err != nil { // it may come back
 			var b strings.Builder
-			explain(&b, err)
+			terminal.Explain(&b, err)
 			page = b.String()
 		}
 		switch {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coco-consortium/coco/internal/cli/nodefile"
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/operations"
 )
 
@@ -86,7 +87,7 @@ func runCommand(name, short, long string) *cobra.Command {
 // logger writes to standard error as node.yaml says.
 func logger(l nodefile.Log, out io.Writer) *slog.Logger {
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
-	options := &slog.HandlerOptions{Level: levels[l.Level], ReplaceAttr: plainError}
+	options := &slog.HandlerOptions{Level: levels[l.Level], ReplaceAttr: terminal.PlainError}
 	if l.Format == "json" {
 		return slog.New(slog.NewJSONHandler(out, options))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -127,11 +128,11 @@ func receiptVerify() *cobra.Command {
 			case problem.CodeOf(err) == codeServiceKey: // nothing was checked
 				return err
 			case err != nil:
-				explain(c.ErrOrStderr(), err)
+				terminal.Explain(c.ErrOrStderr(), err)
 				if asJSON {
 					err = json.NewEncoder(c.OutOrStdout()).Encode(proofOf(nil, err))
 				}
-				return errors.Join(exit(exitInvalid), err)
+				return errors.Join(terminal.Exit(terminal.Invalid), err)
 			case asJSON:
 				return json.NewEncoder(c.OutOrStdout()).Encode(proofOf(report, nil))
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
@@ -54,7 +55,7 @@ func TestWhatNodesAnswer(t *testing.T) {
 				t.Errorf("%.200v", err)
 			}
 			var text strings.Builder
-			explain(&text, err)
+			terminal.Explain(&text, err)
 			if strings.ContainsAny(text.String(), "\x1b\x07\u202e") {
 				t.Errorf("not printable: %q", text.String())
 			}

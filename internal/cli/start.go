@@ -16,6 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coco-consortium/coco/internal/builder"
+	"github.com/coco-consortium/coco/internal/builder/sample"
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/network"
 	"github.com/coco-consortium/coco/internal/node"
 )
@@ -23,6 +26,7 @@ import (
 type startOptions struct {
 	data      string
 	rpc       string
+	portal    string // HOST:PORT, or off
 	origins   []string
 	hosts     []string
 	past      node.Past
@@ -56,6 +60,12 @@ it. Ctrl+C stops the network; what was committed is there at the next start.`,
 			if _, _, err := net.SplitHostPort(o.rpc); err != nil {
 				return usage(c, fmt.Errorf("--rpc is HOST:PORT: %w", err))
 			}
+			if _, _, err := net.SplitHostPort(o.portal); err != nil && o.portal != "off" {
+				return usage(c, fmt.Errorf("--portal is HOST:PORT or off: %w", err))
+			}
+			if !c.Flags().Changed("portal") {
+				o.portal = free(o.portal)
+			}
 			if c.Flags().Changed("nodes") && o.nodes < 1 {
 				return usage(c, errors.New("--nodes is 1 or more"))
 			}
@@ -68,6 +78,7 @@ it. Ctrl+C stops the network; what was committed is there at the next start.`,
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "coco-data", "directory that keeps the network")
 	f.StringVar(&o.rpc, "rpc", "127.0.0.1:8545", "where JSON-RPC listens, HOST:PORT; port 0 takes a free one; further nodes take the free ports behind it")
+	f.StringVar(&o.portal, "portal", "127.0.0.1:7700", "where App Builder's portal and gateway listen, HOST:PORT, or off; without it another port is taken when that one is in use")
 	f.IntVar(&o.nodes, "nodes", 0, "how many nodes the network has; without it as many as the directory has, one in a new one")
 	f.StringArrayVar(&o.origins, "allow-origin", nil, "web origin whose pages may use the node, such as http://localhost:5173; * is any; may be repeated")
 	f.StringArrayVar(&o.hosts, "allow-host", nil, "name under which the node may be addressed, beside IP addresses and localhost; * is any; may be repeated")
@@ -89,11 +100,7 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	if o.data, err = filepath.Abs(o.data); err != nil {
 		return node.ErrUnwritable.From(err)
 	}
-	level := slog.LevelWarn
-	if o.verbose {
-		level = slog.LevelDebug
-	}
-	logger := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level, ReplaceAttr: plainError}))
+	logger := terminal.Logger(errOut, o.verbose)
 	n, err := network.Start(ctx, network.Config{Data: o.data, Nodes: o.nodes, RPC: o.rpc, Operations: true, Logger: logger, Now: time.Now},
 		network.Nodes(func(c *node.Config) {
 			c.Version, c.Logger = clientVersion(), logger
@@ -104,7 +111,16 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 		return begun(ctx, err)
 	}
 	defer func() { err = errors.Join(err, n.Stop(context.WithoutCancel(ctx))) }()
-	if err := announce(n, o, out); err != nil {
+	apps, err := startBuilder(ctx, n, o, logger)
+	if err != nil {
+		return begun(ctx, err)
+	}
+	var fault <-chan error
+	if apps != nil {
+		defer func() { err = errors.Join(err, apps.Close(context.WithoutCancel(ctx))) }()
+		fault = apps.Fault()
+	}
+	if err := announce(n, apps, o, out); err != nil {
 		return err
 	}
 	select {
@@ -114,7 +130,31 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 		return nil
 	case err := <-n.Fault():
 		return err
+	case err := <-fault:
+		return err
 	}
+}
+
+// startBuilder starts App Builder in front of node 1, as its client; nil when it
+// is off.
+func startBuilder(ctx context.Context, n *network.Network, o startOptions, logger *slog.Logger) (*builder.Builder, error) {
+	if o.portal == "off" {
+		return nil, nil
+	}
+	return builder.Start(ctx, builder.Config{Listen: o.portal, Data: filepath.Join(o.data, "builder"), DevLogin: true, People: sample.People, Samples: true,
+		Connections: []builder.Connection{{RPC: "http://" + n.Overview().Nodes[0].RPC, Service: filepath.Join(o.data, "service.pem")}},
+		Origins:     o.origins, Version: clientVersion(), Logger: logger})
+}
+
+// free is an address, or one with any free port if something listens there.
+func free(address string) string {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		host, _, _ := net.SplitHostPort(address)
+		return net.JoinHostPort(host, "0")
+	}
+	l.Close()
+	return address
 }
 
 // begun is why a start failed. One that Ctrl+C ended has not failed.
@@ -123,15 +163,6 @@ func begun(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// plainError logs an error by its message: some libraries' errors print their
-// stack when asked for everything.
-func plainError(_ []string, a slog.Attr) slog.Attr {
-	if err, ok := a.Value.Any().(error); ok {
-		a.Value = slog.StringValue(err.Error())
-	}
-	return a
 }
 
 // ready is the line of --json.
@@ -143,6 +174,8 @@ type ready struct {
 	Accounts []node.Account `json:"accounts"`
 	Service  string         `json:"service"` // hex of the service id
 	Nodes    []readyNode    `json:"nodes"`
+
+	*builder.Place // nothing when the portal is off
 }
 
 type readyNode struct {
@@ -153,7 +186,7 @@ type readyNode struct {
 	Operations string `json:"operations"` // base of /status, /metrics, /livez and /readyz
 }
 
-func announce(n *network.Network, o startOptions, out io.Writer) error {
+func announce(n *network.Network, apps *builder.Builder, o startOptions, out io.Writer) error {
 	first, ok := n.Node()
 	if !ok {
 		return network.ErrStopped
@@ -163,6 +196,14 @@ func announce(n *network.Network, o startOptions, out io.Writer) error {
 		r.Nodes = append(r.Nodes, readyNode{s.Number, "http://" + s.RPC, "ws://" + s.RPC, s.Data, "http://" + s.Operations})
 	}
 	r.RPC, r.WS = r.Nodes[0].RPC, r.Nodes[0].WS
+	portal, warning := "", ""
+	if apps != nil {
+		place := apps.Place()
+		r.Place, portal = &place, fmt.Sprintf("  portal     %s  sign in as one of %d people and look around\n", place.Portal, len(place.Users))
+		for _, w := range apps.Warnings() {
+			warning += "  WARNING    " + w + "\n"
+		}
+	}
 	if o.json {
 		return json.NewEncoder(out).Encode(r)
 	}
@@ -171,14 +212,14 @@ func announce(n *network.Network, o startOptions, out io.Writer) error {
 		kept += " (removed at the end)"
 	}
 	_, err := fmt.Fprintf(out, `coco runs a development network of service %s
-  JSON-RPC   %s and %s, chain id %d
+%s  JSON-RPC   %s and %s, chain id %d
 %s  accounts   ten with 10000 ETH each, first %s
              from the mnemonic "test test test test test test test test test test test junk"
   data       %s
   service    %s verifies receipts offline
   WARNING    the platform is SIMULATED: whoever can read the data directory can read everything
 %sStop with Ctrl+C.
-`, r.Service, r.RPC, r.WS, r.ChainID, nodeLines(r, o), r.Accounts[0].Address, kept, filepath.Join(r.Data, "service.pem"), webWarnings(o))
+`, r.Service, portal, r.RPC, r.WS, r.ChainID, nodeLines(r, o), r.Accounts[0].Address, kept, filepath.Join(r.Data, "service.pem"), warning+webWarnings(o))
 	return err
 }
 

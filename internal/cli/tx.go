@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coco-consortium/coco/internal/cli/contract"
+	"github.com/coco-consortium/coco/internal/cli/terminal"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/verify"
 )
@@ -92,9 +93,9 @@ func showTransaction(c *cobra.Command, name string, o showOptions) error {
 	case err != nil:
 		return err
 	case p.Status == "unknown":
-		return exit(exitFailed)
+		return terminal.Exit(terminal.Failed)
 	case p.Proof != nil && !p.Proof.Valid:
-		return exit(exitInvalid)
+		return terminal.Exit(terminal.Invalid)
 	}
 	return nil
 }

@@ -106,7 +106,7 @@ func rowOf(rows []row, name string) (row, bool) {
 func TestImportsGoDown(t *testing.T) {
 	rows := levels(t)
 	used := map[string]bool{}
-	for _, p := range list(t, "./cmd/...", "./internal/...") {
+	for _, p := range list(t, "./cmd/...", "./internal/...", "./client/...") {
 		from, ok := rowOf(rows, p.name())
 		if !ok {
 			t.Errorf("%s stands in no row of the table of levels in docs/architecture.md", p.name())
@@ -119,8 +119,8 @@ func TestImportsGoDown(t *testing.T) {
 				continue
 			}
 			if name == "verify" || strings.HasPrefix(name, "verify/") {
-				if from.path != "internal/cli" {
-					t.Errorf("%s imports %s: only internal/cli may", p.name(), name)
+				if from.path != "internal/cli" && from.path != "client" {
+					t.Errorf("%s imports %s: only internal/cli and client may", p.name(), name)
 				}
 				continue
 			}
@@ -161,6 +161,23 @@ func TestVerifyIsSmall(t *testing.T) {
 			for _, heavy := range []string{"github.com/ethereum/go-ethereum", "github.com/cockroachdb/pebble", "go.etcd.io/raft"} {
 				if strings.HasPrefix(d, heavy) {
 					t.Errorf("%s reaches %s", p.name(), d)
+				}
+			}
+		}
+	}
+}
+
+// TestBuilderIsAClient keeps App Builder outside the node: of ours it reaches its
+// own rooms, the client, what verifies, and nothing else. So does its front door.
+func TestBuilderIsAClient(t *testing.T) {
+	rooms := []string{"internal/builder", "client", "internal/problem", "internal/planted", "verify", "internal/ledger/format", "internal/proof", "internal/attest"}
+	door := append([]string{"cmd/coco-builder", "internal/cli/builder", "internal/cli/terminal"}, rooms...)
+	for pattern, may := range map[string][]string{"./internal/builder/...": rooms, "./client/...": rooms[1:], "./cmd/coco-builder": door} {
+		for _, p := range list(t, pattern) {
+			for _, d := range p.Deps {
+				name, ours := strings.CutPrefix(d, module)
+				if ours && !slices.ContainsFunc(may, func(r string) bool { return name == r || strings.HasPrefix(name, r+"/") }) {
+					t.Errorf("%s reaches %s", p.name(), name)
 				}
 			}
 		}

@@ -1,0 +1,65 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/coco-consortium/coco/internal/builder/identity"
+	"github.com/coco-consortium/coco/internal/builder/offchain"
+	"github.com/coco-consortium/coco/internal/builder/sample"
+	"github.com/coco-consortium/coco/internal/builder/workspace"
+)
+
+// install makes the named people known and uploads the sample applications, as the
+// first administrator among them. What is there already stays as people made it:
+// a sample is installed, and its roles given, once.
+func install(ctx context.Context, w *workspace.Workspace, people []identity.Named) error {
+	known := map[string]*workspace.Person{}
+	var administrator *workspace.Person
+	for _, n := range people {
+		given, family, _ := strings.Cut(n.Name, " ")
+		p, err := w.As(ctx, &identity.Claims{ExternalID: identity.ExternalID(n.Name, n.Client), Name: n.Name, GivenName: given, FamilyName: family,
+			Administrator: n.Administrator, Client: n.Client})
+		if err != nil {
+			return err
+		}
+		if known[n.Name] = p; administrator == nil && n.Administrator {
+			administrator = p
+		}
+	}
+	if administrator == nil {
+		return errors.New("the sample applications need an administrator among the named people")
+	}
+	for _, a := range sample.All {
+		there, err := administrator.Applications(ctx, workspace.ApplicationQuery{Name: a.Name, Archived: true})
+		if err != nil {
+			return err
+		}
+		if there.Total > 0 {
+			continue
+		}
+		id, report, err := administrator.Deploy(ctx, a.ConfigurationName, a.Configuration, a.CodeName, a.Code)
+		if err != nil {
+			return fmt.Errorf("the sample %s: %w %v", a.Name, err, report)
+		}
+		app, err := administrator.Application(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, n := range people {
+			for _, name := range n.Roles {
+				i := slices.IndexFunc(app.Roles, func(r offchain.Role) bool { return a.Name+"/"+r.Name == name })
+				if i < 0 {
+					continue
+				}
+				if _, err := administrator.Assign(ctx, id, known[n.Name].ID, app.Roles[i].ID); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
