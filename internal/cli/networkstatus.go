@@ -69,7 +69,7 @@ func dataFlag(c *cobra.Command, data *string) {
 
 // showNetwork prints what the process of a directory says, once or again and again.
 func showNetwork(ctx context.Context, client *operations.Client, watch, asJSON bool, out io.Writer) error {
-	redraw := watch && !asJSON && terminal(out)
+	redraw := watch && !asJSON && isTerminal(out)
 	for {
 		page, err := networkPage(ctx, client, asJSON)
 		if err != nil && (!watch || ctx.Err() != nil) {
@@ -100,8 +100,8 @@ func showNetwork(ctx context.Context, client *operations.Client, watch, asJSON b
 	}
 }
 
-// terminal says that a person reads the output.
-func terminal(out io.Writer) bool {
+// isTerminal says that a person reads the output.
+func isTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
 	if !ok {
 		return false

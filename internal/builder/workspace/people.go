@@ -20,7 +20,7 @@ const mostText = 255 // of names and addresses of people
 // issuer now writes it, and sees to their ledger accounts.
 func (w *Workspace) personOf(ctx context.Context, c *identity.Claims) (*offchain.Person, error) {
 	who, err := w.personByExternalID(ctx, c.ExternalID)
-	if err == nil && who.Status == offchain.PersonProvisioned && !renamed(who, c) {
+	if err == nil && who.Status == offchain.PersonIsProvisioned && !renamed(who, c) {
 		return who, nil
 	}
 	w.joining.Lock()
@@ -68,7 +68,7 @@ func (w *Workspace) provision(ctx context.Context, who *offchain.Person) error {
 			return err
 		}
 	}
-	if who.Status != offchain.PersonProvisioned && len(connections) > 0 {
+	if who.Status != offchain.PersonIsProvisioned && len(connections) > 0 {
 		_, err = w.do(ctx, &offchain.PersonProvisioned{PersonID: who.ID})
 	}
 	return err

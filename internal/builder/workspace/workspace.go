@@ -38,6 +38,7 @@ var (
 // Options are what a workspace stands on.
 type Options struct {
 	Store    *offchain.Store
+	Book     *binding.Book // of that store
 	Compiler Compiler
 	Drivers  map[int]ledger.Driver // by connection id
 	Default  int                   // the connection for contracts whose creator names none
