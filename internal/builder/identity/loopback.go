@@ -45,17 +45,6 @@ func LoopbackOnly(next http.Handler) http.Handler {
 	})
 }
 
-// CheckListen refuses, with DEV_LOGIN_EXPOSED, an address to listen on that other
-// machines reach: whoever reaches the development login is whoever they like.
-func CheckListen(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err == nil && host != "" && IsLoopback(host) {
-		return nil
-	}
-	return problem.Newf("DEV_LOGIN_EXPOSED", "listen on 127.0.0.1, or turn the development login off and configure an issuer",
-		"the development login lets anybody sign in as anybody, and %s can be reached from other machines", address)
-}
-
 // refuse answers with a problem as plain text.
 func refuse(w http.ResponseWriter, status int, p *problem.Error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -250,7 +250,7 @@ func (f *File) learn(person string, secret []byte) (Key, error) {
 	if err != nil {
 		return Key{}, ErrDamaged.From(err)
 	}
-	defer clear(private.D.Bits())
+	defer forget(private)
 	k := Key{Person: person, Address: crypto.PubkeyToAddress(private.PublicKey), PublicKey: crypto.FromECDSAPub(&private.PublicKey)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -283,7 +283,7 @@ func (f *File) Create(ctx context.Context, person string) (Key, error) {
 		return Key{}, err
 	}
 	secret := crypto.FromECDSA(private)
-	clear(private.D.Bits())
+	forget(private)
 	defer clear(secret)
 	f.mu.RLock()
 	seal := bytes.Clone(f.seal)
@@ -312,7 +312,7 @@ func (f *File) Sign(ctx context.Context, person, purpose string, digest [32]byte
 	if err != nil {
 		return nil, ErrDamaged.From(err)
 	}
-	defer clear(private.D.Bits())
+	defer forget(private)
 	if err := f.uses.add(f.clock(), name, purpose, digest); err != nil {
 		return nil, down(err)
 	}

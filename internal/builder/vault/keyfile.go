@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 
@@ -72,6 +73,12 @@ func openKey(seal []byte, name string, data []byte) (person string, secret []byt
 		clear(secret)
 		return "", nil, ErrDamaged.From(errors.New(name + " holds no key"))
 	}
-	clear(key.D.Bits())
+	forget(key)
 	return string(clearText[secretLen:]), secret, nil
+}
+
+// forget clears a private key that is not needed any more.
+func forget(k *ecdsa.PrivateKey) {
+	//lint:ignore SA1019 nothing else reaches the memory in which the key lies
+	clear(k.D.Bits())
 }
