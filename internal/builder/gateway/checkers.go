@@ -99,7 +99,11 @@ func writeReport(w *writer, r *workflow.Report) {
 	for _, part := range parts {
 		w.key(part.name).array()
 		for _, f := range part.list {
-			w.string(f.String())
+			text := f.String()
+			if f.Fix != "" {
+				text += ": " + f.Fix
+			}
+			w.string(text)
 		}
 		w.end()
 	}

@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// listen opens an event stream and gives its lines; they end with the stream.
+func (w *world) listen(who, path, last string) <-chan string {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	w.t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, get, w.server.URL+path, nil)
+	w.must(err)
+	r.Header.Set("Authorization", "Bearer "+w.tokens[who])
+	if last != "" {
+		r.Header.Set("Last-Event-ID", last)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	w.must(err)
+	if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
+		w.t.Fatalf("%s as %s: %d", path, who, answer.StatusCode)
+	}
+	lines := make(chan string, 1000)
+	go func() {
+		defer answer.Body.Close()
+		defer close(lines)
+		for s := bufio.NewScanner(answer.Body); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	return lines
+}
+
+// heard reads lines until one is as wanted, and gives all of them.
+func (w *world) heard(lines <-chan string, want string) (all []string) {
+	w.t.Helper()
+	for line := range lines {
+		if all = append(all, line); line == want {
+			return all
+		}
+	}
+	w.t.Fatalf("%q was not heard, but %q", want, all)
+	return nil
+}
+
+func TestEvents(t *testing.T) {
+	w := newWorld(t)
+	app := w.apps["Purchase"].ID
+	member := w.listen("member", fmt.Sprintf("/api/v2/events?applicationId=%d", app), "")
+	stranger, other := w.listen("stranger", "/api/v2/events", ""), w.listen("other", "/api/v1/events", "")
+	w.heard(member, "retry: 1000")
+	id := w.purchase("a lathe")
+	told := w.heard(member, fmt.Sprintf(`data: {"applicationId":%d,"contractId":%d}`, app, id))
+	if told[len(told)-2] != "event: contract" || !strings.HasPrefix(told[len(told)-3], "id: ") {
+		t.Errorf("the event is %q", told[len(told)-3:])
+	}
+	for who, lines := range map[string]<-chan string{"stranger": stranger, "other": other} {
+		w.heard(lines, "retry: 1000")
+		w.heard(lines, ": alive") // the first sign of life after the purchase may be the one of before
+		for _, line := range w.heard(lines, ": alive") {
+			if strings.HasPrefix(line, "data:") {
+				t.Errorf("the %s hears %q", who, line)
+			}
+		}
+	}
+	for _, path := range []string{fmt.Sprintf("/api/v2/events?applicationId=%d", app), fmt.Sprintf("/api/v2/events?contractId=%d", id)} {
+		if status, _, _ := w.ask("stranger", get, path, nil); status != http.StatusNotFound {
+			t.Errorf("%s as stranger is %d", path, status)
+		}
+		for _, who := range []string{"anonymous", "expired", "forger"} {
+			if status, _, _ := w.ask(who, get, path, nil); status != http.StatusUnauthorized {
+				t.Errorf("%s as %s is %d", path, who, status)
+			}
+		}
+	}
+	again := w.heard(w.listen("member", fmt.Sprintf("/api/v2/events?contractId=%d", id), "41"), "event: reset")
+	if again[len(again)-2] != "id: 42" {
+		t.Errorf("after 41 comes %q", again)
+	}
+}
+
+// TestEventsEndWithTheRight wants silence from the moment on in which a role is
+// taken away.
+func TestEventsEndWithTheRight(t *testing.T) {
+	s := newScene(t)
+	lines := s.listen("member", "/api/v2/events", "")
+	s.heard(lines, "retry: 1000")
+	s.dismiss("member")
+	id := s.purchase("a mill")
+	s.heard(lines, ": alive")
+	for _, line := range s.heard(lines, ": alive") {
+		if strings.Contains(line, fmt.Sprintf(`"contractId":%d`, id)) {
+			t.Errorf("without a role the member hears %q", line)
+		}
+	}
+	if status, _, _ := s.ask("member", get, fmt.Sprintf("/api/v1/contracts/%d", id), nil); status != http.StatusNotFound {
+		t.Errorf("without a role the member sees the contract: %d", status)
+	}
+}
