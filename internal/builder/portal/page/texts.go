@@ -1,0 +1,164 @@
+package page
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+//go:embed texts/*.json
+var textFiles embed.FS
+
+// Languages are those that the catalogue has, in the order of the switch; the
+// first is used when none fits, and for texts that another one lacks.
+var Languages = []Language{{"en", "English"}, {"de", "Deutsch"}}
+
+// Language is a tag (BCP 47) and the language's name in itself.
+type Language struct{ Tag, Name string }
+
+// text is one text, with a form for exactly one where it counts.
+type text struct{ One, Other string }
+
+func (t *text) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &t.Other) == nil {
+		t.One = t.Other
+		return nil
+	}
+	var forms struct{ One, Other string }
+	if err := json.Unmarshal(data, &forms); err != nil {
+		return err
+	}
+	t.One, t.Other = forms.One, forms.Other
+	return nil
+}
+
+// catalogue is a language's texts by key.
+type catalogue map[string]text
+
+func readTexts() (map[string]catalogue, error) {
+	all := map[string]catalogue{}
+	for _, l := range Languages {
+		data, err := textFiles.ReadFile("texts/" + l.Tag + ".json")
+		if err != nil {
+			return nil, err
+		}
+		c := catalogue{}
+		if err := json.Unmarshal(data, &c); err != nil {
+			return nil, fmt.Errorf("texts/%s.json: %w", l.Tag, err)
+		}
+		all[l.Tag] = c
+	}
+	return all, nil
+}
+
+// Printer says things in one language.
+type Printer struct {
+	Lang  string
+	texts catalogue
+	base  catalogue
+}
+
+// Has reports whether there is a text for the key in this language or the first.
+func (p *Printer) Has(key string) bool {
+	_, here := p.texts[key]
+	_, there := p.base[key]
+	return here || there
+}
+
+// T is the text of a key with its places {name} filled from pairs of name and
+// value. The value of "n" chooses the form for one; it and "from" and "to" are counts, which
+// are grouped. A key without a text is given
+// as it is: visible, and a test forbids it.
+func (p *Printer) T(key string, pairs ...any) string {
+	t, ok := p.texts[key]
+	if !ok {
+		if t, ok = p.base[key]; !ok {
+			return key
+		}
+	}
+	s := t.Other
+	replace := make([]string, 0, len(pairs))
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, value := fmt.Sprint(pairs[i]), pairs[i+1]
+		if n, ok := value.(int); ok {
+			if name == "n" && n == 1 {
+				s = t.One
+			}
+			if name == "n" || name == "from" || name == "to" {
+				value = p.Count(n)
+			}
+		}
+		replace = append(replace, "{"+name+"}", fmt.Sprint(value))
+	}
+	return strings.NewReplacer(replace...).Replace(s)
+}
+
+// Count is a number of things, in groups of three.
+func (p *Printer) Count(n int) string { return p.Group(strconv.Itoa(n)) }
+
+// Group puts a decimal number of any length, which stays text, into groups of
+// three. What is no decimal number is given back as it is.
+func (p *Printer) Group(s string) string {
+	digits, sign := s, ""
+	if strings.HasPrefix(s, "-") {
+		digits, sign = s[1:], "−"
+	}
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return s
+	}
+	var out []byte
+	for i := range len(digits) {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			out = append(out, p.T("format.group")...)
+		}
+		out = append(out, digits[i])
+	}
+	return sign + string(out)
+}
+
+// Choose is the language for a request: the cookie's, else the best of
+// Accept-Language (RFC 9110, 12.5.4), else the first.
+func Choose(r *http.Request) string {
+	if c, err := r.Cookie(cookieLanguage); err == nil && known(c.Value) {
+		return c.Value
+	}
+	type wish struct {
+		tag string
+		q   float64
+	}
+	var wishes []wish
+	for i, part := range strings.Split(r.Header.Get("Accept-Language"), ",") {
+		if i == 20 {
+			break
+		}
+		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
+		q := 1.0
+		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+			if f, err := strconv.ParseFloat(v, 64); err == nil {
+				q = f
+			}
+		}
+		tag, _, _ = strings.Cut(strings.ToLower(tag), "-")
+		if q > 0 && known(tag) {
+			wishes = append(wishes, wish{tag, q})
+		}
+	}
+	sort.SliceStable(wishes, func(i, j int) bool { return wishes[i].q > wishes[j].q })
+	if len(wishes) > 0 {
+		return wishes[0].tag
+	}
+	return Languages[0].Tag
+}
+
+func known(tag string) bool {
+	for _, l := range Languages {
+		if l.Tag == tag {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,49 @@
+// Every kind of page, filled with usual, with no and with hostile and long data, in
+// both themes and at three widths: axe finds nothing, nothing is wider than the
+// window, every target is at least 24 pixels, and the browser complains of nothing.
+//
+//   node design.mjs BASE-URL FOLDER-FOR-SCREENSHOTS PATH...
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { open, start, tell } from "./chromium.mjs";
+
+const [base, folder, ...paths] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const browser = await start();
+const wrong = [];
+
+for (const colorScheme of ["light", "dark"]) {
+  // The pages' policy forbids axe's own script; everything else about it stays.
+  const page = await open(browser, { colorScheme, bypassCSP: true });
+  for (const path of paths) {
+    for (const width of [360, 768, 1440]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.goto(base + path);
+      const name = `${path.replace(/^\//, "").replaceAll("/", "-")}-${width}-${colorScheme}`;
+      if (folder) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: path !== "/design" || width !== 360 });
+      const facts = await page.evaluate(() => {
+        const wide = document.scrollingElement.scrollWidth - innerWidth;
+        const small = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")].flatMap((e) => {
+          const box = e.closest("label")?.getBoundingClientRect() ?? e.getBoundingClientRect(), own = e.getBoundingClientRect();
+          const inText = e.localName === "a" && getComputedStyle(e).display === "inline" && e.parentElement.textContent.trim() !== e.textContent.trim();
+          if (!own.width || getComputedStyle(e).visibility === "hidden" || e.closest(".hide, .skip") || inText || getComputedStyle(e).clipPath !== "none") return [];
+          return Math.max(box.width, own.width) < 24 || Math.max(box.height, own.height) < 24 ? [`${e.outerHTML.slice(0, 120)} ${Math.round(own.width)}x${Math.round(own.height)}`] : [];
+        });
+        return { wide, small: small.slice(0, 5) };
+      });
+      if (facts.wide > 0) wrong.push(`${name}: ${facts.wide} pixels wider than the window`);
+      for (const s of facts.small) wrong.push(`${name}: small target ${s}`);
+      if (width === 768) continue;
+      await page.evaluate(axe);
+      const found = await page.evaluate(async () => (await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })).violations
+        .flatMap((v) => v.nodes.slice(0, 3).map((n) => `${v.id}: ${n.target} ${n.html.slice(0, 160)} ${n.failureSummary?.split("\n").slice(1, 3).join(" ").trim()}`)));
+      for (const f of found) wrong.push(`${name}: ${f}`);
+    }
+  }
+  wrong.push(...page.complaints);
+  await page.context().close();
+  tell(`looked at ${paths.length} pages, ${colorScheme}`);
+}
+await browser.close();
+for (const w of wrong) console.error(w);
+process.exit(wrong.length ? 1 : 0);
