@@ -150,8 +150,8 @@ var (
 	errTraces   = errors.New("its traces are of other transactions")
 )
 
-// settle adds the receipts.
-func (b *Block) settle(list []receipt) error {
+// add adds what receipts say.
+func (b *Block) add(list []receipt) error {
 	if len(list) != len(b.Transactions) {
 		return errReceipts
 	}
@@ -171,9 +171,10 @@ func (b *Block) settle(list []receipt) error {
 // trace is the calls of one transaction. Its hash is zero where the node does not
 // say it.
 type trace struct {
-	hash   common.Hash
-	calls  []Frame
-	failed error // the node could not trace this one
+	hash    common.Hash
+	calls   []Frame
+	gasUsed uint64
+	failed  error // the node could not trace this one
 }
 
 // traces reads what debug_traceBlockByNumber gives with callTracer.
@@ -185,7 +186,7 @@ func (s *cursor) traces() (list []trace) {
 			case "txHash":
 				t.hash = s.hash()
 			case "result":
-				t.calls = s.calls()
+				t.calls, t.gasUsed = s.calls()
 			case "error":
 				t.failed = &Error{Code: codeInternal, Message: printable(s.words())}
 			}
@@ -199,11 +200,11 @@ func (s *cursor) traces() (list []trace) {
 }
 
 // calls reads what callTracer gives for one transaction.
-func (s *cursor) calls() []Frame {
+func (s *cursor) calls() ([]Frame, uint64) {
 	var list []Frame
-	s.frame(&list, 0)
+	gasUsed := s.frame(&list, 0)
 	if s.err != nil {
-		return nil
+		return nil, 0
 	}
 	undone := maxDepth // the depth from which on everything was undone
 	for i := range list {
@@ -216,10 +217,11 @@ func (s *cursor) calls() []Frame {
 		}
 		f.Undone = undone != maxDepth
 	}
-	return list
+	return list, gasUsed
 }
 
-func (s *cursor) frame(list *[]Frame, depth int) {
+// frame reads a call and those inside it, and gives the gas that they used.
+func (s *cursor) frame(list *[]Frame, depth int) (gasUsed uint64) {
 	at := len(*list)
 	*list = append(*list, Frame{})
 	f, from := Frame{Depth: depth}, false
@@ -239,6 +241,8 @@ func (s *cursor) frame(list *[]Frame, depth int) {
 			f.Output = s.data()
 		case "error":
 			f.Error = printable(s.words())
+		case "gasUsed":
+			gasUsed = s.quantity()
 		case "calls":
 			s.array(func() { s.frame(list, depth+1) })
 		}
@@ -247,6 +251,7 @@ func (s *cursor) frame(list *[]Frame, depth int) {
 		s.fail("a call without type or caller")
 	}
 	(*list)[at] = f
+	return gasUsed
 }
 
 // kind is a frame's type without taking memory for each.
@@ -271,13 +276,18 @@ func (b *Block) follow(list []trace) error {
 	}
 	for i := range list {
 		if list[i].failed == nil {
-			b.Transactions[i].follow(list[i].calls)
+			b.Transactions[i].follow(list[i].calls, list[i].gasUsed)
 		}
 	}
 	return nil
 }
 
-func (t *Transaction) follow(calls []Frame) {
+// follow adds a trace. What the transaction's own call says is what its receipt does.
+func (t *Transaction) follow(calls []Frame, gasUsed uint64) {
+	top := &calls[0]
 	t.Traced, t.Calls = true, calls
-	t.Failure, t.Output = calls[0].Error, calls[0].Output
+	t.GasUsed, t.Failed, t.Failure, t.Output = gasUsed, top.Error != "", top.Error, top.Output
+	if t.To == nil && !t.Failed {
+		t.Created = &top.To
+	}
 }

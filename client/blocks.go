@@ -72,14 +72,15 @@ func heavy(err error) bool {
 	return errors.Is(err, ErrTooLarge) || errors.As(err, &e) && (e.Code == codeTooLarge || e.Code == codeTimeout)
 }
 
-// blockCalls are the calls that tell of one block.
-type blockCalls struct{ block, receipts, trace *Request }
+// blockCalls are the calls that tell of one block: what a trace says of a
+// transaction includes what is wanted of its receipt, so one of both is asked for.
+type blockCalls struct{ block, outcome *Request }
 
 var callTracer = map[string]string{"tracer": "callTracer"}
 
 // ask asks for n blocks in one batch.
 func (c *Client) ask(ctx context.Context, from uint64, n int, want Want) ([]Block, error) {
-	calls := make([]Request, 0, 3*n+1)
+	calls := make([]Request, 0, 2*n+1)
 	of := make([]blockCalls, n)
 	add := func(method string, params ...any) *Request {
 		calls = append(calls, Request{Method: method, Params: params})
@@ -88,9 +89,10 @@ func (c *Client) ask(ctx context.Context, from uint64, n int, want Want) ([]Bloc
 	for i := range of {
 		number := hexutil.Uint64(from + uint64(i))
 		of[i].block = add("eth_getBlockByNumber", number, true)
-		of[i].receipts = add("eth_getBlockReceipts", number)
 		if want.Traces {
-			of[i].trace = add("debug_traceBlockByNumber", number, callTracer)
+			of[i].outcome = add("debug_traceBlockByNumber", number, callTracer)
+		} else {
+			of[i].outcome = add("eth_getBlockReceipts", number)
 		}
 	}
 	behind := c.head.Load() < from+uint64(n)
@@ -112,9 +114,13 @@ func (c *Client) ask(ctx context.Context, from uint64, n int, want Want) ([]Bloc
 	var list []Block
 	bytes := 0
 	for i := range of {
-		b, err := of[i].assemble(from + uint64(i))
-		if err == nil && b != nil && want.Traces {
-			err = c.follow(ctx, b, of[i].trace, i == 0)
+		b, err := of[i].decode(from + uint64(i))
+		if err == nil && b != nil {
+			if want.Traces {
+				err = c.follow(ctx, b, of[i].outcome, i == 0)
+			} else {
+				err = b.settle(of[i].outcome)
+			}
 		}
 		if err != nil && i == 0 {
 			return nil, err
@@ -122,53 +128,79 @@ func (c *Client) ask(ctx context.Context, from uint64, n int, want Want) ([]Bloc
 		if err != nil || b == nil || i > 0 && b.Parent != list[i-1].Hash {
 			break // it is asked for again, as the first one
 		}
-		bytes += of[i].size()
+		bytes += len(of[i].block.Result) + len(of[i].outcome.Result)
 		list = append(list, *b)
 	}
 	if len(list) > 0 {
 		c.blocks.Store(uint64(bytes/len(list)) + 1)
 	}
+	return c.settle(ctx, list, want)
+}
+
+// settle adds the receipts of blocks that could not be traced whole, and gives the
+// blocks that are complete.
+func (c *Client) settle(ctx context.Context, list []Block, want Want) ([]Block, error) {
+	var calls []Request
+	var of []int
+	for i := range list {
+		if want.Traces && !list[i].traced() {
+			of = append(of, i)
+			calls = append(calls, Request{Method: "eth_getBlockReceipts", Params: []any{hexutil.Uint64(list[i].Number)}})
+		}
+	}
+	if err := c.Batch(ctx, calls); err != nil {
+		return nil, err
+	}
+	for j, i := range of {
+		if err := list[i].settle(&calls[j]); err != nil && i == 0 {
+			return nil, err
+		} else if err != nil {
+			return list[:i], nil
+		}
+	}
 	return list, nil
 }
 
-func (of *blockCalls) size() int {
-	n := len(of.block.Result) + len(of.receipts.Result)
-	if of.trace != nil {
-		n += len(of.trace.Result)
+func (b *Block) traced() bool {
+	for i := range b.Transactions {
+		if !b.Transactions[i].Traced {
+			return false
+		}
 	}
-	return n
+	return true
 }
 
-// assemble makes a block and its receipts one. It is nil when there is none.
-func (of *blockCalls) assemble(number uint64) (*Block, error) {
-	var b *Block
-	if err := of.block.decode(func(s *cursor) {
+// decode reads the block itself. It is nil when there is none.
+func (of *blockCalls) decode(number uint64) (b *Block, err error) {
+	err = of.block.decode(func(s *cursor) {
 		if !s.null() {
 			got := s.block()
 			b = &got
 		}
-	}); err != nil || b == nil {
+	})
+	if err != nil || b == nil {
 		return nil, err
-	}
-	var receipts []receipt
-	missing := false
-	if err := of.receipts.decode(func(s *cursor) {
-		if missing = s.null(); !missing {
-			receipts = s.receipts()
-		}
-	}); err != nil {
-		return nil, err
-	}
-	if missing { // replaced meanwhile, or just not there yet
-		return nil, nil
 	}
 	if b.Number != number {
 		return nil, ErrAnswer.From(fmt.Errorf("block %d was asked for and %d came", number, b.Number))
 	}
-	if err := b.settle(receipts); err != nil {
-		return nil, replaced.From(fmt.Errorf("block %d: %w", number, err))
-	}
 	return b, nil
+}
+
+// settle adds the receipts.
+func (b *Block) settle(r *Request) error {
+	var list []receipt
+	if err := r.decode(func(s *cursor) {
+		if !s.null() {
+			list = s.receipts()
+		}
+	}); err != nil {
+		return err
+	}
+	if err := b.add(list); err != nil {
+		return replaced.From(fmt.Errorf("block %d: %w", b.Number, err))
+	}
+	return nil
 }
 
 // replaced is a block whose parts are of different blocks, as when another one took
@@ -231,8 +263,8 @@ func (c *Client) followOne(ctx context.Context, t *Transaction) error {
 	for end := time.Now().Add(c.options.Patience); ; {
 		err := c.Retry(ctx, func(ctx context.Context) error {
 			return c.read(ctx, func(s *cursor) {
-				if calls := s.calls(); calls != nil {
-					t.follow(calls)
+				if calls, gasUsed := s.calls(); calls != nil {
+					t.follow(calls, gasUsed)
 				}
 			}, "debug_traceTransaction", t.Hash, callTracer)
 		})

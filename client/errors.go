@@ -117,7 +117,8 @@ func printable(s string) string {
 func Temporary(err error) bool {
 	var e *Error
 	if errors.As(err, &e) {
-		return e.Code == codeLimit && e.Name != "REPLAY_TOO_LONG" && e.Name != "LOGS_TOO_WIDE" || e.Name == "INDEX_BEHIND"
+		return e.Code == codeLimit && e.Name != "REPLAY_TOO_LONG" && e.Name != "LOGS_TOO_WIDE" || e.Name == "INDEX_BEHIND" ||
+			strings.HasSuffix(e.Message, "indexing is in progress") // geth's
 	}
 	return errors.Is(err, ErrUnreachable)
 }

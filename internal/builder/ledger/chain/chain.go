@@ -164,10 +164,10 @@ func callsOf(t *client.Transaction) []ledger.CallFrame {
 	return list
 }
 
-// callGas is the gas of a call that reads: as much as a transaction may use at
+// CallGas is the gas of a call that reads: as much as a transaction may use at
 // most (EIP-7825). A getter without end is out of gas then, on every node alike,
 // instead of out of time on one that has much to do.
-const callGas = 1 << 24
+const CallGas = 1 << 24
 
 // gone are the words in which nodes other than coco's say that they have the
 // block and not the state after it; away those for no such block.
@@ -182,7 +182,7 @@ func (c *Chain) Read(ctx context.Context, at ledger.Ref, calls []ledger.Call) ([
 	asked := make([]client.Request, len(calls))
 	for i := range calls {
 		asked[i] = client.Request{Method: "eth_call", Params: []any{
-			Message{From: calls[i].From, To: &calls[i].To, Input: calls[i].Data, Gas: callGas}, block}}
+			Message{From: calls[i].From, To: &calls[i].To, Input: calls[i].Data, Gas: CallGas}, block}}
 	}
 	results := make([]ledger.Result, len(calls))
 	err := c.Client.Retry(ctx, func(ctx context.Context) error {

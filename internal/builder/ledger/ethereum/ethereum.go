@@ -114,7 +114,7 @@ func (d *Driver) reasons(ctx context.Context, blocks []ledger.Block) error {
 			}
 			failed = append(failed, t)
 			calls = append(calls, client.Request{Method: "eth_call", Params: []any{
-				chain.Message{From: t.From, To: t.To, Input: t.Input, Value: (*hexutil.Big)(t.Value)}, hexutil.Uint64(blocks[i].Number - 1)}})
+				chain.Message{From: t.From, To: t.To, Input: t.Input, Gas: chain.CallGas, Value: (*hexutil.Big)(t.Value)}, hexutil.Uint64(blocks[i].Number - 1)}})
 		}
 	}
 	if err := d.Client.Retry(ctx, func(ctx context.Context) error { return d.Client.Batch(ctx, calls) }); err != nil {
@@ -153,7 +153,7 @@ func (d *Driver) Submit(ctx context.Context, tx *types.Transaction) error {
 	switch {
 	case has("nonce too low", "replacement transaction underpriced"): // the latter: another one with that nonce is on its way
 		return ledger.ErrNonceUsed.From(err)
-	case has("underpriced", "less than block base fee", "below the minimum", "fee too low"):
+	case has("underpriced", "less than block base fee", "below minimum", "fee too low"):
 		return ledger.ErrUnderpriced.From(err)
 	case has("insufficient funds"):
 		return ledger.ErrUnfunded.From(err)

@@ -37,7 +37,7 @@ func rules(number, time uint64) params.Rules {
 func apply(s *state.StateDB, number, time uint64, tx *types.Transaction, from common.Address) (ledger.Transaction, error) {
 	t := ledger.Transaction{Hash: tx.Hash(), From: from, To: tx.To(), Value: tx.Value(), Nonce: tx.Nonce(), Input: tx.Data()}
 	var frames recorder
-	message, err := core.TransactionToMessage(tx, signer, new(big.Int))
+	message, err := core.TransactionToMessage(tx, Signer, new(big.Int))
 	if err != nil {
 		return t, err
 	}

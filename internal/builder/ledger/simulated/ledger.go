@@ -20,7 +20,8 @@ import (
 // ChainID is the chain id of every ledger of this package.
 const ChainID = 1337
 
-var signer = types.LatestSignerForChainID(big.NewInt(ChainID))
+// Signer signs for it.
+var Signer = types.LatestSignerForChainID(big.NewInt(ChainID))
 
 // Options say what kind of ledger it is.
 type Options struct {
@@ -168,7 +169,7 @@ func (l *Ledger) Fork(n int, drop func(*types.Transaction) bool) {
 	for _, b := range gone {
 		for _, tx := range b.txs {
 			delete(l.height, tx.Hash())
-			if from, err := types.Sender(signer, tx); err == nil && !drop(tx) {
+			if from, err := types.Sender(Signer, tx); err == nil && !drop(tx) {
 				l.enter(tx, from)
 			}
 		}
@@ -311,7 +312,7 @@ func (l *Ledger) Submit(ctx context.Context, tx *types.Transaction) error {
 }
 
 func (l *Ledger) submit(tx *types.Transaction) error {
-	from, err := types.Sender(signer, tx)
+	from, err := types.Sender(Signer, tx)
 	if err != nil {
 		return ledger.ErrRefused.From(err)
 	}

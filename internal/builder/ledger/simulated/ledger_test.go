@@ -49,7 +49,7 @@ func TestMarket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Submit(t.Context(), types.MustSignNewTx(key, signer, &types.LegacyTx{Nonce: tx.Nonce(), To: to, Data: data, Gas: tx.Gas(), GasPrice: tx.GasPrice()})); err != nil {
+		if err := l.Submit(t.Context(), types.MustSignNewTx(key, Signer, &types.LegacyTx{Nonce: tx.Nonce(), To: to, Data: data, Gas: tx.Gas(), GasPrice: tx.GasPrice()})); err != nil {
 			t.Fatal(err)
 		}
 		all := l.Transactions()
