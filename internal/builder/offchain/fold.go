@@ -140,12 +140,19 @@ func (f *folder) finish(ctx context.Context, at mark) error {
 			return err
 		}
 	}
+	fewer := false
 	for key, n := range f.counts {
 		if n == 0 {
 			continue
 		}
+		fewer = fewer || n < 0
 		if err := f.exec(ctx, `INSERT INTO contract_count (workflow_id, state_id, n) VALUES ($1, $2, $3)
 			ON CONFLICT (workflow_id, state_id) DO UPDATE SET n = contract_count.n + excluded.n`, key[0], key[1], n); err != nil {
+			return err
+		}
+	}
+	if fewer {
+		if err := f.exec(ctx, "DELETE FROM contract_count WHERE n = 0"); err != nil {
 			return err
 		}
 	}
