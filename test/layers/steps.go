@@ -47,6 +47,7 @@ var concurrent = []string{
 	"./internal/kv/...", "./internal/ledger/...", "./internal/history/...", "./internal/consensus/...", "./internal/sequencer/...",
 	"./internal/protocol/ethereum", "./internal/protocol/ethereum/chain/...", "./internal/protocol/ethereum/pool/...",
 	"./internal/protocol/ethereum/api/...", "./internal/server/...", "./internal/node/...",
+	"./internal/builder/identity", "./internal/builder/vault",
 }
 
 // product is everything but the tests of the whole.
@@ -70,6 +71,7 @@ func steps() []Step {
 		{Name: "next format", From: Test, GoTest: []string{"-count=1", "-tags=nextformat", "-run=Format|Level|Raise|Follow|Golden|Block", "./internal/ledger/format", "./internal/ledger/lineage", "./verify"}},
 		{Name: "upgrade", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/upgrade"}},
 		{Name: "clients", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/clients"}},
+		{Name: "issuer", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/issuer"}},
 		{Name: "figures", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/figures"}},
 		{Name: "toolchain", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/toolchain"}},
 		{Name: "race", From: Test, To: Test, GoTest: append([]string{"-race", "-short", "-timeout=30m"}, concurrent...)},
