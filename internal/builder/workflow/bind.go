@@ -12,7 +12,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// Binding is one workflow and the contract that its configuration fits.
+// Binding is one workflow and the contract that its configuration fits. It does
+// not change, so many may use it at once.
 type Binding struct {
 	Workflow *Workflow
 	ABI      abi.ABI // for events and custom errors; functions are packed without it
@@ -81,6 +82,9 @@ func (m *matcher) bind() *Binding {
 // tolerantABI is go-ethereum's reading of the entries that it can read: it fails
 // on types that it does not know, and panics on some.
 func tolerantABI(entries []entry) abi.ABI {
+	if a, err := readEntries(entries); err == nil {
+		return a
+	}
 	known := []entry{}
 	for i := range entries {
 		if _, err := readEntries(entries[i : i+1]); err == nil {

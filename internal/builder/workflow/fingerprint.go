@@ -9,7 +9,7 @@ import (
 // one source may differ.
 type fingerprint struct {
 	code []byte
-	free [][2]int // from, to; in order
+	free [][2]int // from, to; in order, the last one empty at the end
 }
 
 // marks stand before the hash of the sources in the metadata that compilers put
@@ -41,6 +41,7 @@ func newFingerprint(code []byte, immutables [][2]int) fingerprint {
 		f.free = append(f.free, [2]int{p[0], p[0] + p[1]})
 	}
 	slices.SortFunc(f.free, func(a, b [2]int) int { return a[0] - b[0] })
+	f.free = append(f.free, [2]int{len(code), len(code)})
 	return f
 }
 
@@ -55,7 +56,7 @@ func (f fingerprint) begins(other []byte) bool {
 		return false
 	}
 	at := 0
-	for _, p := range append(slices.Clip(f.free), [2]int{len(f.code), len(f.code)}) {
+	for _, p := range f.free {
 		from, to := min(max(p[0], at), len(f.code)), min(max(p[1], at), len(f.code))
 		if !bytes.Equal(f.code[at:from], other[at:from]) {
 			return false

@@ -14,7 +14,7 @@ var (
 	stateName = regexp.MustCompile(`(?i)^(current_?)?(state|status|stage|phase)$`)
 	moneyName = regexp.MustCompile(`(?i)(price|amount|fee|cost|payment|offer|deposit)$`)
 	timeName  = regexp.MustCompile(`(?i)(time|timestamp|date|deadline|expiry)$`)
-	badEnd    = regexp.MustCompile(`(?i)(reject|cancel|terminat|fail|declin|expire|breach|dispute|outof|revoked|refus|lost)`)
+	badEnd    = regexp.MustCompile(`(?i)(reject|cancel|terminat|fail|declin|expire|breach|dispute|outof|revoke|refus|withdr|abandon|lost)`)
 )
 
 // properties takes the public variables that can be read whole.
