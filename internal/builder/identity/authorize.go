@@ -13,7 +13,28 @@ import (
 //go:embed authorize.html
 var authorizePage string
 
-var authorizeTemplate = template.Must(template.New("authorize").Parse(authorizePage))
+//go:embed authorize.css
+var authorizeStyle []byte
+
+var authorizeTemplate = template.Must(template.New("authorize").Funcs(template.FuncMap{
+	"hue": func(i int) string { return "h" + strconv.Itoa(i%8) },
+	"initials": func(name string) string {
+		var out []rune
+		for _, word := range strings.Fields(name) {
+			if out = append(out, []rune(word)[0]); len(out) == 2 {
+				break
+			}
+		}
+		return string(out)
+	},
+	"roles": func(n Named) string {
+		list := slices.Clone(n.Roles)
+		if n.Administrator {
+			list = slices.Insert(list, 0, Administrator)
+		}
+		return strings.Join(list, ", ")
+	},
+}).Parse(authorizePage))
 
 // request is an authorization request (RFC 6749, 4.1.1; RFC 7636, 4.3).
 type request struct {
@@ -22,9 +43,9 @@ type request struct {
 
 // page is what the choice of people shows.
 type page struct {
-	Style, Action, Warning, Problem, Typed string
-	Request                                request
-	People                                 []Named
+	Style, Own, Action, Warning, Problem, Typed string
+	Request                                     request
+	People                                      []Named
 }
 
 const maxParameter = 2000 // bytes of state, nonce and the like
@@ -69,7 +90,7 @@ func (d *Development) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, trouble, code, text := readRequest(r.Form)
-	p := page{Style: d.options.StyleSheet, Action: PathIssuer + "/authorize", Warning: DevelopmentWarning, Request: q, People: d.options.People}
+	p := page{Style: d.options.StyleSheet, Own: PathIssuer + "/authorize.css", Action: PathIssuer + "/authorize", Warning: DevelopmentWarning, Request: q, People: d.options.People}
 	switch {
 	case trouble != "":
 		p.Problem, p.People = trouble, nil
@@ -114,6 +135,14 @@ func (d *Development) redirect(w http.ResponseWriter, r *http.Request, q request
 	u.RawQuery = v.Encode()
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, u.String(), http.StatusSeeOther)
+}
+
+// style answers with what the page needs beside the portal's style sheet.
+func (d *Development) style(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-cache")
+	_, _ = w.Write(authorizeStyle)
 }
 
 func (d *Development) show(w http.ResponseWriter, status int, p page) {

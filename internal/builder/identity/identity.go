@@ -91,5 +91,5 @@ var (
 	errExpired = problem.New("TOKEN_EXPIRED", "the token has expired", "get a new token from the issuer")
 	errForeign = problem.New("TOKEN_FOREIGN", "the token is not meant for this installation", "ask the issuer for a token with the expected issuer and audience")
 	errInvalid = problem.New("TOKEN_INVALID", "the token is not valid", "get a new token from the issuer; it must be signed with RS256, ES256, PS256 or EdDSA by a key that the issuer publishes")
-	errDown    = problem.New("ISSUER_DOWN", "the issuer does not answer, so nothing can be said about the token", "try again in a moment; if it lasts, check that the issuer's URL can be reached from this machine")
+	errDown    = problem.New("ISSUER_DOWN", "the issuer does not answer, so it cannot be known who is asking", "try again in a moment; if it lasts, check that the issuer's URL can be reached from this machine")
 )

@@ -170,7 +170,7 @@ func (o *OIDC) fetching() (f *flight, joined bool) {
 
 func (o *OIDC) down(cause error) error {
 	p := *errDown
-	p.What = fmt.Sprintf("the issuer %s does not answer, so nothing can be said about the token", o.options.Issuer)
+	p.What = fmt.Sprintf("the issuer %s does not answer, so it cannot be known who is asking", o.options.Issuer)
 	return p.From(cause)
 }
 

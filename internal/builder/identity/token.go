@@ -67,6 +67,7 @@ func (d *Development) routes() http.Handler {
 	m.HandleFunc("GET "+PathIssuer+"/.well-known/openid-configuration", d.discovery)
 	m.HandleFunc("GET "+PathIssuer+"/keys", d.keys)
 	m.HandleFunc("GET "+PathIssuer+"/authorize", d.authorize)
+	m.HandleFunc("GET "+PathIssuer+"/authorize.css", d.style)
 	m.HandleFunc("POST "+PathIssuer+"/authorize", d.authorize)
 	m.HandleFunc("POST "+PathIssuer+"/token", d.token)
 	return m
