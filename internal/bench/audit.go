@@ -62,11 +62,7 @@ func (w *world) audit(ctx context.Context, l *Loss) error {
 }
 
 func heightOf(ctx context.Context, n *fleet.Node) (uint64, error) {
-	c := &control{ctx: ctx, url: n.URL}
-	defer c.close()
-	var height hexutil.Uint64
-	err := call(c, &height, "eth_blockNumber")
-	return uint64(height), err
+	return blockNumber(ctx, n.URL)
 }
 
 // readChain gives the hashes of blocks 0 to head, and how often each transaction
