@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/coco-consortium/coco/internal/builder/identity"
+	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
@@ -109,6 +110,14 @@ type panics struct{}
 
 func (panics) Bearer(context.Context, string) (*identity.Claims, error) { panic("secret") }
 
+func TestRevertedReadsSayWhy(t *testing.T) {
+	h := edge(Options{Authenticator: nobody{errReverted.From(&ledger.Reverted{Reason: "not yours"})}})
+	w := ask(t, h, get, "/api/v2/users/me", "Authorization", "Bearer x")
+	if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), `"revertReason":"not yours"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestUnknownPathsAndMethods(t *testing.T) {
 	h := edge(Options{})
 	for _, path := range []string{"/", "/api", "/api/v3/users", "/api/v1/nothing", "/api/v1/" + strings.Repeat("x/", 1000)} {
@@ -175,6 +184,19 @@ func TestFoldedStatus(t *testing.T) {
 	for status, want := range []int{0, 1, 2, 0, 0, 1} {
 		if folded(1, status) != want || folded(2, status) != status {
 			t.Errorf("%d is %d and %d", status, folded(1, status), folded(2, status))
+		}
+	}
+}
+
+func TestBeside(t *testing.T) {
+	h := New(Options{}).Beside(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	for path, want := range map[string]int{
+		"/api/v1//health": http.StatusOK, "//api/health": http.StatusOK, "/API/Health": http.StatusOK, "/api/x": http.StatusNotFound, "/api": http.StatusNotFound,
+		"/": http.StatusTeapot, "/apix": http.StatusTeapot, "/applications/1": http.StatusTeapot,
+	} {
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, httptest.NewRequest(get, path, nil)); w.Code != want {
+			t.Errorf("%s is %d, not %d", path, w.Code, want)
 		}
 	}
 }

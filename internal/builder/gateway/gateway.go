@@ -65,6 +65,20 @@ func New(o Options) *Gateway {
 	}
 }
 
+// Beside gives the gateway what is below /api, and next everything else. A
+// http.ServeMux instead would redirect paths with doubled slashes, which clients
+// send, and lose their tokens on the way.
+func (g *Gateway) Beside(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first, _, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/")
+		if strings.EqualFold(first, "api") {
+			g.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()

@@ -270,6 +270,24 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
+func TestTwiceIsAConflict(t *testing.T) {
+	w := newWorld(t)
+	role := w.apps["Purchase"].Roles[0].ID
+	for path, body := range map[string]string{
+		"/api/v1/users": `{"externalID":"somebody"}`,
+		fmt.Sprintf("/api/v1/applications/%d/roleAssignments", w.apps["Purchase"].ID): fmt.Sprintf(`{"userId":%d,"applicationRoleId":%d}`, w.people["stranger"], role),
+	} {
+		w.number("administrator", post, path, strings.NewReader(body))
+		if status, text, _ := w.ask("administrator", post, path, strings.NewReader(body)); status != http.StatusConflict {
+			t.Errorf("%s again is %d %s", path, status, text)
+		}
+	}
+	path := fmt.Sprintf("/api/v1/applications/%d/contractCode", w.apps["Purchase"].ID)
+	if status, text, _ := w.ask("administrator", post, path, w.files([3]string{"contractFile", "a.sol", string(sample.All[0].Code)})); status != http.StatusConflict {
+		t.Errorf("a second code is %d %s", status, text)
+	}
+}
+
 // person is a row of the cast.
 func (w *world) person(who string) *offchain.Person {
 	p, err := w.store.Person(w.t.Context(), w.people[who])

@@ -35,7 +35,11 @@ var statuses = map[problem.Code]int{
 	"ROUTE_UNKNOWN":        http.StatusNotFound,
 	"METHOD_UNKNOWN":       http.StatusMethodNotAllowed,
 	"CONTRACT_BUSY":        http.StatusConflict,
+	"CODE_EXISTS":          http.StatusConflict,
+	"PERSON_EXISTS":        http.StatusConflict,
+	"ROLE_ASSIGNED":        http.StatusConflict,
 	"BODY_TOO_LARGE":       http.StatusRequestEntityTooLarge,
+	"ENTRY_TOO_LARGE":      http.StatusRequestEntityTooLarge,
 	"INTERNAL":             http.StatusInternalServerError,
 	"NOT_IMPLEMENTED":      http.StatusNotImplemented,
 	"CALL_REVERTED":        http.StatusUnprocessableEntity,
@@ -44,6 +48,9 @@ var statuses = map[problem.Code]int{
 	"VAULT_DOWN":           http.StatusServiceUnavailable,
 	"VAULT_LOCKED":         http.StatusServiceUnavailable,
 	"JOURNAL_WRITE":        http.StatusServiceUnavailable,
+	"DATABASE_UNAVAILABLE": http.StatusServiceUnavailable,
+	"STORE_CLOSED":         http.StatusServiceUnavailable,
+	"REQUEST_SLOW":         http.StatusServiceUnavailable,
 	"UPLOADS_BUSY":         http.StatusServiceUnavailable,
 	"STREAMS_BUSY":         http.StatusServiceUnavailable,
 }
@@ -55,6 +62,8 @@ var titles = map[int]string{http.StatusNotFound: "Resource Not Found"}
 // errInternal stands for every fault whose text is not for strangers.
 var errInternal = problem.New("INTERNAL", "the request failed inside App Builder", "Try again; if it lasts, the operator finds the cause in the log")
 
+var errSlow = problem.New("REQUEST_SLOW", "something that App Builder stands on did not answer in time", "Try again in a moment")
+
 // refuse answers with problem details (RFC 9457). Errors that are no problem are
 // faults: they are logged and not told.
 func (c *call) refuse(err error) {
@@ -63,11 +72,12 @@ func (c *call) refuse(err error) {
 	}
 	p := new(problem.Error)
 	if !errors.As(err, &p) {
-		if errors.Is(err, context.Canceled) {
+		switch p = errInternal; {
+		case errors.Is(err, context.Canceled):
 			return // the client has left
+		case errors.Is(err, context.DeadlineExceeded):
+			p = errSlow
 		}
-		c.g.Logger.Error("gateway: a request failed", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
-		p = errInternal
 	}
 	status, ok := statuses[p.Code]
 	if !ok {
@@ -79,6 +89,7 @@ func (c *call) refuse(err error) {
 		h.Set("WWW-Authenticate", identity.Challenge(err))
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
+		c.g.Logger.Warn("gateway: a request could not be answered now", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
 	case http.StatusInternalServerError:
 		c.g.Logger.Error("gateway: a request failed", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
 	}
