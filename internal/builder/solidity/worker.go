@@ -62,6 +62,7 @@ func Worker(stdin io.Reader, stdout io.Writer) int {
 		return 2
 	}
 	debug.SetMemoryLimit(j.Memory / 4 * 3)
+	debug.SetGCPercent(300) // a short life with much memory
 	go func() {
 		_, _ = io.Copy(io.Discard, stdin) // ends when the other side is gone
 		os.Exit(3)

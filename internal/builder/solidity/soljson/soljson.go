@@ -176,6 +176,10 @@ func (c *Compiler) failure(what string, err error) error {
 	if c.wasm != nil && c.wasm.trap != nil {
 		return fmt.Errorf("%s: %w", what, c.wasm.trap)
 	}
+	var deep *sobek.StackOverflowError
+	if errors.As(err, &deep) {
+		return fmt.Errorf("%s: stack overflow", what)
+	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
