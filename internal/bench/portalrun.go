@@ -226,7 +226,8 @@ func (r *PortalReport) click(ctx context.Context, g *gateway, o PortalOptions, c
 	type click struct {
 		price string
 		at    time.Time
-		busy  bool
+		busy  bool // somebody looks
+		again bool // and was told once more meanwhile
 	}
 	var mu sync.Mutex
 	open := map[int]*click{}
@@ -241,19 +242,28 @@ func (r *PortalReport) click(ctx context.Context, g *gateway, o PortalOptions, c
 			look := c != nil && !c.busy
 			if look {
 				c.busy = true
+			} else if c != nil {
+				c.again = true
 			}
 			mu.Unlock()
 			if !look {
 				continue
 			}
 			looking.Go(func() {
-				s, err := g.look(gctx, other, id)
-				mu.Lock()
-				defer mu.Unlock()
-				c.busy = false
-				if err == nil && s.value(g.workflow.price) == c.price && open[id] == c {
-					took = append(took, int64(time.Since(c.at)))
-					delete(open, id)
+				for {
+					s, err := g.look(gctx, other, id)
+					mu.Lock()
+					there := err == nil && s.value(g.workflow.price) == c.price && open[id] == c
+					if there {
+						took = append(took, int64(time.Since(c.at)))
+						delete(open, id)
+					}
+					again := !there && c.again && err == nil
+					c.again, c.busy = false, again
+					mu.Unlock()
+					if !again {
+						return
+					}
 				}
 			})
 		}

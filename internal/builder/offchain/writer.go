@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/problem"
@@ -21,6 +22,7 @@ type Store struct {
 	engine    engine
 	catalogue *catalogue
 	watchers  watchers
+	sequence  atomic.Uint64
 
 	requests chan *request
 	stop     context.CancelFunc
@@ -88,8 +90,17 @@ func (s *Store) begin(ctx context.Context, at mark) error {
 	if at.sequence < s.journal.end.sequence {
 		s.log.Info("folding the journal into the database", "from", at.sequence, "to", s.journal.end.sequence)
 	}
-	return s.replay(ctx, at)
+	if err := s.replay(ctx, at); err != nil {
+		return err
+	}
+	s.sequence.Store(s.journal.end.sequence)
+	return nil
 }
+
+// Sequence numbers the last entry that reads see. What was read after it was asked
+// for is of this entry or a later one, so it may stand for what is read again for as
+// long as the number is the same.
+func (s *Store) Sequence() uint64 { return s.sequence.Load() }
 
 // Do assigns the entry's ids, journals it and applies it. It returns a problem,
 // and journals nothing, when the entry contradicts what is known. e is a
@@ -204,6 +215,7 @@ func (s *Store) ready() error {
 		return unavailable(err)
 	}
 	s.behind = false
+	s.sequence.Store(s.journal.end.sequence)
 	return nil
 }
 
@@ -305,6 +317,7 @@ func (s *Store) finish(f *folder, t tx, batch []*request, records [][]byte) {
 		return
 	}
 	s.counters = f.counters
+	s.sequence.Store(s.journal.end.sequence)
 	s.watchers.tell(f.touched.change(s.journal.end.sequence, s.options.Clock()))
 }
 

@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -58,12 +59,14 @@ func (p *Person) Contracts(ctx context.Context, q ContractQuery) (List[offchain.
 	if err != nil {
 		return none, err
 	}
-	return listed(p.w.Store.Contracts(ctx, f))
+	return listed(p.w.contracts(f, func() (offchain.List[offchain.Contract], error) {
+		return p.w.Store.Contracts(context.WithoutCancel(ctx), f)
+	}))
 }
 
 // seeContract gives a contract of an application that the person sees.
 func (p *Person) seeContract(ctx context.Context, id int) (*offchain.Contract, *offchain.Application, error) {
-	c, err := p.w.Store.Contract(ctx, id)
+	c, err := remembered(p.w, fmt.Sprint("contract ", id), func() (*offchain.Contract, error) { return p.w.Store.Contract(context.WithoutCancel(ctx), id) })
 	if err != nil {
 		return nil, nil, hidden(err)
 	}
@@ -77,17 +80,28 @@ func (p *Person) Contract(ctx context.Context, id int) (*ContractDetail, error) 
 	if err != nil {
 		return nil, err
 	}
-	d := &ContractDetail{Contract: *c, Application: app}
-	if d.Workflow, err = p.w.workflow(ctx, c.WorkflowID); err != nil {
+	d, err := remembered(p.w, fmt.Sprint("page ", id), func() (*ContractDetail, error) { return p.w.detail(context.WithoutCancel(ctx), c) })
+	if err != nil {
 		return nil, err
 	}
-	l, err := p.w.Store.Actions(ctx, id, true, offchain.Page{Top: mostActions})
+	mine := *d
+	mine.Contract, mine.Application = *c, app
+	return &mine, nil
+}
+
+// detail reads what a contract's page shows, but for the application.
+func (w *Workspace) detail(ctx context.Context, c *offchain.Contract) (_ *ContractDetail, err error) {
+	d := &ContractDetail{}
+	if d.Workflow, err = w.workflow(ctx, c.WorkflowID); err != nil {
+		return nil, err
+	}
+	l, err := w.Store.Actions(ctx, c.ID, true, offchain.Page{Top: mostActions})
 	if err != nil {
 		return nil, err
 	}
 	slices.Reverse(l.Rows)
 	d.Actions = l.Rows
-	if d.Transactions, err = p.w.Store.ContractTransactions(ctx, id); err != nil {
+	if d.Transactions, err = w.Store.ContractTransactions(ctx, c.ID); err != nil {
 		return nil, err
 	}
 	d.People = map[int]offchain.Person{}
@@ -95,7 +109,7 @@ func (p *Person) Contract(ctx context.Context, id int) (*ContractDetail, error) 
 		if _, ok := d.People[id]; id == 0 || ok {
 			continue
 		}
-		who, err := p.w.person(ctx, id)
+		who, err := w.person(ctx, id)
 		if err != nil {
 			return nil, err
 		}

@@ -60,6 +60,7 @@ type Compiler interface {
 type Workspace struct {
 	Options
 	catalogue catalogue
+	answers   answers
 	joining   sync.Mutex
 }
 
