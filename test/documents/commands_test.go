@@ -31,8 +31,10 @@ import (
 var block = regexp.MustCompile("(?ms)^```(sh(?: start)?)( [a-z]+)?\n(.*?)^```$|^<!-- (run|start)\n(.*?)^-->$|^<!-- (Ctrl\\+C)( [a-z]+)? -->$")
 
 // place is where a document's nodes listen: for clients from 8545 on, for each
-// other from 7545 on.
+// other from 7545 on; portal is where App Builder does.
 var place = regexp.MustCompile(`127\.0\.0\.1:([78])54([5-9])\b`)
+
+const portal = "127.0.0.1:7700"
 
 // notRun are commands that cannot run inside a test, and why.
 var notRun = map[string]string{
@@ -86,8 +88,10 @@ func TestCommandsRun(t *testing.T) {
 // the machine.
 func script(blocks [][]string, port int) string {
 	address := fmt.Sprintf("127.0.0.1:%d", port)
+	pages := fmt.Sprintf("127.0.0.1:%d", port+ports-1)
 	rpc := strings.NewReplacer(
-		"coco start", "coco start --rpc "+address,
+		portal, pages,
+		"coco start", "coco start --portal "+pages+" --rpc "+address,
 		"coco receipt get", "coco receipt get --rpc "+address,
 		"coco accounts", "coco accounts --rpc "+address,
 		"coco tx show", "coco tx show --rpc "+address,
