@@ -47,7 +47,7 @@ type Node struct {
 // `start --json --rpc 127.0.0.1:0`. The node is stopped when the test ends.
 func Start(t testing.TB, args ...string) *Node {
 	t.Helper()
-	return StartCommand(t, exec.Command(path, append([]string{"start", "--json", "--rpc", "127.0.0.1:0"}, args...)...))
+	return StartCommand(t, exec.Command(path, append([]string{"start", "--json", "--portal", "off", "--rpc", "127.0.0.1:0"}, args...)...))
 }
 
 // StartCommand is Start for a command that the caller made.

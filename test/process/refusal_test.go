@@ -43,7 +43,7 @@ func refused(t *testing.T, r binary.Result, code string) {
 
 func start(t *testing.T, data string, more ...string) binary.Result {
 	t.Helper()
-	return binary.Run(t, t.TempDir(), append([]string{"start", "--data", data, "--rpc", "127.0.0.1:0"}, more...)...)
+	return binary.Run(t, t.TempDir(), append([]string{"start", "--data", data, "--portal", "off", "--rpc", "127.0.0.1:0"}, more...)...)
 }
 
 func TestPortTaken(t *testing.T) {
@@ -172,7 +172,7 @@ func TestReleaseBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := filepath.Join(t.TempDir(), "data")
-	refused(t, binary.RunProgram(t, released, t.TempDir(), "start", "--data", data, "--rpc", "127.0.0.1:0"), "RELEASE_BUILD")
+	refused(t, binary.RunProgram(t, released, t.TempDir(), "start", "--data", data, "--portal", "off", "--rpc", "127.0.0.1:0"), "RELEASE_BUILD")
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("it made %s: %v", data, err)
 	}

@@ -90,7 +90,7 @@ func runNode(ts *testscript.TestScript, neg bool, args []string) {
 	case neg || len(args) == 0:
 		ts.Fatalf("usage: node start DIR|stop|kill")
 	case args[0] == "start" && len(args) == 2:
-		cmd := exec.Command(binary.Path(), "start", "--json", "--rpc", "127.0.0.1:0", "--data", ts.MkAbs(args[1]))
+		cmd := exec.Command(binary.Path(), "start", "--json", "--portal", "off", "--rpc", "127.0.0.1:0", "--data", ts.MkAbs(args[1]))
 		n, err := binary.Launch(cmd)
 		ts.Check(err)
 		p.node = n

@@ -27,7 +27,7 @@ const (
 
 func TestFirstRun(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command(binary.Path(), "start", "--json", "--rpc", "127.0.0.1:0")
+	cmd := exec.Command(binary.Path(), "start", "--json", "--portal", "off", "--rpc", "127.0.0.1:0")
 	cmd.Dir = dir
 	n := binary.StartCommand(t, cmd)
 
@@ -109,7 +109,7 @@ func TestSecondRun(t *testing.T) {
 // TestEphemeral leaves nothing behind.
 func TestEphemeral(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command(binary.Path(), "start", "--json", "--ephemeral", "--rpc", "127.0.0.1:0")
+	cmd := exec.Command(binary.Path(), "start", "--json", "--portal", "off", "--ephemeral", "--rpc", "127.0.0.1:0")
 	cmd.Dir = dir
 	n := binary.StartCommand(t, cmd)
 	client := n.Dial(t)
@@ -131,7 +131,7 @@ func TestEphemeral(t *testing.T) {
 // TestTenLines reads what a person sees.
 func TestTenLines(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	cmd := exec.Command(binary.Path(), "start", "--data", data, "--rpc", "127.0.0.1:0")
+	cmd := exec.Command(binary.Path(), "start", "--data", data, "--portal", "off", "--rpc", "127.0.0.1:0")
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

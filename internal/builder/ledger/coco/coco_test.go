@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // start starts a node with its data in dir, on a free port unless args name one.
 func start(t testing.TB, dir string, args ...string) *binary.Node {
 	t.Helper()
-	return binary.StartCommand(t, exec.Command(program, append([]string{"start", "--json", "--rpc", "127.0.0.1:0", "--data", dir}, args...)...))
+	return binary.StartCommand(t, exec.Command(program, append([]string{"start", "--json", "--portal", "off", "--rpc", "127.0.0.1:0", "--data", dir}, args...)...))
 }
 
 // open makes a driver that checks proofs against the node's own certificate.
