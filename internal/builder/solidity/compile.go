@@ -21,7 +21,7 @@ type Options struct {
 	TolerateBase bool          // supply Workbench's former base contract where the code imports it without bringing it
 	Optimize     bool          // else only where a contract would be too large to be deployed
 	EVMVersion   string        // "" for the compiler's own, at most cancun
-	Time         time.Duration // 0: DefaultTime
+	Time         time.Duration // 0: DefaultTime or DefaultSlowTime
 	Memory       int64         // bytes; 0: DefaultMemory
 }
 
@@ -54,6 +54,8 @@ contract WorkbenchBase {
 `
 
 // Compile gives what the sources compile to, or what ready-made artifacts hold.
+// The same code compiled again, as when it is checked and then deployed, gives the
+// same Output without a second run: nobody changes one.
 // Code with errors gives both: an Output with all messages and no contracts, and
 // the problem CODE_DOES_NOT_COMPILE that names the first.
 func (c *Compilers) Compile(ctx context.Context, s Sources, o Options) (*Output, error) {
@@ -98,18 +100,20 @@ func (c *Compilers) compile(ctx context.Context, i Installed, s Sources, o Optio
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.Run(ctx, i, input, o)
-	if err != nil {
-		return nil, err
+	out, known := c.recent.get(i, input)
+	if !known {
+		answer, err := c.Run(ctx, i, input, o)
+		if err != nil {
+			return nil, err
+		}
+		if out, err = readStandard(answer, s); err != nil {
+			return nil, ErrCompilerFailed.From(err)
+		}
+		out.Compiler, out.Optimized = i.Long, o.Optimize
+		c.recent.put(i, input, out)
 	}
-	out, err := readStandard(answer, s)
-	if err != nil {
-		return nil, ErrCompilerFailed.From(err)
-	}
-	out.Compiler, out.Optimized = i.Long, o.Optimize
 	if list := out.Errors(); len(list) > 0 {
-		out.Contracts = nil
-		return out, doesNotCompile(list)
+		return &Output{Compiler: out.Compiler, Optimized: out.Optimized, Contracts: []Contract{}, Messages: out.Messages}, doesNotCompile(list)
 	}
 	return out, nil
 }

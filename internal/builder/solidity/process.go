@@ -19,10 +19,11 @@ import (
 
 // Limits of one compilation, unless Options say otherwise.
 const (
-	DefaultTime   = 60 * time.Second
-	DefaultMemory = 3 << 30 // bytes; the old asm.js builds need more than one GiB for anything
-	addTime       = 5 * time.Minute
-	maxStderr     = 64 << 10
+	DefaultTime     = 60 * time.Second
+	DefaultSlowTime = 3 * time.Minute // of asm.js builds
+	DefaultMemory   = 3 << 30         // bytes; asm.js builds need more than one GiB for anything
+	addTime         = 5 * time.Minute
+	maxStderr       = 64 << 10
 )
 
 // ended is what a worker left behind.

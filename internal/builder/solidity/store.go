@@ -25,8 +25,9 @@ import (
 // version with the script as it was published and a file about it, and beside
 // them machine code made from them, which may be deleted at any time.
 type Compilers struct {
-	dir  string
-	turn chan struct{}
+	dir    string
+	turn   chan struct{}
+	recent recent
 }
 
 // Installed is one added compiler.
@@ -159,6 +160,9 @@ func (c *Compilers) Run(ctx context.Context, i Installed, input []byte, o Option
 	limit, memory := o.Time, o.Memory
 	if limit <= 0 {
 		limit = DefaultTime
+		if !i.WebAssembly {
+			limit = DefaultSlowTime
+		}
 	}
 	if memory <= 0 {
 		memory = DefaultMemory

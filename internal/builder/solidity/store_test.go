@@ -160,6 +160,9 @@ func TestCompileWithinLimits(t *testing.T) {
 	if err != nil || len(out.Contracts) != 1 || !bytes.Equal(out.Contracts[0].Bytecode, []byte{0x60, 1}) {
 		t.Fatalf("%+v %v", out, err)
 	}
+	if again, err := compile(t.Context(), "", Options{}); err != nil || again != out {
+		t.Errorf("the same code was compiled twice: %v", err)
+	}
 	for _, x := range []struct {
 		text  string
 		o     Options
@@ -198,7 +201,7 @@ func TestCompileWithinLimits(t *testing.T) {
 	if err := os.WriteFile(script, fake(t, "0.5.16"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := compile(t.Context(), "", Options{}); !errors.Is(err, ErrCompilerChanged) {
+	if _, err := compile(t.Context(), "once more", Options{}); !errors.Is(err, ErrCompilerChanged) {
 		t.Errorf("changed: %v", err)
 	}
 }
