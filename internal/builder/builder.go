@@ -173,14 +173,14 @@ func (b *Builder) serve() error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/api/", gateway.New(gateway.Options{Workspace: b.workspace, Authenticator: b.oidc, Issuer: c.Issuer, Audience: c.Audience, Origins: c.Origins, Logger: c.Logger}))
+	api := gateway.New(gateway.Options{Workspace: b.workspace, Authenticator: b.oidc, Issuer: c.Issuer, Audience: c.Audience, Origins: c.Origins, Logger: c.Logger})
 	var rest http.Handler = pages
 	if b.login != nil {
 		mux.Handle(identity.PathIssuer+"/", b.login.Handler())
 		rest = identity.LoopbackOnly(pages)
 	}
 	mux.Handle("/", rest)
-	b.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	b.server = &http.Server{Handler: api.Beside(mux), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug)}
 	b.group.Go(func() {
 		if err := b.server.Serve(b.listener); !errors.Is(err, http.ErrServerClosed) {

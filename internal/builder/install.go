@@ -38,12 +38,18 @@ func install(ctx context.Context, w *workspace.Workspace, people []identity.Name
 		if err != nil {
 			return err
 		}
-		if there.Total > 0 {
-			continue
-		}
-		id, report, err := administrator.Deploy(ctx, a.ConfigurationName, a.Configuration, a.CodeName, a.Code)
-		if err != nil {
-			return fmt.Errorf("the sample %s: %w %v", a.Name, err, report)
+		var id int
+		if there.Total > 0 { // a start that was killed may have left it without members
+			id = there.Items[0].ID
+			members, err := administrator.Assignments(ctx, id, 0, workspace.Page{Top: 1})
+			if err != nil {
+				return err
+			}
+			if there.Total > 1 || there.Items[0].CreatedBy != administrator.ID || members.Total > 0 {
+				continue
+			}
+		} else if id, err = deploy(ctx, administrator, a); err != nil {
+			return err
 		}
 		app, err := administrator.Application(ctx, id)
 		if err != nil {
@@ -62,4 +68,12 @@ func install(ctx context.Context, w *workspace.Workspace, people []identity.Name
 		}
 	}
 	return nil
+}
+
+func deploy(ctx context.Context, administrator *workspace.Person, a sample.Application) (int, error) {
+	id, report, err := administrator.Deploy(ctx, a.ConfigurationName, a.Configuration, a.CodeName, a.Code)
+	if err != nil {
+		return 0, fmt.Errorf("the sample %s: %w %v", a.Name, err, report)
+	}
+	return id, nil
 }

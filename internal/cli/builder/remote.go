@@ -96,17 +96,23 @@ func (r *remote) ask(ctx context.Context, method, path, kind string, body []byte
 	return json.Unmarshal(text, result)
 }
 
+// finding is what a check found, as the gateway tells it.
+type finding struct {
+	Severity string `json:"severity"`
+	workflow.Finding
+}
+
 // words are the sentences of problem details (RFC 9457) or of a report.
 func words(text []byte) string {
 	var p struct {
 		Code, Title, Detail string
-		Errors              []workflow.Finding
+		Findings            []finding
 	}
 	if json.Unmarshal(text, &p) != nil {
 		return strings.TrimSpace(string(text))
 	}
 	lines := []string{strings.Join(strings.Fields(p.Code+" "+p.Title+" "+p.Detail), " ")}
-	for _, f := range p.Errors {
+	for _, f := range p.Findings {
 		lines = append(lines, f.String())
 	}
 	return strings.Join(lines, "\n  ")
@@ -147,19 +153,26 @@ first; nothing is kept of what has errors.`,
 			if err := r.connect(c); err != nil {
 				return err
 			}
-			var report workflow.Report
+			var checked struct {
+				Findings []finding `json:"findings"`
+			}
 			both := map[string]string{"appFile": args[0], "contractFile": args[1]}
-			if err := r.upload(c.Context(), "/api/v2/checkers/checkContractCode?ledgerId=1", both, &report); err != nil {
+			if err := r.upload(c.Context(), "/api/v2/checkers/checkContractCode?ledgerId=1", both, &checked); err != nil {
 				return err
+			}
+			var report workflow.Report
+			for _, f := range checked.Findings {
+				if f.Severity == "error" {
+					report.Errors = append(report.Errors, f.Finding)
+				} else {
+					report.Warnings = append(report.Warnings, f.Finding)
+				}
 			}
 			if show(c.ErrOrStderr(), &report); !report.OK() {
 				return terminal.Exit(terminal.Invalid)
 			}
 			var id int
-			if err := r.upload(c.Context(), "/api/v2/applications", map[string]string{"appFile": args[0]}, &id); err != nil {
-				return err
-			}
-			if err := r.upload(c.Context(), fmt.Sprintf("/api/v2/applications/%d/contractCode?ledgerId=1", id), map[string]string{"contractFile": args[1]}, nil); err != nil {
+			if err := r.upload(c.Context(), "/api/v2/applications", both, &id); err != nil {
 				return err
 			}
 			if r.json {
