@@ -1,0 +1,67 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/coco-consortium/coco/internal/builder/ledger"
+	"github.com/coco-consortium/coco/internal/builder/vault"
+	"github.com/coco-consortium/coco/internal/problem"
+)
+
+var (
+	// ErrRefused is the code of an action that was not sent, because it would fail.
+	ErrRefused = problem.New("ACTION_REFUSED", "the contract would refuse the action, so it was not sent",
+		"look at the reason and at the contract's state, and ask again")
+	// ErrContract is the code of an action on a contract that never came to be.
+	ErrContract = problem.New("ACTION_CONTRACT_MISSING", "the contract could not be created, so nothing can be done with it",
+		"create the contract again")
+	// ErrInternal is the code of an action that could not be sent for no good reason.
+	ErrInternal = problem.New("ACTION_NOT_SENT", "the action could not be sent",
+		"ask again; if that fails too, see the log")
+)
+
+// blocked says that an action waits for others, by their ids; or, without ids,
+// that it should be looked at again soon.
+type blocked struct{ on []int }
+
+func (b *blocked) Error() string { return fmt.Sprintf("waits for actions %v", b.on) }
+
+// waits are the problems that pass by themselves, or with what an operator does:
+// everything waits for that.
+func waits(err error) bool {
+	return errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrForeign) ||
+		errors.Is(err, vault.ErrDown) || errors.Is(err, vault.ErrLocked)
+}
+
+// final says whether an action that fails like this fails every time.
+func final(err error) bool {
+	var reverted *ledger.Reverted
+	switch {
+	case errors.As(err, &reverted):
+		return true
+	case errors.Is(err, ledger.ErrAnswer), errors.Is(err, ledger.ErrReplaced), errors.Is(err, ledger.ErrStateGone),
+		errors.Is(err, ledger.ErrNonceUsed), errors.Is(err, ledger.ErrUnderpriced):
+		return false
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	}
+	return problem.CodeOf(err) != "INTERNAL"
+}
+
+// told is what an action's row says of an error: a code, a sentence, and the
+// contract's own words.
+func told(err error) (code, message, reason string) {
+	var reverted *ledger.Reverted
+	var p *problem.Error
+	switch {
+	case errors.As(err, &reverted):
+		return string(ErrRefused.Code), reverted.Error(), reverted.Reason
+	case errors.As(err, &p) && p.Cause != nil:
+		return string(p.Code), p.What + ": " + p.Cause.Error(), ""
+	case errors.As(err, &p):
+		return string(p.Code), p.What, ""
+	}
+	return string(ErrInternal.Code), ErrInternal.What, ""
+}
