@@ -51,11 +51,11 @@ var concurrent = []string{
 }
 
 // product is everything but the tests of the whole.
-var product = []string{"./cmd/...", "./internal/...", "./verify/..."}
+var product = []string{"./client/...", "./cmd/...", "./internal/...", "./verify/..."}
 
 func steps() []Step {
 	return []Step{
-		{Name: "gofmt", From: Fast, Run: []string{"gofmt", "-l", "cmd", "internal", "verify", "test"}, Quiet: true},
+		{Name: "gofmt", From: Fast, Run: []string{"gofmt", "-l", "client", "cmd", "internal", "verify", "test"}, Quiet: true},
 		{Name: "vet", From: Fast, Run: []string{"go", "vet", "./..."}},
 		{Name: "staticcheck", From: Fast, Run: []string{"go", "tool", "staticcheck", "./..."}},
 		{Name: "arrows", From: Fast, GoTest: []string{"./test/arrows"}},
@@ -72,6 +72,8 @@ func steps() []Step {
 		{Name: "upgrade", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/upgrade"}},
 		{Name: "clients", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/clients"}},
 		{Name: "issuer", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/issuer"}},
+		{Name: "compilers", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/compilers"}},
+		{Name: "builder", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/builder"}},
 		{Name: "figures", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/figures"}},
 		{Name: "toolchain", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/toolchain"}},
 		{Name: "race", From: Test, To: Test, GoTest: append([]string{"-race", "-short", "-timeout=30m"}, concurrent...)},
