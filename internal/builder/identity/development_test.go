@@ -2,6 +2,8 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -169,6 +171,45 @@ func TestTokenEndpoint(t *testing.T) {
 	}
 	if len(codes.by) > maxCodes {
 		t.Errorf("%d codes", len(codes.by))
+	}
+}
+
+// TestCodes: a code is good once, for who asked for it, where and with its secret.
+func TestCodes(t *testing.T) {
+	p := newPortal(t, nil)
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	fresh := func() url.Values {
+		b := browser(t)
+		b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		r, err := b.PostForm(p.URL+PathIssuer+"/authorize", url.Values{"response_type": {"code"}, "client_id": {"my-app"}, "redirect_uri": {"http://localhost:3000/back"},
+			"scope": {"openid"}, "nonce": {"n"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}, "name": {"Eve"}})
+		body(t, r, err)
+		code := must(url.Parse(r.Header.Get("Location"))).Query().Get("code")
+		return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "client_id": {"my-app"}, "redirect_uri": {"http://localhost:3000/back"}, "code_verifier": {verifier}}
+	}
+	post := func(v url.Values) (int, string) {
+		r, err := http.PostForm(p.URL+PathIssuer+"/token", v)
+		return r.StatusCode, body(t, r, err)
+	}
+	good := fresh()
+	if status, text := post(good); status != 200 || !strings.Contains(text, "id_token") {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, text := post(good); status != 400 {
+		t.Errorf("a second time: %d %s", status, text)
+	}
+	for field, value := range map[string]string{"client_id": "another-app", "redirect_uri": "http://localhost:4000/", "code_verifier": "w" + verifier[1:], "code": "x"} {
+		v := fresh()
+		v.Set(field, value)
+		if status, text := post(v); status != 400 || !strings.Contains(text, "invalid_grant") {
+			t.Errorf("another %s: %d %s", field, status, text)
+		}
+	}
+	v := fresh()
+	p.clock.pass(codeFor)
+	if status, text := post(v); status != 400 {
+		t.Errorf("too late: %d %s", status, text)
 	}
 }
 

@@ -62,6 +62,7 @@ var (
 	ec384Key, _      = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	_, edKey, _      = ed25519.GenerateKey(rand.Reader)
 	otherRSA, _      = rsa.GenerateKey(rand.Reader, 2048)
+	boundRSA, _      = rsa.GenerateKey(rand.Reader, 2048)
 	_, strangeKey, _ = ed25519.GenerateKey(rand.Reader)
 )
 
@@ -69,6 +70,7 @@ func newIssuer() *issuer {
 	return &issuer{clock: newClock(), keys: []jose.JSONWebKey{
 		{Key: rsaKey, KeyID: "rsa"}, {Key: ecKey, KeyID: "ec", Algorithm: "ES256"}, {Key: edKey, KeyID: "ed"},
 		{Key: ec384Key, KeyID: "ec384"}, {Key: weakKey, KeyID: "weak"}, {Key: otherRSA, KeyID: "enc", Use: "enc"},
+		{Key: boundRSA, KeyID: "bound", Algorithm: "RS256"},
 	}}
 }
 

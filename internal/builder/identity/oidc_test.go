@@ -62,6 +62,7 @@ func TestBadTokens(t *testing.T) {
 		"an unknown key id":     {i.token(t, jose.EdDSA, strangeKey, "new", nil), "TOKEN_INVALID"},
 		"no key id, strange":    {i.token(t, jose.EdDSA, strangeKey, "", nil), "TOKEN_INVALID"},
 		"a weak key":            {i.token(t, jose.RS256, weakKey, "weak", nil), "TOKEN_INVALID"},
+		"a key for RS256 only":  {i.token(t, jose.PS256, boundRSA, "bound", nil), "TOKEN_INVALID"},
 		"a key for encryption":  {i.token(t, jose.RS256, otherRSA, "enc", nil), "TOKEN_INVALID"},
 		"another's payload":     {parts[0] + "." + bob[1] + "." + parts[2], "TOKEN_INVALID"},
 		"no signature":          {parts[0] + "." + parts[1] + ".", "TOKEN_INVALID"},
@@ -95,6 +96,19 @@ func TestBadTokens(t *testing.T) {
 	var p *problem.Error
 	if !errors.As(err, &p) || !strings.Contains(p.Next, testIssuer) || !strings.Contains(p.Next, testAudience) || !strings.Contains(p.What, "else") {
 		t.Error(err, p)
+	}
+}
+
+func TestNonce(t *testing.T) {
+	i := newIssuer()
+	o := i.oidc(t)
+	token := i.alice(t, map[string]any{"nonce": "mine"})
+	if _, err := o.check(t.Context(), token, []string{testAudience}, "mine"); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{token, i.alice(t, nil)} {
+		_, err := o.check(t.Context(), bad, []string{testAudience}, "another's")
+		code(t, err, "TOKEN_INVALID")
 	}
 }
 

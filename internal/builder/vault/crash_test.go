@@ -157,3 +157,35 @@ func TestPowerCuts(t *testing.T) {
 		}
 	}
 }
+
+// TestKilledThenPowerCut kills the process at each step, lets another one tell
+// the address, and then cuts the power: what was told must have been durable.
+func TestKilledThenPowerCut(t *testing.T) {
+	for steps := 0; ; steps++ {
+		dir := filepath.Join(t.TempDir(), "vault")
+		killed := newPower(steps, false)
+		if v, err := open(t, dir, passphrase, killed); err == nil {
+			_, _ = v.Create(t.Context(), "alice")
+		}
+		next := newPower(1000, false)
+		next.names, next.content = killed.names, killed.content // nothing was lost yet
+		v, err := open(t, dir, passphrase, next)
+		if err != nil {
+			t.Fatalf("step %d: %v", steps, err)
+		}
+		told, err := v.Create(t.Context(), "alice")
+		if err != nil {
+			t.Fatalf("step %d: %v", steps, err)
+		}
+		next.lose()
+		if v, err = open(t, dir, passphrase, nil); err != nil {
+			t.Fatalf("step %d: %v", steps, err)
+		}
+		if k, err := v.Key(t.Context(), "alice"); err != nil || k.Address != told.Address {
+			t.Fatalf("step %d: alice was told %s, has %s, %v", steps, told.Address, k.Address, err)
+		}
+		if !killed.off {
+			break
+		}
+	}
+}
