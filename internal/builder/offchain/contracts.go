@@ -84,6 +84,7 @@ var contractOrders = map[OrderBy]string{
 //     it, those, sorted; when many have it, the walk above meets them soon.
 func (v view) Contracts(ctx context.Context, f ContractFilter) (List[Contract], error) {
 	var out List[Contract]
+	f.Page.Skip = max(f.Page.Skip, 0)
 	scope, all := v.scope(f)
 	if len(scope) == 0 {
 		return out, nil
