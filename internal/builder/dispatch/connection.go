@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math/big"
 	"slices"
 	"sync"
@@ -33,16 +34,17 @@ type connection struct {
 	places chan struct{} // one for each lane that may run
 	lanes  sync.WaitGroup
 
-	mu     sync.Mutex
-	state  State
-	pause  time.Duration      // of the problem in state
-	resume time.Time          // when to try again
-	signer types.Signer       // nil until the ledger said its chain id
-	busy   map[int]bool       // people whose lane runs
-	held   map[int]hold       // people whose next action waits
-	nonces map[int]uint64     // next nonce by person, where known
-	sent   map[int]submission // by action
-	tries  map[int]int        // of actions that fail for no known reason
+	mu       sync.Mutex
+	state    State
+	pause    time.Duration      // of the problem in state
+	resume   time.Time          // when to try again
+	signer   types.Signer       // nil until the ledger said its chain id
+	busy     map[int]bool       // people whose lane runs
+	held     map[int]hold       // people whose next action waits
+	nonces   map[int]uint64     // next nonce by person, where known
+	sent     map[int]submission // by action
+	failures map[int]int        // of people's lanes, one after the other, for no known reason
+	tries    map[int]int        // of actions that fail for no known reason
 }
 
 // hold is why a person's actions wait.
@@ -59,7 +61,7 @@ type submission struct {
 
 func newConnection(d *Dispatcher, id int, driver ledger.Driver) *connection {
 	return &connection{Dispatcher: d, id: id, driver: driver, wake: make(chan struct{}, 1), places: make(chan struct{}, d.Parallel),
-		busy: map[int]bool{}, held: map[int]hold{}, nonces: map[int]uint64{}, sent: map[int]submission{}, tries: map[int]int{}}
+		busy: map[int]bool{}, held: map[int]hold{}, nonces: map[int]uint64{}, sent: map[int]submission{}, tries: map[int]int{}, failures: map[int]int{}}
 }
 
 func (c *connection) poke() {
@@ -67,18 +69,6 @@ func (c *connection) poke() {
 	case c.wake <- struct{}{}:
 	default:
 	}
-}
-
-// release lets people go on who wait for an action; nil: all.
-func (c *connection) release(action *int) {
-	c.mu.Lock()
-	for person, h := range c.held {
-		if action == nil || slices.Contains(h.on, *action) {
-			delete(c.held, person)
-		}
-	}
-	c.mu.Unlock()
-	c.poke()
 }
 
 func (c *connection) run(ctx context.Context) {
@@ -94,14 +84,18 @@ func (c *connection) run(ctx context.Context) {
 }
 
 // scan starts the lanes there is something to do for, and says after how long to
-// look again if nothing happens before.
+// look again if nothing happens before. Who had a lane running when the pending
+// actions were read is left out: that lane changed them, and pokes when it ends.
 func (c *connection) scan(ctx context.Context) time.Duration {
 	if wait := c.troubled(ctx); wait > 0 {
 		return wait
 	}
+	c.mu.Lock()
+	before := maps.Clone(c.busy)
+	c.mu.Unlock()
 	pending, err := c.Store.Pending(ctx, c.id)
 	if err != nil {
-		return c.trouble(ctx, err)
+		return c.trouble(ctx, stored(err))
 	}
 	people := map[int][]offchain.Pending{}
 	var order []int
@@ -115,13 +109,14 @@ func (c *connection) scan(ctx context.Context) time.Duration {
 	wait := c.Again / 2
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count(pending)
+	known := c.count(pending)
 	for _, person := range order {
-		if c.busy[person] || !c.needed(people[person], now) {
+		if before[person] || c.busy[person] || !c.needed(people[person], now) {
 			continue
 		}
 		if h, ok := c.held[person]; ok {
-			if left := h.until.Sub(now); left > 0 {
+			settled := slices.ContainsFunc(h.on, func(id int) bool { return !known[id] })
+			if left := h.until.Sub(now); left > 0 && !settled {
 				wait = min(wait, left)
 				continue
 			}
@@ -133,8 +128,9 @@ func (c *connection) scan(ctx context.Context) time.Duration {
 	return wait
 }
 
-// count notes how many actions wait, and forgets what is settled.
-func (c *connection) count(pending []offchain.Pending) {
+// count notes how many actions wait, forgets what is settled, and gives the ids of
+// what is not.
+func (c *connection) count(pending []offchain.Pending) map[int]bool {
 	c.state.Asked, c.state.Sent = 0, 0
 	known := make(map[int]bool, len(pending))
 	for i := range pending {
@@ -155,6 +151,7 @@ func (c *connection) count(pending []offchain.Pending) {
 			delete(c.tries, id)
 		}
 	}
+	return known
 }
 
 // needed says whether any of a person's actions wants something done.
@@ -179,28 +176,35 @@ func (c *connection) serve(ctx context.Context, person int, actions []offchain.P
 	case err == nil:
 	case errors.As(err, &b):
 		c.hold(person, b.on)
-	case ctx.Err() == nil && waits(err):
+	case ctx.Err() != nil:
+	case waits(err):
 		c.trouble(ctx, err)
-	case ctx.Err() == nil:
+	default:
 		c.Log.Warn("an action cannot be sent now; trying again", "connection", c.id, "person", person, "why", err)
 		c.hold(person, nil)
 	}
 	c.mu.Lock()
 	delete(c.busy, person)
-	if err == nil && c.state.Problem != nil {
-		c.recovered()
+	if err == nil {
+		delete(c.failures, person)
+		if c.state.Problem != nil {
+			c.recovered()
+		}
 	}
 	c.mu.Unlock()
 	c.poke()
 }
 
+// hold makes a person's actions wait: for others, which wake them when they are
+// settled, or for a while that grows with each failure.
 func (c *connection) hold(person int, on []int) {
-	pause := 20 * shortPause
-	if len(on) > 0 {
-		pause = longPause // whatever it waits for wakes it when it settles
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	pause := longPause
+	if len(on) == 0 {
+		pause = min(shortPause<<min(c.failures[person], 8), longPause)
+		c.failures[person]++
+	}
 	c.held[person] = hold{on: on, until: c.Clock().Add(pause)}
 }
 

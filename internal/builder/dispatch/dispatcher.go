@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,24 +96,14 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 }
 
-// changed wakes the connections that a change concerns.
+// changed wakes the connections that a change concerns: something was asked for,
+// or is settled and others waited for it.
 func (d *Dispatcher) changed(change offchain.Change) {
 	for _, c := range d.connections {
-		if change.Missed {
-			c.release(nil)
-			continue
-		}
-		for _, a := range change.Actions {
-			if a.ConnectionID != c.id {
-				continue
-			}
-			switch a.Status {
-			case offchain.StatusAsked:
-				c.poke()
-			case offchain.StatusSent: // our own doing, or a reorganisation: looked after in time
-			default:
-				c.release(&a.ID)
-			}
+		if change.Missed || slices.ContainsFunc(change.Actions, func(a offchain.ActionChange) bool {
+			return a.ConnectionID == c.id && a.Status != offchain.StatusSent // that is our own doing
+		}) {
+			c.poke()
 		}
 	}
 }

@@ -28,10 +28,26 @@ type blocked struct{ on []int }
 
 func (b *blocked) Error() string { return fmt.Sprintf("waits for actions %v", b.on) }
 
+// unkept says that the store could not be read or written.
+type unkept struct{ cause error }
+
+func (e *unkept) Error() string { return "the off-chain store: " + e.cause.Error() }
+func (e *unkept) Unwrap() error { return e.cause }
+
+// stored tells what the store refuses, which is about one action, from what it
+// cannot do at all.
+func stored(err error) error {
+	if err == nil || problem.CodeOf(err) != "INTERNAL" || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &unkept{err}
+}
+
 // waits are the problems that pass by themselves, or with what an operator does:
 // everything waits for that.
 func waits(err error) bool {
-	return errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrForeign) ||
+	var u *unkept
+	return errors.As(err, &u) || errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrForeign) ||
 		errors.Is(err, vault.ErrDown) || errors.Is(err, vault.ErrLocked)
 }
 

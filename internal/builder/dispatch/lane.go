@@ -58,7 +58,10 @@ func (l *lane) run(ctx context.Context) error {
 	}
 	for i := range l.actions {
 		p := &l.actions[i]
-		if len(p.Signed) > 0 {
+		l.mu.Lock()
+		_, sent := l.sent[p.ID]
+		l.mu.Unlock()
+		if len(p.Signed) > 0 || sent {
 			continue
 		}
 		if err := l.guard(ctx, p, func() error { return l.perform(ctx, p, nil) }); err != nil {
@@ -72,7 +75,7 @@ func (l *lane) run(ctx context.Context) error {
 func (l *lane) open(ctx context.Context) error {
 	var err error
 	if l.who, err = l.Store.Person(ctx, l.person); err != nil {
-		return err
+		return stored(err)
 	}
 	if a, ok := l.who.Address(l.id); ok {
 		l.from = a
@@ -112,7 +115,7 @@ func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) 
 }
 
 // mostTries is how often an action is tried that fails for no known reason.
-const mostTries = 8
+const mostTries = 6
 
 // given counts a failure, and ends the action when there were too many.
 func (l *lane) given(ctx context.Context, p *offchain.Pending, err error) error {
@@ -157,7 +160,7 @@ func (l *lane) settled(_ offchain.Applied, err error) error {
 	if errors.Is(err, offchain.ErrSettled) {
 		return nil
 	}
-	return err
+	return stored(err)
 }
 
 // forget makes the next nonce be asked for again.
@@ -183,7 +186,7 @@ func (l *lane) ahead(ctx context.Context, p *offchain.Pending) ([]int, error) {
 	}
 	all, err := l.Store.Pending(ctx, l.id)
 	if err != nil {
-		return nil, err
+		return nil, stored(err)
 	}
 	for i := range all {
 		if all[i].ContractID == p.ContractID && (len(all[i].Signed) > 0 && all[i].ID != p.ID || all[i].ID < p.ID) && !slices.Contains(on, all[i].ID) {
@@ -197,7 +200,7 @@ func (l *lane) ahead(ctx context.Context, p *offchain.Pending) ([]int, error) {
 func (l *lane) data(ctx context.Context, p *offchain.Pending) (*common.Address, []byte, error) {
 	bound, err := l.Book.Of(ctx, l.Store, p.WorkflowID, p.CodeID)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, stored(err)
 	}
 	args := words(p.Arguments)
 	if p.Creation {
@@ -208,7 +211,7 @@ func (l *lane) data(ctx context.Context, p *offchain.Pending) (*common.Address, 
 		contract, err := l.Store.Contract(ctx, p.ContractID)
 		switch {
 		case err != nil:
-			return nil, nil, err
+			return nil, nil, stored(err)
 		case contract.Status >= offchain.StatusRefused:
 			return nil, nil, ErrContract
 		}
@@ -227,7 +230,7 @@ func (l *lane) data(ctx context.Context, p *offchain.Pending) (*common.Address, 
 func (l *lane) creation(ctx context.Context, p *offchain.Pending) error {
 	all, err := l.Store.Pending(ctx, l.id)
 	if err != nil {
-		return err
+		return stored(err)
 	}
 	b := &blocked{}
 	for i := range all {
