@@ -30,7 +30,7 @@ func (g *guess) properties(w *Workflow) {
 		if e == nil {
 			why := "its getter wants an index or a key"
 			if strings.HasSuffix(v.Type, "]") {
-				why += fmt.Sprintf("; add function Get%s() public view returns (%s memory) to show all of it", v.Name, v.Type)
+				why += fmt.Sprintf("; add function Get%s() public view returns (%s memory) to show all of it", v.Name, source(v.Type))
 			}
 			g.skip(v.Line, what, why)
 			continue

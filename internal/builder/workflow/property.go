@@ -68,7 +68,7 @@ func (m *matcher) getter(name string) *entry {
 func (m *matcher) arrayType(t *Type, name string) string {
 	for _, v := range m.contract.Variables {
 		if v.Name == name {
-			return v.Type + " memory"
+			return source(v.Type) + " memory"
 		}
 	}
 	switch formOf(t.ElementType, m.roles) {
@@ -80,6 +80,14 @@ func (m *matcher) arrayType(t *Type, name string) string {
 		return "address[] memory"
 	}
 	return "int256[] memory"
+}
+
+// source is an internal type as the code itself writes it: without struct, enum or contract.
+func source(internal string) string {
+	for _, kind := range []string{"struct ", "enum ", "contract "} {
+		internal = strings.TrimPrefix(internal, kind)
+	}
+	return internal
 }
 
 // enums compares the members of all enums in a list of parameters.
