@@ -45,7 +45,7 @@ func Bind(app *Application, workflow string, c *solidity.Contract) (*Binding, er
 	if w == nil {
 		return nil, problem.Newf("WORKFLOW_UNKNOWN", "name a workflow of its configuration", "the application %s has no workflow %s", short(app.Name), short(workflow))
 	}
-	m := newMatcher(app, slices.IndexFunc(app.Workflows, func(x Workflow) bool { return x.Name == workflow }), c, &Report{})
+	m := newMatcher(app, slices.IndexFunc(app.Workflows, func(x Workflow) bool { return x.Name == workflow }), c, newReport())
 	b := m.bind()
 	if !m.report.OK() {
 		return nil, problem.Newf("CODE_MISMATCH", "check configuration and code together", "%s", m.report.Errors[0].Message)

@@ -15,7 +15,7 @@ const (
 // Check holds code against a configuration (rules a.7.6 and a.7.7). strict
 // refuses the obsolete base contract, as Workbench does since 1.6.
 func Check(app *Application, out *solidity.Output, strict bool) *Report {
-	report := &Report{}
+	report := newReport()
 	for _, m := range out.Messages {
 		f := Finding{Code: "CODE_WARNING", Rule: ruleCode, File: m.File, Line: m.Line, Column: m.Column, Message: m.Text, Fix: "read what the compiler says"}
 		switch m.Severity {

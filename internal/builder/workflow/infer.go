@@ -17,7 +17,7 @@ import (
 // bodies. It fits the code as it is; a person then takes away what is too much.
 // What could not be taken is a warning.
 func Infer(out *solidity.Output) (*Application, *Report) {
-	report := &Report{}
+	report := newReport()
 	for _, m := range out.Errors() {
 		report.fail(Finding{Code: "CODE_ERROR", Rule: ruleCode, File: m.File, Line: m.Line, Column: m.Column, Message: m.Text, Fix: "correct the code at this place"})
 	}
@@ -37,7 +37,7 @@ func Infer(out *solidity.Output) (*Application, *Report) {
 			g.skip(c.Line, "the contract "+c.Name, "its name is too long or its ABI cannot be read")
 			continue
 		}
-		m := newMatcher(&Application{Workflows: make([]Workflow, 1)}, 0, c, &Report{})
+		m := newMatcher(&Application{Workflows: make([]Workflow, 1)}, 0, c, newReport())
 		m.take(entries)
 		g.entries = m.entries
 		g.people()

@@ -29,7 +29,7 @@ const (
 // Parse reads a configuration and checks all that can be checked without code.
 // name is the file's name in findings. The application is nil if there are errors.
 func Parse(name string, data []byte) (*Application, *Report) {
-	d := &decoder{app: &Application{file: name, places: map[string]place{"": {1, 1}}}, report: &Report{}}
+	d := &decoder{app: &Application{file: name, places: map[string]place{"": {1, 1}}}, report: newReport()}
 	if n := d.document(data); n != nil {
 		d.application(n)
 		references(d.app, d.report)

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -158,6 +159,14 @@ func TestStates(t *testing.T) {
 	}
 	if w.Function("close") == nil || w.Function("Close") == nil || w.Function("cl") != nil {
 		t.Error("functions are found without regard to case")
+	}
+}
+
+// TestReportsAreLists also where nothing was found, as clients expect.
+func TestReportsAreLists(t *testing.T) {
+	_, report := Parse("shop.json", []byte(shop))
+	if text, err := json.Marshal(report); err != nil || string(text) != `{"errors":[],"warnings":[]}` {
+		t.Errorf("%s %v", text, err)
 	}
 }
 

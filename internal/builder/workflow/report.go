@@ -34,6 +34,9 @@ type Report struct {
 	Warnings []Finding `json:"warnings"`
 }
 
+// newReport is an empty one, whose lists are written as lists.
+func newReport() *Report { return &Report{Errors: []Finding{}, Warnings: []Finding{}} }
+
 // OK is that nothing was found that forbids the upload.
 func (r *Report) OK() bool { return len(r.Errors) == 0 }
 
