@@ -251,7 +251,7 @@ func (r *PortalReport) click(ctx context.Context, g *gateway, o PortalOptions, c
 			}
 			looking.Go(func() {
 				for {
-					s, err := g.look(gctx, other, id)
+					s, err := g.look(ctx, other, id)
 					mu.Lock()
 					there := err == nil && s.value(g.workflow.price) == c.price && open[id] == c
 					if there {
@@ -274,14 +274,12 @@ func (r *PortalReport) click(ctx context.Context, g *gateway, o PortalOptions, c
 		at := rand.IntN(len(contracts)-1) + 1
 		id := contracts[at]
 		mu.Lock()
-		if open[id] != nil { // not there yet: another one
-			mu.Unlock()
-			continue
+		if open[id] == nil { // else the last one is not there yet
+			c := &click{price: strconv.Itoa(2_000_000 + i), at: time.Now()}
+			open[id] = c
+			group.Go(func() error { return g.change(gctx, g.seller(at), id, c.price) })
 		}
-		c := &click{price: strconv.Itoa(2_000_000 + i), at: time.Now()}
-		open[id] = c
 		mu.Unlock()
-		group.Go(func() error { return g.change(gctx, g.seller(at), id, c.price) })
 		select {
 		case <-time.After(time.Until(started.Add(time.Duration(float64(i+1) / o.Clicks * float64(time.Second))))):
 		case <-gctx.Done():

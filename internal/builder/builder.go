@@ -174,13 +174,13 @@ func (b *Builder) serve() error {
 	}
 	mux := http.NewServeMux()
 	api := gateway.New(gateway.Options{Workspace: b.workspace, Authenticator: b.oidc, Issuer: c.Issuer, Audience: c.Audience, Origins: c.Origins, Logger: c.Logger})
-	var rest http.Handler = pages
+	mux.Handle("/", pages)
+	all := api.Beside(mux)
 	if b.login != nil {
 		mux.Handle(identity.PathIssuer+"/", b.login.Handler())
-		rest = identity.LoopbackOnly(pages)
+		all = identity.LoopbackOnly(all)
 	}
-	mux.Handle("/", rest)
-	b.server = &http.Server{Handler: api.Beside(mux), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	b.server = &http.Server{Handler: all, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug)}
 	b.group.Go(func() {
 		if err := b.server.Serve(b.listener); !errors.Is(err, http.ErrServerClosed) {
