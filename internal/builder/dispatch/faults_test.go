@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/coco-consortium/coco/internal/builder/indexer"
 	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/builder/ledger/simulated"
 	"github.com/coco-consortium/coco/internal/builder/offchain"
@@ -152,7 +153,7 @@ func (s *stage) once() {
 		seen[a.ID] = tx.Hash
 		ours++
 		want := offchain.StatusCommitted
-		if tx.Failed {
+		if tx.Failed || a.ErrorCode == string(indexer.ErrMissed.Code) {
 			want = offchain.StatusReverted
 		}
 		if a.Status != want || a.Hash != tx.Hash || !row.Ours {

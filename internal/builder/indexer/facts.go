@@ -61,6 +61,7 @@ type callFacts struct {
 	From        common.Address
 	Caller      reference
 	Reverted    bool
+	Missed      bool // it went where the contract no longer is
 	Sequence    int
 	State       int
 	Created     []byte // address of the contract that a settled constructor made

@@ -19,8 +19,8 @@ type reading struct {
 	into      *transactionFacts
 
 	ours     *offchain.Pending // the action that it was signed for; nil: it came past the gateway
-	person   int               // who sent it, once asked
-	asked    bool
+	person   int               // who sent it, once looked up
+	looked   bool
 	stack    []*target // by depth: the known contract that runs there, or nil
 	sequence int
 }
@@ -68,7 +68,7 @@ func (r *reading) frame(ctx context.Context, first bool, f *ledger.CallFrame) er
 	r.stack = append(r.stack[:depth], nil)
 	switch {
 	case first && r.ours != nil:
-		return r.settle(ctx)
+		return r.settle(ctx, f)
 	case f.Failed && !first: // undone, with everything inside
 		return nil
 	}
@@ -91,16 +91,21 @@ func (r *reading) frame(ctx context.Context, first bool, f *ledger.CallFrame) er
 }
 
 // settle settles the action that the transaction was signed for.
-func (r *reading) settle(ctx context.Context) error {
+func (r *reading) settle(ctx context.Context, f *ledger.CallFrame) error {
 	p := r.ours
-	r.person, r.asked = p.PersonID, true
+	r.person, r.looked = p.PersonID, true
 	var t *target
 	c := callFacts{Settles: p.ID, Application: p.ApplicationID, Contract: reference(p.ContractID)}
 	switch {
 	case !p.Creation:
 		var err error
-		if t, err = r.target(ctx, p.Address); err != nil {
+		if t, err = r.asked(ctx); err != nil {
 			return err
+		}
+		if t == nil {
+			c.Missed, c.Message = true, ErrMissed.What
+			r.act(nil, c)
+			return r.call(ctx, f) // whatever is there now
 		}
 	case !r.tx.Failed && r.tx.Created != nil:
 		bound, err := r.book.Of(ctx, r.store, p.WorkflowID, p.CodeID)
@@ -116,6 +121,20 @@ func (r *reading) settle(ctx context.Context) error {
 	}
 	r.act(t, c)
 	return nil
+}
+
+// asked is the contract that an action was asked of, nil when the transaction went
+// elsewhere: the contract's block was replaced after the action was signed, and
+// the contract was created again at another address.
+func (r *reading) asked(ctx context.Context) (*target, error) {
+	if r.tx.To == nil {
+		return nil, nil
+	}
+	t, err := r.target(ctx, *r.tx.To)
+	if t == nil || err != nil || t.ref != reference(r.ours.ContractID) {
+		return nil, err
+	}
+	return t, nil
 }
 
 func functionName(w *offchain.Workflow, id int) string {
@@ -226,12 +245,12 @@ func (r *reading) choose(ctx context.Context, like []*binding.Bound, who int) (*
 
 // sender is the person who sent the transaction, or 0.
 func (r *reading) sender(ctx context.Context) (int, error) {
-	if r.asked {
+	if r.looked {
 		return r.person, nil
 	}
 	var err error
 	r.person, err = r.plan.person(ctx, r.tx.From)
-	r.asked = err == nil
+	r.looked = err == nil
 	return r.person, err
 }
 

@@ -81,12 +81,15 @@ func (m *making) transaction(b *offchain.Block, f *transactionFacts) {
 
 func (m *making) call(b *offchain.Block, t *offchain.Transaction, f *callFacts) {
 	code := ""
-	if f.Reverted {
+	switch {
+	case f.Missed:
+		code = string(ErrMissed.Code)
+	case f.Reverted:
 		code = string(ErrReverted.Code)
 	}
 	if f.Settles != 0 {
 		m.rows.Settled = append(m.rows.Settled, offchain.Settled{ActionID: f.Settles, TransactionID: t.ID,
-			Status: status(f.Reverted), Sequence: f.Sequence, StateID: f.State, Address: common.BytesToAddress(f.Created),
+			Status: status(f.Reverted || f.Missed), Sequence: f.Sequence, StateID: f.State, Address: common.BytesToAddress(f.Created),
 			ErrorCode: code, ErrorMessage: f.Message, RevertReason: f.Reason})
 		return
 	}
