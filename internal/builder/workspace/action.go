@@ -27,7 +27,7 @@ func (p *Person) CanCreate(ctx context.Context, workflowID int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	roles, err := p.roles(ctx, w.ApplicationID)
+	roles, err := p.Roles(ctx, w.ApplicationID)
 	return app.Enabled && app.Coded && meet(roles, w.Initiators), err
 }
 
@@ -49,7 +49,7 @@ func (p *Person) allowed(ctx context.Context, c *offchain.Contract, app *offchai
 	if !app.Enabled || c.Status != offchain.StatusCommitted {
 		return nil, nil
 	}
-	roles, err := p.roles(ctx, c.ApplicationID)
+	roles, err := p.Roles(ctx, c.ApplicationID)
 	if err != nil || len(roles) == 0 {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	roles, err := p.roles(ctx, w.ApplicationID)
+	roles, err := p.Roles(ctx, w.ApplicationID)
 	switch {
 	case err != nil:
 		return 0, err

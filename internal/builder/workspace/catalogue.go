@@ -24,7 +24,6 @@ type catalogue struct {
 	byID       map[int]*offchain.Person
 	apps       map[int]*offchain.Application
 	workflows  map[int]*offchain.Workflow
-	functions  map[int]int // function id -> workflow id
 	roles      map[int]map[int][]string
 }
 
@@ -41,7 +40,7 @@ func (c *catalogue) locked(f func()) {
 		c.at = g
 		c.people, c.byID = map[string]*offchain.Person{}, map[int]*offchain.Person{}
 		c.apps, c.roles = map[int]*offchain.Application{}, map[int]map[int][]string{}
-		c.workflows, c.functions = map[int]*offchain.Workflow{}, map[int]int{}
+		c.workflows = map[int]*offchain.Workflow{}
 	}
 	f()
 }
@@ -95,21 +94,6 @@ func (w *Workspace) workflow(ctx context.Context, id int) (*offchain.Workflow, e
 	})
 }
 
-// workflowOf finds the workflow that a function belongs to.
-func (w *Workspace) workflowOf(ctx context.Context, functionID int) (*offchain.Workflow, error) {
-	id, err := kept(&w.catalogue, func() map[int]int { return w.catalogue.functions }, functionID, func() (int, error) {
-		wf, _, err := w.Store.Function(ctx, functionID)
-		if err != nil {
-			return 0, err
-		}
-		return wf.ID, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return w.workflow(ctx, id)
-}
-
 // rolesOf gives the names of a person's roles by application.
 func (w *Workspace) rolesOf(ctx context.Context, personID int) (map[int][]string, error) {
 	return kept(&w.catalogue, func() map[int]map[int][]string { return w.catalogue.roles }, personID, func() (map[int][]string, error) {
@@ -136,8 +120,8 @@ func (w *Workspace) do(ctx context.Context, e offchain.Entry) (offchain.Applied,
 	return a, err
 }
 
-// roles are the names of the person's roles in an application.
-func (p *Person) roles(ctx context.Context, applicationID int) ([]string, error) {
+// Roles are the names of the person's roles in an application.
+func (p *Person) Roles(ctx context.Context, applicationID int) ([]string, error) {
 	all, err := p.w.rolesOf(ctx, p.ID)
 	return all[applicationID], err
 }
@@ -165,7 +149,7 @@ func (p *Person) see(ctx context.Context, applicationID int) (*offchain.Applicat
 	if err != nil {
 		return nil, hidden(err)
 	}
-	roles, err := p.roles(ctx, applicationID)
+	roles, err := p.Roles(ctx, applicationID)
 	if err != nil {
 		return nil, err
 	}
