@@ -79,17 +79,26 @@ func within(column string, ids set) string {
 
 // load reads everything.
 func (c *catalogue) load(ctx context.Context, q querier) error {
+	var ledgers []Ledger
 	if err := q.query(ctx, "SELECT id, name, display_name FROM ledger ORDER BY id", nil, func(r row) error {
-		c.ledgers = append(c.ledgers, Ledger{int(r.int(0)), r.text(1), r.text(2)})
+		ledgers = append(ledgers, Ledger{int(r.int(0)), r.text(1), r.text(2)})
 		return nil
 	}); err != nil {
 		return err
 	}
-	return c.read(ctx, q, nil, nil, nil, nil, nil)
+	c.mu.Lock()
+	c.ledgers = ledgers
+	c.mu.Unlock()
+	publish, err := c.read(ctx, q, nil, nil, nil, nil, nil)
+	if err == nil {
+		publish()
+	}
+	return err
 }
 
-// refresh reads what a transaction touched.
-func (c *catalogue) refresh(ctx context.Context, q querier, t *touched) error {
+// changes reads what a transaction touched; the function that it gives makes
+// that known.
+func (c *catalogue) changes(ctx context.Context, q querier, t *touched) (func(), error) {
 	some := func(s set) set {
 		if s == nil {
 			return set{}
@@ -97,13 +106,13 @@ func (c *catalogue) refresh(ctx context.Context, q querier, t *touched) error {
 		return s
 	}
 	if len(t.applications)+len(t.people)+len(t.connections)+len(t.codes)+len(t.assignments) == 0 {
-		return nil
+		return func() {}, nil
 	}
 	return c.read(ctx, q, some(t.applications), some(t.people), some(t.connections), some(t.codes), some(t.assignments))
 }
 
 // read reads rows of the given ids; nil is all of them.
-func (c *catalogue) read(ctx context.Context, q querier, applications, people, connections, codes, assignments set) error {
+func (c *catalogue) read(ctx context.Context, q querier, applications, people, connections, codes, assignments set) (publish func(), err error) {
 	var steps []func(context.Context, querier) (func(), error)
 	if applications == nil || len(applications) > 0 {
 		steps = append(steps, func(ctx context.Context, q querier) (func(), error) { return c.readApplications(ctx, q, applications) })
@@ -124,19 +133,26 @@ func (c *catalogue) read(ctx context.Context, q querier, applications, people, c
 	for _, step := range steps {
 		change, err := step(ctx, q)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		changes = append(changes, change)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, change := range changes {
-		change()
-	}
-	if len(applications)+len(codes) == 0 && applications != nil {
-		return nil
-	}
-	for _, a := range c.applications { // latest and coded depend on other rows
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, change := range changes {
+			change()
+		}
+		if applications == nil || len(applications)+len(codes) > 0 {
+			c.derive()
+		}
+	}, nil
+}
+
+// derive sets what depends on other rows: which version is the latest, and
+// which has code.
+func (c *catalogue) derive() {
+	for _, a := range c.applications {
 		latest, coded := true, false
 		for _, other := range c.applications {
 			latest = latest && (other.Name != a.Name || other.Version <= a.Version)
@@ -150,7 +166,6 @@ func (c *catalogue) read(ctx context.Context, q querier, applications, people, c
 			c.applications[a.ID] = &b
 		}
 	}
-	return nil
 }
 
 func (c *catalogue) readApplications(ctx context.Context, q querier, ids set) (func(), error) {
@@ -252,6 +267,11 @@ func (c *catalogue) readAssignments(ctx context.Context, q querier, ids set) (fu
 		return nil
 	})
 	return func() {
+		if ids == nil {
+			clear(c.assignments)
+			clear(c.ofPerson)
+			clear(c.ofRole)
+		}
 		for id := range ids {
 			if old := c.assignments[id]; old != nil {
 				delete(c.ofPerson[old.PersonID], id)

@@ -21,6 +21,8 @@ var (
 		"use that version; or use an empty database, which is then filled from the journal and the ledger")
 	errRebuild = problem.New("REBUILD_DIFFERS", "what the ledger gives for blocks taken in before is not what it gave then",
 		"see that the connection leads to the same ledger; then report this with the log")
+	errKept = problem.New("DATABASE_BEHIND", "what you asked for is kept, but the database cannot show it yet",
+		"look again in a moment, and do not ask twice")
 	errDatabase = problem.New("DATABASE_UNAVAILABLE", "the database cannot be used",
 		"try again; an administrator finds the reason in the log")
 )

@@ -251,7 +251,11 @@ func (v view) PersonByAddress(_ context.Context, connectionID int, a common.Addr
 	return nil, ErrNotFound
 }
 
-func (v view) Ledgers(context.Context) ([]Ledger, error) { return v.c.ledgers, nil }
+func (v view) Ledgers(context.Context) ([]Ledger, error) {
+	v.c.mu.RLock()
+	defer v.c.mu.RUnlock()
+	return v.c.ledgers, nil
+}
 
 func (v view) Connections(context.Context) ([]Connection, error) {
 	v.c.mu.RLock()

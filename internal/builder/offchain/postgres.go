@@ -89,15 +89,21 @@ func (p *postgres) query(ctx context.Context, sql string, args []any, each func(
 		}
 		p.readers <- c
 	}()
-	if c == nil {
-		var err error
-		if c, err = pgx.ConnectConfig(ctx, p.config); err != nil {
-			c = nil
-			return fmt.Errorf("connect to the database: %w", err)
+	if c != nil {
+		rows := 0
+		err := postgresQuery(ctx, c, sql, args, func(r row) error { rows++; return each(r) })
+		if err == nil || rows > 0 || !c.IsClosed() || ctx.Err() != nil {
+			return err
 		}
-		if _, err := c.Exec(ctx, "SET default_transaction_read_only = on"); err != nil {
-			return fmt.Errorf("connect to the database: %w", err)
-		}
+		// The server ended it, perhaps long ago: once more on a new one.
+	}
+	var err error
+	if c, err = pgx.ConnectConfig(ctx, p.config); err != nil {
+		c = nil
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	if _, err := c.Exec(ctx, "SET default_transaction_read_only = on"); err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
 	}
 	return postgresQuery(ctx, c, sql, args, each)
 }

@@ -81,6 +81,7 @@ func (s *Store) begin(ctx context.Context, at mark) error {
 	if err := s.catalogue.load(ctx, s.engine); err != nil {
 		return err
 	}
+	clear(s.counters)
 	if err := s.engine.query(ctx, "SELECT name, next FROM counter", nil, func(r row) error {
 		s.counters[r.text(0)] = int(r.int(1))
 		return nil
@@ -106,8 +107,8 @@ func (s *Store) Sequence() uint64 { return s.sequence.Load() }
 // and journals nothing, when the entry contradicts what is known. e is a
 // pointer to one of the entries; it must not be used elsewhere until Do returns.
 //
-// When the database fails after the entry is durable, Do returns a
-// DATABASE_UNAVAILABLE, and the entry is applied when the database is back.
+// When the database fails after the entry is durable, and stays away, Do returns
+// a DATABASE_BEHIND: the entry is kept, and applied when the database is back.
 func (s *Store) Do(ctx context.Context, e Entry) (Applied, error) {
 	if e == nil {
 		return Applied{}, errors.New("no entry")
@@ -185,12 +186,6 @@ func (s *Store) write() {
 // together applies entries in one transaction. When one of them fails in the
 // database, each is tried alone, so that one does not spoil the others.
 func (s *Store) together(batch []*request) {
-	if err := s.ready(); err != nil {
-		for _, r := range batch {
-			r.err = err
-		}
-		return
-	}
 	if spoiled := s.try(batch); !spoiled || len(batch) == 1 {
 		return
 	}
@@ -209,14 +204,34 @@ func (s *Store) ready() error {
 	defer cancel()
 	at, err := s.journal.fits(ctx, s.engine)
 	if err == nil {
-		err = s.replay(ctx, at)
+		err = s.begin(ctx, at) // it may have committed what we took for lost
 	}
 	if err != nil {
 		return unavailable(err)
 	}
 	s.behind = false
-	s.sequence.Store(s.journal.end.sequence)
 	return nil
+}
+
+// patience is how long the writer tries to show what is durable already, before
+// it tells those who wait that it is kept.
+const patience = 10 * time.Second
+
+// recover waits for the database to come back.
+func (s *Store) recover() error {
+	s.behind = true
+	began := time.Now()
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := s.ready()
+		if err == nil || time.Since(began)+pause > patience {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-s.stopped.Done():
+			return err
+		}
+	}
 }
 
 // try applies a batch. spoiled says that the database refused it, nothing was
@@ -230,6 +245,10 @@ func (s *Store) try(batch []*request) (spoiled bool) {
 			}
 		}
 		return true
+	}
+	if err := s.ready(); err != nil {
+		failed(err)
+		return false
 	}
 	t, err := s.engine.begin(ctx)
 	if err != nil {
@@ -300,22 +319,25 @@ func (s *Store) finish(f *folder, t tx, batch []*request, records [][]byte) {
 		return
 	}
 	err := f.finish(s.stopped, s.journal.end)
+	var publish func()
+	if err == nil {
+		publish, err = s.catalogue.changes(s.stopped, t, &f.touched)
+	}
 	if err == nil {
 		err = t.commit(s.stopped)
 	} else {
 		t.rollback()
 	}
-	if err == nil {
-		err = s.catalogue.refresh(s.stopped, s.engine, &f.touched)
-	}
 	if err != nil {
 		s.log.Error("database: the journal is ahead, and will be folded again", "err", err)
-		s.behind = true
-		if err := s.ready(); err != nil {
-			fail(err)
+		if err := s.recover(); err != nil {
+			fail(errKept.From(err))
+			return
 		}
+		s.watchers.tell(f.touched.change(s.journal.end.sequence, s.options.Clock())) // it may have been committed after all
 		return
 	}
+	publish()
 	s.counters = f.counters
 	s.sequence.Store(s.journal.end.sequence)
 	s.watchers.tell(f.touched.change(s.journal.end.sequence, s.options.Clock()))
@@ -413,5 +435,9 @@ func (s *Store) foldOne(ctx context.Context, f *folder, data []byte) error {
 	if err := f.apply(ctx, e, rows); err != nil || !administrative(e) {
 		return err
 	}
-	return f.c.refresh(ctx, f.tx, &f.touched)
+	publish, err := f.c.changes(ctx, f.tx, &f.touched)
+	if err == nil {
+		publish()
+	}
+	return err
 }
