@@ -142,7 +142,7 @@ func Sample(name, kind string, now time.Time) Page {
 		p := &Members{Frame: f, Application: "Purchase order", Add: "#", Total: 5}
 		p.Title = "Members of " + pick(long, longName, "Purchase order")
 		for i, r := range []string{"Buyer", "Seller", pick(long, hostile, "Auditor")} {
-			m := RoleMembers{Name: r, Description: pick(long, strings.Repeat(hostile, 2), "Orders goods and pays for them"), Add: "#"}
+			m := RoleMembers{ID: i + 1, Total: 3 - i, Name: r, Description: pick(long, strings.Repeat(hostile, 2), "Orders goods and pays for them"), Add: "#"}
 			for j := range 3 - i {
 				if !empty {
 					m.Rows = append(m.Rows, Member{Face: Face{Name: pick(long && j == 0, longName, "Bram de Vries")}, Email: "bram@example.org", ID: i*10 + j, Since: now.Add(-time.Hour), Change: "#", Remove: "#"})
@@ -156,7 +156,7 @@ func Sample(name, kind string, now time.Time) Page {
 		p.Title, p.Section, p.Crumbs = "People", "people", nil
 		for i, n := range []string{"Anna Ortega", "Bram de Vries", pick(long, longName, "Chen Wu"), "meter-7"} {
 			if !empty {
-				p.Rows = append(p.Rows, PersonRow{URL: fmt.Sprintf("#%d", i), Face: Face{Name: n}, Email: "someone@example.org", State: Tag{"good", "", "Ready"}, Client: i == 3,
+				p.Rows = append(p.Rows, PersonRow{ID: i + 1, URL: fmt.Sprintf("#%d", i), Face: Face{Name: n}, Email: "someone@example.org", State: Tag{"good", "", "Ready"}, Client: i == 3,
 					Addresses: []Pair{{Value: Value{Kind: "hex", Hex: sampleAddress}}}})
 				p.Pager = Pager{From: 1, To: 4, Total: 4}
 			}

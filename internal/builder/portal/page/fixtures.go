@@ -40,7 +40,7 @@ func sampleContracts(now time.Time, n int, long bool) *Contracts {
 		VersionState: Tag{"good", "", "Enabled"}, Versions: "#", MemberCount: 7, MembersURL: "#", New: "#",
 		Members:   []Face{{Name: "Anna Ortega"}, {Name: "Bram de Vries"}, {Name: "Chen Wu"}},
 		Workflows: []Tab{{"Order", "#", 0, true}, {"Delivery", "#", 0, false}}, About: "One order, from asking to paying.",
-		States: []Option{{"", "All states", true}, {"1", "Offer placed", false}}, Customise: "#",
+		States: []Option{{Value: "", Text: "All states", Chosen: true}, {Value: "1", Text: "Offer placed", Chosen: false}}, Customise: "#",
 		Filters: []Field{{ID: "p1", Name: "p1", Label: "Buyer", Kind: "text"}, {ID: "p2", Name: "p2", Label: "Goods", Kind: "text"}},
 		Columns: []Column{{Text: "Contract", URL: "#", Sorted: "descending"}, {Text: "State", URL: "#"}, {Text: "Modified by"}, {Text: "Modified", URL: "#"},
 			{Text: "Buyer"}, {Text: "Seller"}, {Text: "Goods"}, {Text: "Amount", Number: true}, {Text: "Delivery"}}}
@@ -163,9 +163,9 @@ func sampleFields(id string, wrong bool) []Field {
 		{Kind: "text", Label: "Goods", Hint: "What is ordered. At most 4,000 characters.", Required: true, Value: "Copper wire"},
 		{Kind: "number", Label: "Price", Hint: "A whole number, in the smallest unit that the contract counts in.", Required: true, Value: "1250000"},
 		{Kind: "date", Label: "Deliver until", Hint: "Day and time in UTC.", Required: true},
-		{Kind: "select", Label: "Seller", Hint: "People who are Seller.", Required: true, Options: []Option{{"", "Choose…", false}, {"1", "Bram de Vries", true}, {"2", longName, false}}},
-		{Kind: "yesno", Label: "Insured", Required: true, Options: []Option{{"true", "Yes", true}, {"false", "No", false}}},
-		{Kind: "radios", Label: "Quality", Hint: "As the contract names it.", Required: true, Options: []Option{{"0", "New", false}, {"1", "Refurbished", true}, {"2", "Defective", false}}},
+		{Kind: "select", Label: "Seller", Hint: "People who are Seller.", Required: true, Options: []Option{{Value: "", Text: "Choose…", Chosen: false}, {Value: "1", Text: "Bram de Vries", Chosen: true}, {Value: "2", Text: longName}}},
+		{Kind: "yesno", Label: "Insured", Required: true, Options: []Option{{Value: "true", Text: "Yes", Chosen: true}, {Value: "false", Text: "No", Chosen: false}}},
+		{Kind: "radios", Label: "Quality", Hint: "As the contract names it.", Required: true, Options: []Option{{Value: "0", Text: "New", Chosen: false}, {Value: "1", Text: "Refurbished", Chosen: true}, {Value: "2", Text: "Defective", Chosen: false}}},
 		{Kind: "text", Label: "Readings", Hint: "Values with commas between them, such as 21, 48, 69."},
 	}
 	for i := range fields {

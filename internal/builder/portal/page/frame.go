@@ -63,7 +63,7 @@ type State struct {
 
 // Value is a value of a contract, ready to be read.
 type Value struct {
-	Kind  string // text, number, hex, face, when, state, list, pairs, link, none
+	Kind  string // text, number, hex, face, when, ago, state, list, pairs, link, code, tag
 	Text  string
 	Hex   string // address in full
 	URL   string
@@ -72,6 +72,7 @@ type Value struct {
 	State *State
 	List  []string
 	Pairs []Pair
+	Tag   *Tag
 }
 
 // Pair is a name and a value.
@@ -92,6 +93,13 @@ type Pager struct {
 type Option struct {
 	Value, Text string
 	Chosen      bool
+	Hint        string
+}
+
+// Group is several of them under a name.
+type Group struct {
+	Text    string
+	Options []Option
 }
 
 // Field is a control of a form with its label, hint and error.
@@ -100,8 +108,10 @@ type Field struct {
 	Kind                         string // text, long, number, date, yesno, radios, select, file
 	Value                        string
 	Options                      []Option
-	Accept                       string // of a file
+	Groups                       []Group // after Options
+	Accept                       string  // of a file
 	Required                     bool
-	Limit                        int // characters; 0: none
+	Bare                         bool // may be empty, and that is nothing special: not called optional
+	Limit                        int  // characters; 0: none
 	Autocomplete                 string
 }

@@ -105,7 +105,8 @@ type Contracts struct {
 	State        string
 	States       []Option
 	Filters      []Field // one for each property
-	Filtered     bool
+	Filtered     bool    // something narrows the list
+	FiltersOn    bool    // one of Filters does
 	Sort         string
 	Clear        string // URL without filters
 	Columns      []Column
@@ -158,6 +159,7 @@ type ColumnChoice struct {
 type Form struct {
 	Frame
 	Lead      string
+	About     string // what the function is for
 	Action    string
 	Submit    string
 	Danger    bool
@@ -167,6 +169,10 @@ type Form struct {
 	Fields    []Field
 	Answer    []Pair // of a read-only function
 	Context   []Pair // what is decided about
+	// a search of its own above the fields, which finds what to choose
+	Search       *Field
+	SearchSubmit string
+	SearchHidden map[string]string
 }
 
 // Contract is one contract.
@@ -238,6 +244,7 @@ type Members struct {
 
 // RoleMembers are the people of one role.
 type RoleMembers struct {
+	ID, Total         int
 	Name, Description string
 	Add               string
 	Rows              []Member
@@ -266,6 +273,7 @@ type People struct {
 
 // PersonRow is one of them.
 type PersonRow struct {
+	ID          int
 	URL         string
 	Face        Face
 	Email       string
