@@ -143,12 +143,14 @@ func TestCodeIsKnownAgain(t *testing.T) {
 	if i < 0 {
 		t.Fatal("no metadata")
 	}
-	other := bytes.Clone(deployed)
-	other[i+10] ^= 1
-	if !b.Matches(other) {
-		t.Error("the hash of the metadata is part of the comparison")
+	for _, at := range []int{i + 8, i + 39} { // the first and the last byte of the hash
+		other := bytes.Clone(deployed)
+		other[at] ^= 1
+		if !b.Matches(other) {
+			t.Error("the hash of the metadata is part of the comparison")
+		}
 	}
-	for _, at := range []int{0, 100, i - 20, len(deployed) - 1} {
+	for _, at := range []int{0, 100, i - 20, i + 7, i + 40, len(deployed) - 1} {
 		other := bytes.Clone(deployed)
 		other[at] ^= 1
 		if b.Matches(other) {
@@ -169,10 +171,11 @@ func TestCodeIsKnownAgain(t *testing.T) {
 		if i < 0 {
 			t.Fatal("no metadata")
 		}
-		if other[i+20] ^= 1; !b.Matches(other) {
+		other[i+7] ^= 1
+		if other[i+38] ^= 1; !b.Matches(other) {
 			t.Errorf("%s: the hash of the metadata is part of the comparison", name)
 		}
-		if other[i-30] ^= 1; b.Matches(other) {
+		if other[i+39] ^= 1; b.Matches(other) {
 			t.Errorf("%s: a change of the code is not seen", name)
 		}
 	}

@@ -126,6 +126,19 @@ func TestObsoleteBase(t *testing.T) {
 	}
 }
 
+// TestStatesHaveTheEnumsNames also where their number is right.
+func TestStatesHaveTheEnumsNames(t *testing.T) {
+	text := strings.ReplaceAll(string(configuration(t, "Greenhouse")), `"Abandoned"`, `"Left"`)
+	app, report := Parse("Greenhouse.json", []byte(text))
+	if !report.OK() {
+		t.Fatal(report.Errors)
+	}
+	report = Check(app, output(t, "Greenhouse"), false)
+	if len(report.Errors) != 1 || report.Errors[0].Code != "STATE_MEMBER" || report.Errors[0].Pointer != "/Workflows/0/States/2" {
+		t.Errorf("%+v", report.Errors)
+	}
+}
+
 // TestHiddenFunctions are named as what they are.
 func TestHiddenFunctions(t *testing.T) {
 	text := strings.ReplaceAll(string(configuration(t, "Notebook")), `"Close"`, `"ContractCreated"`)

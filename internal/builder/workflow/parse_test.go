@@ -37,48 +37,46 @@ const shop = `{
   }]
 }`
 
-// TestFindings changes one thing and expects one finding at its line and column.
+// findings are changes of shop, and the one finding at its line:column that each makes.
+var findings = []struct{ old, new, code, rule, at string }{
+	{`"DisplayName": "Shop",` + "\n  \"App", "\"App", "FIELD_MISSING", "a.7.1", "1:1"},
+	{`"ApplicationName": "Shop"`, `"ApplicationName": null`, "FIELD_MISSING", "a.7.1", "1:1"},
+	{`"ApplicationName": "Shop"`, `"ApplicationName": ""`, "TEXT_EMPTY", "a.7.1", "2:22"},
+	{`"ApplicationName": "Shop"`, `"ApplicationName": 7`, "FIELD_TYPE", "a.7.1", "2:22"},
+	{`"ApplicationName": "Shop"`, `"ApplicationName": "a\u0000b"`, "TEXT_CONTROL", "a.7.1", "2:22"},
+	{`"ApplicationName": "Shop"`, `"ApplicationName": "` + strings.Repeat("ä", 51) + `"`, "TEXT_LONG", "a.7.1", "2:22"},
+	{`"ApplicationName": "Shop"`, `"ApplicationName": "Shop", "ApplicationName": "Shop"`, "KEY_TWICE", "a.7.1", "2:30"},
+	{`"PercentComplete": 10,`, `"PercentComplete": 101,`, "NUMBER_RANGE", "a.7.1", "20:67"},
+	{`"PercentComplete": 10,`, `"PercentComplete": 1.5,`, "NUMBER_RANGE", "a.7.1", "20:67"},
+	{`"PercentComplete": 10,`, `"PercentComplete": 10, "Value": -1,`, "NUMBER_RANGE", "a.7.1", "20:80"},
+	{`"Style": "Success"`, `"Style": "success"`, "STYLE_UNKNOWN", "a.7.1", "20:80"},
+	{`"NextStates": ["Shut"]`, `"NextStates": []`, "LIST_EMPTY", "a.7.1", "22:46"},
+	{`"Workflows": [{`, `"Workflows": {"a":[{`, "JSON_SYNTAX", "a.7.1", "27:2"},
+	{`"Name": "Close",`, `"Name": "Close", "Signature": "Close (uint8)",`, "SIGNATURE_FORM", "a.7.1", "15:39"},
+	{`{ "Name": "Buyer" }`, `{ "Name": "Buyer" }, { "Name": "Owner" }`, "NAME_TWICE", "a.7.2", "3:76"},
+	{`"Name": "Sizes",`, `"Name": "Keeper",`, "NAME_TWICE", "a.7.2", "11:17"},
+	{`"Style": "Failure" }`, `"Style": "Failure" }, { "Name": "Open", "DisplayName": "", "PercentComplete": 1e2, "Style": "Failure" }`, "NAME_TWICE", "a.7.2", "24:104"},
+	{`["Soft", "Hard"]`, `["Soft", "Soft"]`, "NAME_TWICE", "a.7.2", "16:97"},
+	{`"PercentComplete": 100,`, `"PercentComplete": 100, "Value": 0,`, "STATE_VALUE_TWICE", "a.7.2", "24:81"},
+	{`"Initiators": ["Owner"]`, `"Initiators": ["owner"]`, "ROLE_UNKNOWN", "a.7.3", "6:20"},
+	{`"AllowedRoles": ["Buyer"]`, `"AllowedRoles": ["Byer"]`, "ROLE_UNKNOWN", "a.7.3", "21:28"},
+	{`["Keeper"]`, `["Owner"]`, "PROPERTY_UNKNOWN", "a.7.3", "21:63"},
+	{`"StartState": "Open"`, `"StartState": "Opened"`, "STATE_UNKNOWN", "a.7.3", "7:19"},
+	{`"NextStates": ["Shut"]`, `"NextStates": ["Open", "Gone"]`, "STATE_UNKNOWN", "a.7.3", "22:55"},
+	{`"Function": "Close"`, `"Function": "close"`, "FUNCTION_UNKNOWN", "a.7.3", "22:23"},
+	{`"Type": { "Name": "Owner" }`, `"Type": { "Name": "float" }`, "TYPE_UNKNOWN", "a.7.3", "10:70"},
+	{`{ "Name": "Buyer" }`, `{ "Name": "Buyer" }, { "Name": "user" }`, "ROLE_RESERVED", "a.7.4", "3:76"},
+	{`"ElementType": { "Name": "int" }`, `"ElementType": null`, "ELEMENT_MISSING", "a.7.5", "11:58"},
+	{`"ElementType": { "Name": "int" }`, `"ElementType": { "Name": "float" }`, "ELEMENT_UNKNOWN", "a.7.5", "11:102"},
+	{`"ElementType": { "Name": "int" }`, `"ElementType": { "Name": "array", "ElementType": { "Name": "int" } }`, "ELEMENT_UNKNOWN", "a.7.5", "11:102"},
+	{`["Soft", "Hard"]`, `["Soft", "Very Hard"]`, "ENUM_VALUE_FORM", "a.7.5", "16:97"},
+	{`["Soft", "Hard"]`, `[]`, "ENUM_VALUES", "a.7.5", "16:56"},
+	{`"Name": "size", "DisplayName": "Size", "Type": { "Name": "int" }`, `"Name": "size", "DisplayName": "Size", "Type": { "Name": "state" }`, "STATE_PARAMETER", "a.7.5", "13:96"},
+	{`"Name": "size", "DisplayName": "Size", "Type": { "Name": "int" }`, `"Name": "size", "DisplayName": "Size", "Type": { "Name": "struct" }`, "STRUCT_FIELDS", "a.7.5", "13:86"},
+}
+
 func TestFindings(t *testing.T) {
-	long := strings.Repeat("ä", 51)
-	for _, c := range []struct {
-		old, new       string
-		code, rule, at string // at is line:column
-	}{
-		{`"DisplayName": "Shop",` + "\n  \"App", "\"App", "FIELD_MISSING", "a.7.1", "1:1"},
-		{`"ApplicationName": "Shop"`, `"ApplicationName": null`, "FIELD_MISSING", "a.7.1", "1:1"},
-		{`"ApplicationName": "Shop"`, `"ApplicationName": ""`, "TEXT_EMPTY", "a.7.1", "2:22"},
-		{`"ApplicationName": "Shop"`, `"ApplicationName": 7`, "FIELD_TYPE", "a.7.1", "2:22"},
-		{`"ApplicationName": "Shop"`, `"ApplicationName": "a\u0000b"`, "TEXT_CONTROL", "a.7.1", "2:22"},
-		{`"ApplicationName": "Shop"`, `"ApplicationName": "` + long + `"`, "TEXT_LONG", "a.7.1", "2:22"},
-		{`"ApplicationName": "Shop"`, `"ApplicationName": "Shop", "ApplicationName": "Shop"`, "KEY_TWICE", "a.7.1", "2:30"},
-		{`"PercentComplete": 10,`, `"PercentComplete": 101,`, "NUMBER_RANGE", "a.7.1", "20:67"},
-		{`"PercentComplete": 10,`, `"PercentComplete": 1.5,`, "NUMBER_RANGE", "a.7.1", "20:67"},
-		{`"PercentComplete": 10,`, `"PercentComplete": 10, "Value": -1,`, "NUMBER_RANGE", "a.7.1", "20:80"},
-		{`"Style": "Success"`, `"Style": "success"`, "STYLE_UNKNOWN", "a.7.1", "20:80"},
-		{`"NextStates": ["Shut"]`, `"NextStates": []`, "LIST_EMPTY", "a.7.1", "22:46"},
-		{`"Workflows": [{`, `"Workflows": {"a":[{`, "JSON_SYNTAX", "a.7.1", "27:2"},
-		{`"Name": "Close",`, `"Name": "Close", "Signature": "Close (uint8)",`, "SIGNATURE_FORM", "a.7.1", "15:39"},
-		{`{ "Name": "Buyer" }`, `{ "Name": "Buyer" }, { "Name": "Owner" }`, "NAME_TWICE", "a.7.2", "3:76"},
-		{`"Name": "Sizes",`, `"Name": "Keeper",`, "NAME_TWICE", "a.7.2", "11:17"},
-		{`"Style": "Failure" }`, `"Style": "Failure" }, { "Name": "Open", "DisplayName": "", "PercentComplete": 1e2, "Style": "Failure" }`, "NAME_TWICE", "a.7.2", "24:104"},
-		{`["Soft", "Hard"]`, `["Soft", "Soft"]`, "NAME_TWICE", "a.7.2", "16:97"},
-		{`"PercentComplete": 100,`, `"PercentComplete": 100, "Value": 0,`, "STATE_VALUE_TWICE", "a.7.2", "24:81"},
-		{`"Initiators": ["Owner"]`, `"Initiators": ["owner"]`, "ROLE_UNKNOWN", "a.7.3", "6:20"},
-		{`"AllowedRoles": ["Buyer"]`, `"AllowedRoles": ["Byer"]`, "ROLE_UNKNOWN", "a.7.3", "21:28"},
-		{`["Keeper"]`, `["Owner"]`, "PROPERTY_UNKNOWN", "a.7.3", "21:63"},
-		{`"StartState": "Open"`, `"StartState": "Opened"`, "STATE_UNKNOWN", "a.7.3", "7:19"},
-		{`"NextStates": ["Shut"]`, `"NextStates": ["Open", "Gone"]`, "STATE_UNKNOWN", "a.7.3", "22:55"},
-		{`"Function": "Close"`, `"Function": "close"`, "FUNCTION_UNKNOWN", "a.7.3", "22:23"},
-		{`"Type": { "Name": "Owner" }`, `"Type": { "Name": "float" }`, "TYPE_UNKNOWN", "a.7.3", "10:70"},
-		{`{ "Name": "Buyer" }`, `{ "Name": "Buyer" }, { "Name": "user" }`, "ROLE_RESERVED", "a.7.4", "3:76"},
-		{`"ElementType": { "Name": "int" }`, `"ElementType": null`, "ELEMENT_MISSING", "a.7.5", "11:58"},
-		{`"ElementType": { "Name": "int" }`, `"ElementType": { "Name": "float" }`, "ELEMENT_UNKNOWN", "a.7.5", "11:102"},
-		{`"ElementType": { "Name": "int" }`, `"ElementType": { "Name": "array", "ElementType": { "Name": "int" } }`, "ELEMENT_UNKNOWN", "a.7.5", "11:102"},
-		{`["Soft", "Hard"]`, `["Soft", "Very Hard"]`, "ENUM_VALUE_FORM", "a.7.5", "16:97"},
-		{`["Soft", "Hard"]`, `[]`, "ENUM_VALUES", "a.7.5", "16:56"},
-		{`"Name": "size", "DisplayName": "Size", "Type": { "Name": "int" }`, `"Name": "size", "DisplayName": "Size", "Type": { "Name": "state" }`, "STATE_PARAMETER", "a.7.5", "13:96"},
-		{`"Name": "size", "DisplayName": "Size", "Type": { "Name": "int" }`, `"Name": "size", "DisplayName": "Size", "Type": { "Name": "struct" }`, "STRUCT_FIELDS", "a.7.5", "13:86"},
-	} {
+	for _, c := range findings {
 		text := strings.Replace(shop, c.old, c.new, 1)
 		if text == shop {
 			t.Fatalf("%q is not there", c.old)

@@ -75,6 +75,22 @@ func TestSchemaAgrees(t *testing.T) {
 	}
 }
 
+// TestSchemaRefuses what a schema can refuse of the changes that Parse finds, and nothing else.
+func TestSchemaRefuses(t *testing.T) {
+	s := compiled(t)
+	for _, c := range findings {
+		text := strings.Replace(shop, c.old, c.new, 1)
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil || c.code == "KEY_TWICE" { // which no schema sees
+			continue
+		}
+		_, report := Parse("x", []byte(text))
+		if err := s.Validate(doc); (err == nil) == shapeless(report) {
+			t.Errorf("%s: %v", c.code, err)
+		}
+	}
+}
+
 // change replaces, removes or adds one value somewhere below.
 func change(t *rapid.T, v any, depth int) any {
 	stop := rapid.IntRange(0, 12).Draw(t, "stop") == 0 && depth > 0
