@@ -26,13 +26,12 @@ type Transaction struct {
 	Nonce   uint64
 	Gas     uint64 // the most it may use
 	Input   []byte
-	GasUsed uint64
 	Failed  bool            // without effect but for its nonce
 	Created *common.Address // by the transaction itself
 	TxID    string          // view.seqno, if it was wanted
 	// Failure is the interpreter's word for why it failed and Output what it reverted
-	// with, or of one with a trace returned. Without a trace and TxID both are empty,
-	// with a TxID alone the output is at most 1 KiB.
+	// with, of which nodes without a trace keep 1 KiB. Both are empty when neither
+	// traces nor TxIDs were wanted.
 	Failure string
 	Output  []byte
 	Traced  bool    // Calls are known
@@ -54,7 +53,6 @@ type Frame struct {
 // receipt is what a receipt adds to a transaction.
 type receipt struct {
 	hash, block common.Hash
-	gasUsed     uint64
 	failed      bool
 	created     *common.Address
 }
@@ -127,8 +125,6 @@ func (s *cursor) receipt() (r receipt) {
 			r.hash = s.hash()
 		case "blockHash":
 			r.block = s.hash()
-		case "gasUsed":
-			r.gasUsed = s.quantity()
 		case "status":
 			r.failed = s.quantity() == 0
 			known = true
@@ -160,7 +156,7 @@ func (b *Block) add(list []receipt) error {
 		if r.hash != t.Hash || r.block != b.Hash {
 			return errReceipts
 		}
-		t.GasUsed, t.Failed, t.Created = r.gasUsed, r.failed, r.created
+		t.Failed, t.Created = r.failed, r.created
 		if r.failed {
 			t.Created = nil // an address it would have had
 		}
@@ -171,10 +167,9 @@ func (b *Block) add(list []receipt) error {
 // trace is the calls of one transaction. Its hash is zero where the node does not
 // say it.
 type trace struct {
-	hash    common.Hash
-	calls   []Frame
-	gasUsed uint64
-	failed  error // the node could not trace this one
+	hash   common.Hash
+	calls  []Frame
+	failed error // the node could not trace this one
 }
 
 // traces reads what debug_traceBlockByNumber gives with callTracer.
@@ -186,7 +181,7 @@ func (s *cursor) traces() (list []trace) {
 			case "txHash":
 				t.hash = s.hash()
 			case "result":
-				t.calls, t.gasUsed = s.calls()
+				t.calls = s.calls()
 			case "error":
 				t.failed = &Error{Code: codeInternal, Message: printable(s.words())}
 			}
@@ -200,11 +195,11 @@ func (s *cursor) traces() (list []trace) {
 }
 
 // calls reads what callTracer gives for one transaction.
-func (s *cursor) calls() ([]Frame, uint64) {
+func (s *cursor) calls() []Frame {
 	var list []Frame
-	gasUsed := s.frame(&list, 0)
+	s.frame(&list, 0)
 	if s.err != nil {
-		return nil, 0
+		return nil
 	}
 	undone := maxDepth // the depth from which on everything was undone
 	for i := range list {
@@ -217,11 +212,11 @@ func (s *cursor) calls() ([]Frame, uint64) {
 		}
 		f.Undone = undone != maxDepth
 	}
-	return list, gasUsed
+	return list
 }
 
-// frame reads a call and those inside it, and gives the gas that they used.
-func (s *cursor) frame(list *[]Frame, depth int) (gasUsed uint64) {
+// frame reads a call and those inside it.
+func (s *cursor) frame(list *[]Frame, depth int) {
 	at := len(*list)
 	*list = append(*list, Frame{})
 	f, from := Frame{Depth: depth}, false
@@ -241,8 +236,6 @@ func (s *cursor) frame(list *[]Frame, depth int) (gasUsed uint64) {
 			f.Output = s.data()
 		case "error":
 			f.Error = printable(s.words())
-		case "gasUsed":
-			gasUsed = s.quantity()
 		case "calls":
 			s.array(func() { s.frame(list, depth+1) })
 		}
@@ -251,7 +244,6 @@ func (s *cursor) frame(list *[]Frame, depth int) (gasUsed uint64) {
 		s.fail("a call without type or caller")
 	}
 	(*list)[at] = f
-	return gasUsed
 }
 
 // kind is a frame's type without taking memory for each.
@@ -276,17 +268,20 @@ func (b *Block) follow(list []trace) error {
 	}
 	for i := range list {
 		if list[i].failed == nil {
-			b.Transactions[i].follow(list[i].calls, list[i].gasUsed)
+			b.Transactions[i].follow(list[i].calls)
 		}
 	}
 	return nil
 }
 
 // follow adds a trace. What the transaction's own call says is what its receipt does.
-func (t *Transaction) follow(calls []Frame, gasUsed uint64) {
+func (t *Transaction) follow(calls []Frame) {
 	top := &calls[0]
 	t.Traced, t.Calls = true, calls
-	t.GasUsed, t.Failed, t.Failure, t.Output = gasUsed, top.Error != "", top.Error, top.Output
+	t.Failed, t.Failure, t.Output = top.Error != "", top.Error, nil
+	if t.Failed {
+		t.Output = top.Output
+	}
 	if t.To == nil && !t.Failed {
 		t.Created = &top.To
 	}

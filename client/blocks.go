@@ -35,7 +35,11 @@ func (c *Client) Blocks(ctx context.Context, from uint64, limit int, want Want) 
 	n := c.span(from, limit)
 	for n > 0 {
 		err = c.Retry(ctx, func(ctx context.Context) error {
-			list, err = c.ask(ctx, from, n, want)
+			if want.Traces && want.TxIDs {
+				list, err = c.askPlain(ctx, from, n)
+			} else {
+				list, err = c.ask(ctx, from, n, want)
+			}
 			return err
 		})
 		if err == nil || n == 1 || !heavy(err) {
@@ -114,7 +118,7 @@ func (c *Client) ask(ctx context.Context, from uint64, n int, want Want) ([]Bloc
 	var list []Block
 	bytes := 0
 	for i := range of {
-		b, err := of[i].decode(from + uint64(i))
+		b, err := of[i].block.block(from + uint64(i))
 		if err == nil && b != nil {
 			if want.Traces {
 				err = c.follow(ctx, b, of[i].outcome, i == 0)
@@ -170,9 +174,9 @@ func (b *Block) traced() bool {
 	return true
 }
 
-// decode reads the block itself. It is nil when there is none.
-func (of *blockCalls) decode(number uint64) (b *Block, err error) {
-	err = of.block.decode(func(s *cursor) {
+// block reads a block itself. It is nil when there is none.
+func (r *Request) block(number uint64) (b *Block, err error) {
+	err = r.decode(func(s *cursor) {
 		if !s.null() {
 			got := s.block()
 			b = &got
@@ -263,8 +267,8 @@ func (c *Client) followOne(ctx context.Context, t *Transaction) error {
 	for end := time.Now().Add(c.options.Patience); ; {
 		err := c.Retry(ctx, func(ctx context.Context) error {
 			return c.read(ctx, func(s *cursor) {
-				if calls, gasUsed := s.calls(); calls != nil {
-					t.follow(calls, gasUsed)
+				if calls := s.calls(); calls != nil {
+					t.follow(calls)
 				}
 			}, "debug_traceTransaction", t.Hash, callTracer)
 		})

@@ -46,6 +46,7 @@ type Client struct {
 	http    *http.Client
 	head    atomic.Uint64 // the newest block heard of: a hint, never an answer
 	blocks  atomic.Uint64 // average bytes of a block's answers: a hint
+	codes   codes
 }
 
 // Dial makes a client of the node at an address, http or https. It does not

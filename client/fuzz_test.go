@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // answers are what nodes answer, whole and broken.
@@ -109,7 +111,7 @@ func TestDeep(t *testing.T) {
 		ok    bool
 	}{{1, true}, {1024, true}, {1_000_000, false}} {
 		s := &cursor{text: []byte(strings.Repeat(frame, c.depth) + strings.Repeat(`]}`, c.depth))}
-		list, _ := s.calls()
+		list := s.calls()
 		if (s.err == nil) != c.ok || c.ok && (len(list) != c.depth || list[c.depth-1].Depth != c.depth-1) {
 			t.Errorf("%d deep: %d calls, %v", c.depth, len(list), s.err)
 		}
@@ -122,12 +124,37 @@ func TestUndone(t *testing.T) {
 		return `{"type":"CALL","from":"0x` + strings.Repeat("4", 40) + `","error":"` + err + `","calls":[` + strings.Join(inner, ",") + `]}`
 	}
 	s := &cursor{text: []byte(call("", call("", call("")), call("x", call("", call("")), call("")), call(""), call("", call("y"), call(""))))}
-	list, _ := s.calls()
+	list := s.calls()
 	var got []string
 	for _, f := range list {
 		got = append(got, map[bool]string{true: "undone", false: "done"}[f.Undone])
 	}
 	if want := "done done done undone undone undone undone done done undone done"; s.err != nil || strings.Join(got, " ") != want {
 		t.Errorf("%s, %v", got, s.err)
+	}
+}
+
+// TestMayCall tells code that can call from code that only looks like it.
+func TestMayCall(t *testing.T) {
+	for code, want := range map[string]bool{
+		"":                 false,
+		"00":               false,
+		"f1":               true,
+		"5f5ff3f1":         false, // behind the end
+		"5f5ff35bf1":       true,  // which can be jumped to
+		"60f15f5ff3":       false, // a number
+		"7ff15bf1":         false, // a number cut off by the end
+		"56fa":             false, // behind a jump
+		"57fa":             true,  // behind a jump that may not be taken
+		"fe5b00f0":         false,
+		"fe605bf0":         false, // a number that looks like a place to jump to
+		"5b5b5b5b5b5bf4":   true,
+		"60005ff5":         true,
+		"6000ff":           true,
+		"fda2646970667358": false, // the compiler's notes
+	} {
+		if got := mayCall(common.FromHex(code)); got != want {
+			t.Errorf("%s: %v", code, got)
+		}
 	}
 }

@@ -86,7 +86,7 @@ func (c *Client) name(ctx context.Context, blocks []Block) error {
 	for i := range blocks {
 		last := len(blocks[i].Transactions) - 1
 		for j := range blocks[i].Transactions {
-			if t := &blocks[i].Transactions[j]; j == 0 || j == last || t.Failed && !t.Traced {
+			if t := &blocks[i].Transactions[j]; t.TxID == "" && (j == 0 || j == last) || t.Failed && !t.Traced {
 				want = append(want, t)
 			}
 		}
@@ -130,13 +130,21 @@ func (c *Client) statuses(ctx context.Context, list []*Transaction) error {
 		if err := calls[i].decode(func(s *cursor) { st = s.status() }); err != nil {
 			return err
 		}
-		if st.State != Committed || st.TxID == "" {
-			return ErrAnswer.From(fmt.Errorf("%w: %s is %s", errNotYet, t.Hash, st.State))
+		if err := st.committed(t); err != nil {
+			return err
 		}
 		t.TxID = st.TxID
 		if !t.Traced {
 			t.Failure, t.Output = st.Failure, st.Output
 		}
+	}
+	return nil
+}
+
+// committed checks that a status is that of a transaction in a block.
+func (st *Status) committed(t *Transaction) error {
+	if st.State != Committed || st.TxID == "" {
+		return ErrAnswer.From(fmt.Errorf("%w: %s is %s", errNotYet, t.Hash, st.State))
 	}
 	return nil
 }

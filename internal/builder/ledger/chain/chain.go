@@ -127,12 +127,17 @@ func transactionOf(t *client.Transaction) ledger.Transaction {
 // reverted is the interpreter's word for a contract that refused by itself.
 const reverted = "execution reverted"
 
+// maxData is how much of what a transaction reverted with is kept: as much as coco
+// keeps without a trace, so that a block says the same with and without one.
+const maxData = 1 << 10
+
 // Fail says why a transaction failed: the interpreter's word and what came back.
 func Fail(t *ledger.Transaction, word string, data []byte) {
 	if word != "" && !strings.HasPrefix(word, reverted) { // such as out of gas
 		t.RevertReason = word
 		return
 	}
+	data = data[:min(len(data), maxData)]
 	t.RevertReason = Reason(data)
 	if len(data) > 0 {
 		t.RevertData = data

@@ -1,7 +1,10 @@
 package coco_test
 
 import (
+	"context"
 	"os"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,5 +45,69 @@ func BenchmarkBlocks(b *testing.B) {
 		b.ReportMetric(float64(transactions)/time.Since(began).Seconds(), "tx/s")
 		b.ReportMetric(float64(transactions), "tx")
 		b.ReportMetric(float64(untraced), "untraced")
+	}
+}
+
+// BenchmarkFollow takes blocks of the node at COCO_RPC while it is under load, until
+// none has come for three seconds, and says how long after a block was announced it
+// was taken.
+func BenchmarkFollow(b *testing.B) {
+	address := os.Getenv("COCO_RPC")
+	if address == "" {
+		b.Fatal("COCO_RPC names no node")
+	}
+	d, err := coco.Open(address, client.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	for b.Loop() {
+		follow(b, d)
+	}
+}
+
+func follow(b *testing.B, d *coco.Driver) {
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	head, err := d.Head(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	next := head.Number + 1
+	var announced sync.Map // when, by number
+	go d.Client.Heads(ctx, next, func(h client.Head) error {
+		announced.Store(h.Number, time.Now())
+		return nil
+	})
+	var lags []time.Duration
+	var began, last time.Time
+	transactions := 0
+	for last.IsZero() || time.Since(last) < 3*time.Second {
+		list, err := d.Blocks(ctx, next, 1000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(list) == 0 {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		if last = time.Now(); began.IsZero() {
+			began = last
+		}
+		for i := range list {
+			transactions += len(list[i].Transactions)
+			if at, ok := announced.Load(list[i].Number); ok {
+				lags = append(lags, last.Sub(at.(time.Time)))
+			}
+		}
+		next += uint64(len(list))
+	}
+	slices.Sort(lags)
+	b.ReportMetric(float64(transactions)/last.Sub(began).Seconds(), "tx/s")
+	b.ReportMetric(float64(transactions), "tx")
+	b.ReportMetric(float64(len(lags)), "blocks")
+	if len(lags) > 0 {
+		b.ReportMetric(float64(lags[len(lags)/2].Milliseconds()), "p50-ms")
+		b.ReportMetric(float64(lags[len(lags)-1].Milliseconds()), "max-ms")
 	}
 }

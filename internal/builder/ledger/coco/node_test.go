@@ -25,8 +25,13 @@ import (
 	"github.com/coco-consortium/coco/test/contracts"
 )
 
-// TestOldBlocks takes blocks whose state the node does not keep any more: they come
-// without the calls inside transactions, with everything else, and say so.
+// calling is init code that calls account 0 and leaves no code: six zeros, GAS, CALL,
+// and an empty RETURN. What runs it is not plain.
+var calling = common.FromHex("5f5f5f5f5f5f5af15f5ff3")
+
+// TestOldBlocks takes blocks whose state the node does not keep any more: those of
+// contracts that call others come without the calls inside transactions, and say so.
+// All else is there, and of contracts that never call nothing is missing.
 func TestOldBlocks(t *testing.T) {
 	n := start(t, t.TempDir(), "--state-blocks", "4")
 	d := open(t, n)
@@ -34,6 +39,7 @@ func TestOldBlocks(t *testing.T) {
 	garden := crypto.CreateAddress(s.address, 0)
 	s.send(nil, contracts.Token.Deploy("Garden", "GDN", big.NewInt(100)), 2_000_000)
 	s.send(&garden, contracts.Token.Call("transfer", common.Address{1}, big.NewInt(1000)), 100_000) // fails
+	s.send(nil, calling, 100_000)
 	fresh := all(t, d)
 	for range 6 {
 		s.send(&garden, contracts.Token.Call("transfer", common.Address{1}, big.NewInt(1)), 100_000)
@@ -41,7 +47,8 @@ func TestOldBlocks(t *testing.T) {
 	old := all(t, d)
 	for i, b := range fresh {
 		o := old[i]
-		if o.Hash != b.Hash || !b.Traced || len(b.Transactions) > 0 && o.Traced {
+		inner := i == len(fresh)-1
+		if o.Hash != b.Hash || !b.Traced || o.Traced == inner || inner && len(b.Transactions[0].Calls) != 2 {
 			t.Fatalf("block %d: traced %v, then %v", b.Number, b.Traced, o.Traced)
 		}
 		for j, tx := range b.Transactions {
@@ -149,8 +156,7 @@ func TestLies(t *testing.T) {
 	n := start(t, t.TempDir())
 	honest := open(t, n)
 	s := newSender(t, honest)
-	one := s.send(nil, contracts.Diary.Deploy(), 2_000_000)
-	two := s.send(nil, contracts.Diary.Deploy(), 2_000_000)
+	one, two := s.send(nil, calling, 100_000), s.send(nil, calling, 100_000)
 	var from, to atomic.Value
 	from.Store("\x00")
 	to.Store("")
