@@ -60,15 +60,11 @@ everything at first; edit who may do what.`,
 			if to == "" {
 				to = strings.TrimSuffix(args[0], filepath.Ext(args[0])) + ".json"
 			}
-			text, err := json.MarshalIndent(app, "", "  ")
-			if err != nil {
-				return err
-			}
 			f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if err != nil {
 				return errFile.From(err)
 			}
-			_, err = f.Write(append(text, '\n'))
+			_, err = f.Write(app.Format())
 			if err = errors.Join(err, f.Close()); err != nil {
 				return errFile.From(err)
 			}
