@@ -27,8 +27,6 @@ var (
 		"ask for one up to its head")
 	ErrNotCommitted = problem.New("NOT_COMMITTED", "the transaction is not committed yet, or it is not known whether it is",
 		"ask for its status, or send the same transaction again: it takes effect once")
-	ErrService = problem.New("SERVICE_NOT_PINNED", "there is no service certificate to check the proof against",
-		"give the service's certificate, service.pem of a node, that came by a way you trust")
 	ErrProof = problem.New("PROOF_OTHER", "the proof is of something else than was asked for",
 		"do not rely on what the node says; ask another one")
 )

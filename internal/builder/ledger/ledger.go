@@ -95,8 +95,9 @@ type Block struct {
 	Time         time.Time
 	Transactions []Transaction
 	// Traced says that every transaction has all its Calls. It is false where the
-	// endpoint offers no traces and for blocks whose old state it no longer keeps: then
-	// Calls are the outer ones alone.
+	// endpoint offers no traces and for blocks whose old state it no longer keeps, unless
+	// nothing in them can call: then Calls are the outer ones alone. So the same block
+	// may say more when it is new than later.
 	Traced bool
 }
 
