@@ -31,10 +31,12 @@ type machine struct {
 	layout   *layout
 	region   *region
 	module   api.Module
+	asm      bool // the module was asm.js
 
 	view    sobek.Value // the ArrayBuffer over the region
 	viewed  int         // its length
 	entries map[uint32]*routine
+	exports map[string]*routine
 	called  *routine // the export that was called last
 	trap    error    // why the module broke down, if it did
 
@@ -51,7 +53,7 @@ func newMachine(ctx context.Context, js *sobek.Runtime, binary []byte, cache str
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{ctx: ctx, js: js, layout: l, entries: map[uint32]*routine{}}
+	m := &machine{ctx: ctx, js: js, layout: l, entries: map[uint32]*routine{}, exports: map[string]*routine{}}
 	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(maxPages)
 	if cache != "" {
 		if m.cache, err = wazero.NewCompilationCacheWithDir(cache); err != nil {
@@ -166,19 +168,26 @@ func (m *machine) table(length sobek.Value) *sobek.Object {
 
 // instantiate makes the module with the script's functions and returns its
 // exports for the script.
-func (m *machine) instantiate(imports sobek.Value) sobek.Value {
+func (m *machine) instantiate(imports sobek.Value) *sobek.Object {
+	from := imports.ToObject(m.js)
+	return m.begin(func(module, name string) sobek.Value {
+		if space, ok := from.Get(module).(*sobek.Object); ok {
+			return space.Get(name)
+		}
+		return nil
+	})
+}
+
+// begin makes the module with the functions that find finds.
+func (m *machine) begin(find func(module, name string) sobek.Value) *sobek.Object {
 	if m.module != nil {
 		panic(m.js.NewGoError(errors.New("the script wants a second module")))
 	}
-	from := imports.ToObject(m.js)
 	hosts := map[string]wazero.HostModuleBuilder{}
 	for _, def := range m.compiled.ImportedFunctions() {
 		module, name, _ := def.Import()
-		space, ok := from.Get(module).(*sobek.Object)
-		if !ok {
-			panic(m.js.NewGoError(fmt.Errorf("the script has no functions %s", module)))
-		}
-		f, ok := sobek.AssertFunction(space.Get(name))
+		value := find(module, name)
+		f, ok := sobek.AssertFunction(value)
 		if !ok {
 			panic(m.js.NewGoError(fmt.Errorf("the script has no function %s.%s", module, name)))
 		}
@@ -186,7 +195,7 @@ func (m *machine) instantiate(imports sobek.Value) sobek.Value {
 			hosts[module] = m.runtime.NewHostModuleBuilder(module)
 		}
 		hosts[module] = hosts[module].NewFunctionBuilder().
-			WithGoFunction(m.lend(f, space.Get(name).ToObject(m.js).Get("name").String(), def), def.ParamTypes(), def.ResultTypes()).
+			WithGoFunction(m.lend(f, value.ToObject(m.js).Get("name").String(), def), def.ParamTypes(), def.ResultTypes()).
 			Export(name)
 	}
 	for _, host := range hosts {
@@ -202,6 +211,7 @@ func (m *machine) instantiate(imports sobek.Value) sobek.Value {
 	exports := m.js.NewObject()
 	for name, def := range m.compiled.ExportedFunctions() {
 		r := &routine{params: def.ParamTypes(), results: def.ResultTypes(), make: func() api.Function { return module.ExportedFunction(name) }}
+		m.exports[name] = r
 		m.must(exports.Set(name, func(c sobek.FunctionCall) sobek.Value {
 			m.called = r
 			return m.run(r, c.Arguments)
@@ -251,8 +261,8 @@ func (m *machine) lend(f sobek.Callable, name string, def api.FunctionDefinition
 	direct := invokes.MatchString(name) && len(params) > 0 && params[0] == api.ValueTypeI32
 	return api.GoFunc(func(_ context.Context, stack []uint64) {
 		if direct && m.setThrew != nil {
-			if r := m.entry(uint32(stack[0]), params[1:], results); r != nil {
-				m.invoke(r, stack)
+			if r, args := m.invoked(name, stack, params, results); r != nil {
+				m.invoke(r, args, stack[:len(results)])
 				return
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/grafana/sobek"
 	"github.com/tetratelabs/wazero/api"
@@ -78,18 +79,32 @@ func (m *machine) dial(index uint32, args []sobek.Value) sobek.Value {
 	panic(m.js.NewGoError(errors.New("the table has no such function")))
 }
 
+// invoked is the routine that an invoke_ function calls, and what it is given. In
+// what was asm.js there is a table for each type, and an export dynCall_ that
+// reaches into it.
+func (m *machine) invoked(name string, stack []uint64, params, results []api.ValueType) (*routine, []uint64) {
+	if !m.asm {
+		return m.entry(uint32(stack[0]), params[1:], results), stack[1:len(params)]
+	}
+	r := m.exports["dynCall_"+strings.TrimPrefix(name, "invoke_")]
+	if r == nil || !slices.Equal(r.params, params) || len(results) > len(r.results) {
+		return nil, nil
+	}
+	return r, stack[:len(params)]
+}
+
 // invoke does what the script's invoke_ functions do: call, and if a number was
 // thrown (a C++ exception is one), put the stack back and tell the module by
 // setThrew. Anything else that is thrown goes on.
-func (m *machine) invoke(r *routine, stack []uint64) {
+func (m *machine) invoke(r *routine, args, results []uint64) {
 	sp, err := m.stackSave.run(m.ctx, nil)
 	if err != nil {
 		panic(err)
 	}
-	result, err := r.run(m.ctx, stack[1:1+len(r.params)])
+	result, err := r.run(m.ctx, args)
 	if err == nil {
-		if len(r.results) > 0 {
-			stack[0] = result
+		if len(results) > 0 {
+			results[0] = result
 		}
 		return
 	}
@@ -109,8 +124,8 @@ func (m *machine) invoke(r *routine, stack []uint64) {
 	if _, err := m.setThrew.run(m.ctx, []uint64{1, 0}); err != nil {
 		panic(err)
 	}
-	if len(r.results) > 0 {
-		stack[0] = 0
+	if len(results) > 0 {
+		results[0] = 0
 	}
 }
 

@@ -1,8 +1,9 @@
 // Package soljson runs the published builds of the Solidity compiler for
 // JavaScript (soljson.js) without a JavaScript host: the script runs in sobek,
 // and where the compiler itself is WebAssembly, that part runs in wazero while
-// the script keeps the little work that it had. Older builds are asm.js and run
-// in sobek altogether.
+// the script keeps the little work that it had. Older builds are asm.js; that is
+// translated to WebAssembly when a build is first loaded (package asmjs), or runs
+// in sobek altogether where it cannot be.
 //
 // Nothing of the machine is given to the script: no files, no network, no
 // environment, no import callback. What it needs of memory and time is not
@@ -47,6 +48,14 @@ func Load(ctx context.Context, script []byte, cache string) (*Compiler, error) {
 		if c.wasm, err = newMachine(ctx, c.js, binary, cache); err != nil {
 			return nil, err
 		}
+	} else if rest, binary := translated(script, cache); binary != nil {
+		if c.wasm, err = newMachine(ctx, c.js, binary, cache); err != nil {
+			return nil, err
+		}
+		glue = rest
+		if err := c.wasm.pretend(); err != nil {
+			return nil, err
+		}
 	}
 	program, err := sobek.Compile("soljson.js", glue, false)
 	if err != nil {
@@ -76,7 +85,8 @@ func (c *Compiler) Close(ctx context.Context) error {
 	return c.wasm.close(ctx)
 }
 
-// WebAssembly tells whether the compiler is WebAssembly rather than asm.js.
+// WebAssembly tells whether the compiler runs as WebAssembly, be it that or
+// translated from asm.js, rather than as JavaScript.
 func (c *Compiler) WebAssembly() bool { return c.wasm != nil }
 
 // Version is what the compiler says of itself.
