@@ -379,8 +379,8 @@ func (t *taking) write(ctx context.Context) error {
 func (f *folder) updateContract(ctx context.Context, c *Contract, stateBefore int) error {
 	f.touched.contracts.add(c.ID)
 	if stateBefore != c.StateID {
-		f.counts[[2]int{c.WorkflowID, stateBefore}]--
-		f.counts[[2]int{c.WorkflowID, c.StateID}]++
+		f.counts[[3]int{c.WorkflowID, stateBefore, c.ID / bucket}]--
+		f.counts[[3]int{c.WorkflowID, c.StateID, c.ID / bucket}]++
 	}
 	return f.exec(ctx, `UPDATE contract SET status = $1, address = $2, state_id = $3, state = $4, modified_at = $5, modified_by = $6,
 		last_action_id = $7, block_number = $8, property_values = $9, unread = $10 WHERE id = $11`,

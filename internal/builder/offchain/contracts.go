@@ -95,17 +95,34 @@ func (v view) Contracts(ctx context.Context, f ContractFilter) (List[Contract], 
 	}
 	descending := f.Order.Descending || f.Order.By == ByDefault
 	if f.Address != (common.Address{}) {
-		return v.few(ctx, f, scope, by, descending)
+		return v.few(ctx, f, scope, nil, by, descending)
 	}
-	total, exact, err := v.total(ctx, f, scope)
+	total, exact, driver, err := v.total(ctx, f, scope)
 	if err != nil {
 		return out, err
 	}
-	if exact && total <= CountLimit && (len(f.Properties) > 0 || f.Search != "") {
-		return v.few(ctx, f, scope, by, descending)
-	}
 	s := &statement{}
 	top := f.Page.top()
+	switch {
+	case by == "id" && driver != nil && f.alone():
+		s.WriteString("SELECT " + contractRow + " FROM contract c WHERE c.id IN (")
+		s.candidates(*driver, f, nil)
+		if f.After != 0 {
+			s.WriteString(" AND pv.contract_id < " + s.arg(f.After))
+		}
+		s.order("pv.contract_", by, descending, top+1, f.Page.Skip)
+		s.WriteString(")")
+		s.order("c.", by, descending, top+1, 0)
+		out.Rows, err = v.contractRows(ctx, s)
+		out.Total, out.AtLeast = total, !exact
+		return out.cut(top), err
+	case driver != nil && exact:
+		return v.few(ctx, f, scope, driver, by, descending)
+	case by == "id" && f.plain() && f.After == 0 && f.Page.Skip > bucket:
+		if err := v.leap(ctx, &f, scope, descending); err != nil {
+			return out, err
+		}
+	}
 	if all && by == "id" {
 		s.WriteString("SELECT " + contractRow + " FROM contract c WHERE 1 = 1")
 		s.conditions(f)
@@ -182,6 +199,9 @@ func (s *statement) conditions(f ContractFilter) {
 	}
 	if f.After != 0 {
 		s.WriteString(" AND c.id < " + s.arg(f.After))
+	}
+	if f.from != 0 {
+		s.WriteString(" AND c.id >= " + s.arg(f.from))
 	}
 	if f.Address != (common.Address{}) {
 		s.WriteString(" AND c.address = " + s.arg(addressText(f.Address)))
@@ -287,16 +307,61 @@ func list(ids []int) string {
 	return strings.Join(texts, ",")
 }
 
-// candidates adds a query of the ids of contracts that have the filter's first
-// property value, or match the search.
-func (v view) candidates(s *statement, f ContractFilter, scope []int) {
-	if len(f.Properties) > 0 {
-		id := slices.Min(slices.Collect(maps.Keys(f.Properties)))
-		s.WriteString("SELECT pv.contract_id AS id FROM property_value pv WHERE pv.property_id = " + s.arg(id))
-		s.equal(f.Properties[id])
+// bucket is how many ids are counted together.
+const bucket = 4096
+
+// plain reports a filter that the counters know: workflows and a state only.
+func (f *ContractFilter) plain() bool {
+	return f.Status == nil && f.ConnectionID == 0 && f.DeployedBy == 0 && f.Address == common.Address{} && len(f.Properties) == 0 && f.Search == ""
+}
+
+// alone reports a filter of one property's value and nothing else.
+func (f *ContractFilter) alone() bool {
+	rest := *f
+	rest.Properties = nil
+	return rest.plain() && f.StateID == 0 && len(f.Properties) == 1
+}
+
+// leap finds in the counters how far a page lies within the order of ids, and
+// begins the walk there.
+func (v view) leap(ctx context.Context, f *ContractFilter, scope []int, descending bool) error {
+	s := &statement{}
+	s.WriteString("SELECT bucket, SUM(n) FROM contract_count WHERE workflow_id IN (" + list(scope) + ")")
+	if f.StateID != 0 {
+		s.WriteString(" AND state_id = " + s.arg(f.StateID))
+	}
+	s.WriteString(" GROUP BY bucket ORDER BY bucket")
+	if descending {
+		s.WriteString(" DESC")
+	}
+	arrived := false
+	return v.q.query(ctx, s.String(), s.args, func(r row) error {
+		at, n := int(r.int(0)), int(r.int(1))
+		if arrived || n > f.Page.Skip {
+			arrived = true
+			return nil
+		}
+		f.Page.Skip -= n
+		if descending { // the walk goes on below, or from the next bucket on
+			f.After = max(at*bucket, 1)
+		} else {
+			f.from = (at + 1) * bucket
+		}
+		return nil
+	})
+}
+
+// driver is what candidates are found by: a property's value, or the search.
+type driver struct{ property int }
+
+// candidates adds a query of the ids of contracts that a driver finds.
+func (s *statement) candidates(d driver, f ContractFilter, properties []int) {
+	if d.property != 0 {
+		s.WriteString("SELECT pv.contract_id AS id FROM property_value pv WHERE pv.property_id = " + s.arg(d.property))
+		s.equal(f.Properties[d.property])
 		return
 	}
-	s.WriteString("SELECT pv.contract_id AS id FROM property_value pv WHERE pv.property_id IN (" + list(v.properties(scope)) + ")")
+	s.WriteString("SELECT pv.contract_id AS id FROM property_value pv WHERE pv.property_id IN (" + list(properties) + ")")
 	s.prefix("pv.folded", f.Search)
 	inner := &statement{args: s.args}
 	inner.names(f.Search)
@@ -307,60 +372,88 @@ func (v view) candidates(s *statement, f ContractFilter, scope []int) {
 }
 
 // total counts: from the counters when only workflows and a state are asked for,
-// else up to CountLimit candidates.
-func (v view) total(ctx context.Context, f ContractFilter, scope []int) (n int, exact bool, err error) {
-	plain := f.Status == nil && f.ConnectionID == 0 && f.DeployedBy == 0 && f.Address == common.Address{} && len(f.Properties) == 0 && f.Search == ""
-	s := &statement{}
-	switch {
-	case plain:
+// else up to CountLimit. With property values or a search it counts candidates,
+// and gives what finds the fewest.
+func (v view) total(ctx context.Context, f ContractFilter, scope []int) (n int, exact bool, d *driver, err error) {
+	if f.plain() {
+		s := &statement{}
 		s.WriteString("SELECT COALESCE(SUM(n), 0) FROM contract_count WHERE workflow_id IN (" + list(scope) + ")")
 		if f.StateID != 0 {
 			s.WriteString(" AND state_id = " + s.arg(f.StateID))
 		}
-	case len(f.Properties) > 0 || f.Search != "":
+		n, err = v.count(ctx, s)
+		return n, true, nil, err
+	}
+	var drivers []driver
+	for _, id := range slices.Sorted(maps.Keys(f.Properties)) {
+		drivers = append(drivers, driver{id})
+	}
+	if f.Search != "" {
+		drivers = append(drivers, driver{})
+	}
+	limited := func(write func(s *statement)) (int, error) {
+		s := &statement{}
 		s.WriteString("SELECT COUNT(*) FROM (SELECT id FROM (")
-		v.candidates(s, f, scope)
+		write(s)
 		s.WriteString(") x LIMIT " + s.arg(CountLimit+1) + ") y")
-	default:
+		return v.count(ctx, s)
+	}
+	if len(drivers) == 0 {
 		f.After = 0
-		s.WriteString("SELECT COUNT(*) FROM (SELECT c.id FROM contract c WHERE c.workflow_id IN (" + list(scope) + ")")
-		s.conditions(f)
-		s.WriteString(" LIMIT " + s.arg(CountLimit+1) + ") y")
+		n, err = limited(func(s *statement) {
+			s.WriteString("SELECT c.id FROM contract c WHERE c.workflow_id IN (" + list(scope) + ")")
+			s.conditions(f)
+		})
+		return min(n, CountLimit), n <= CountLimit, nil, err
 	}
-	_, err = one(ctx, v.q, s.String(), s.args, func(r row) error { n = int(r.int(0)); return nil })
-	if plain || n <= CountLimit {
-		return n, true, err
+	n = CountLimit + 2
+	for i := range drivers {
+		found, err := limited(func(s *statement) { s.candidates(drivers[i], f, v.properties(scope)) })
+		if err != nil {
+			return 0, false, nil, err
+		}
+		if found < n {
+			n, d = found, &drivers[i]
+		}
 	}
-	return CountLimit, false, err
+	return min(n, CountLimit), n <= CountLimit, d, nil
 }
 
-// few takes the candidates, of which there are not many, and sorts them.
-func (v view) few(ctx context.Context, f ContractFilter, scope []int, by string, descending bool) (List[Contract], error) {
+func (v view) count(ctx context.Context, s *statement) (n int, err error) {
+	_, err = one(ctx, v.q, s.String(), s.args, func(r row) error { n = int(r.int(0)); return nil })
+	return n, err
+}
+
+// few takes the candidates of a driver, or those of an address, of which there
+// are not many, and sorts them.
+func (v view) few(ctx context.Context, f ContractFilter, scope []int, d *driver, by string, descending bool) (List[Contract], error) {
 	var out List[Contract]
 	tail := &statement{}
 	tail.WriteString(" FROM contract c WHERE ")
-	if f.Address != (common.Address{}) {
+	if d == nil {
 		tail.WriteString("c.address = " + tail.arg(addressText(f.Address)))
 	} else {
 		tail.WriteString("c.id IN (")
-		v.candidates(tail, f, scope)
+		tail.candidates(*d, f, v.properties(scope))
 		tail.WriteString(")")
 	}
 	tail.WriteString(" AND c.workflow_id IN (" + list(scope) + ")")
 	after := f.After
 	f.After = 0
 	tail.conditions(f)
-	if _, err := one(ctx, v.q, "SELECT COUNT(*)"+tail.String(), tail.args, func(r row) error { out.Total = int(r.int(0)); return nil }); err != nil {
+	s := &statement{args: tail.args}
+	s.WriteString("SELECT COUNT(*)" + tail.String())
+	var err error
+	if out.Total, err = v.count(ctx, s); err != nil {
 		return out, err
 	}
-	s := &statement{args: tail.args}
+	s = &statement{args: tail.args}
 	s.WriteString("SELECT " + contractRow + tail.String())
 	if after != 0 {
 		s.WriteString(" AND c.id < " + s.arg(after))
 	}
 	top := f.Page.top()
 	s.order("c.", by, descending, top+1, f.Page.Skip)
-	var err error
 	out.Rows, err = v.contractRows(ctx, s)
 	return out.cut(top), err
 }

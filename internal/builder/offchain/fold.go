@@ -20,13 +20,13 @@ type folder struct {
 	source   Source
 	counters map[string]int // next id by name
 	counted  map[string]bool
-	counts   map[[2]int]int // contracts by workflow and state, changes
+	counts   map[[3]int]int // contracts by workflow, state and bucket: changes
 	touched  touched
 }
 
 func newFolder(t tx, c *catalogue, source Source, counters map[string]int) *folder {
 	return &folder{tx: t, c: c, source: source, counters: maps.Clone(counters), counted: map[string]bool{},
-		counts: map[[2]int]int{}, touched: touched{actions: map[int]ActionChange{}}}
+		counts: map[[3]int]int{}, touched: touched{actions: map[int]ActionChange{}}}
 }
 
 // next is the id that the next row of a kind gets.
@@ -146,8 +146,8 @@ func (f *folder) finish(ctx context.Context, at mark) error {
 			continue
 		}
 		fewer = fewer || n < 0
-		if err := f.exec(ctx, `INSERT INTO contract_count (workflow_id, state_id, n) VALUES ($1, $2, $3)
-			ON CONFLICT (workflow_id, state_id) DO UPDATE SET n = contract_count.n + excluded.n`, key[0], key[1], n); err != nil {
+		if err := f.exec(ctx, `INSERT INTO contract_count (workflow_id, state_id, bucket, n) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (workflow_id, state_id, bucket) DO UPDATE SET n = contract_count.n + excluded.n`, key[0], key[1], key[2], n); err != nil {
 			return err
 		}
 	}
@@ -393,7 +393,7 @@ func (f *folder) actionRequested(ctx context.Context, e *ActionRequested) error 
 func (f *folder) insertContract(ctx context.Context, c *Contract, found bool) error {
 	f.took("contract", c.ID, 1)
 	f.touched.contracts.add(c.ID)
-	f.counts[[2]int{c.WorkflowID, c.StateID}]++
+	f.counts[[3]int{c.WorkflowID, c.StateID, c.ID / bucket}]++
 	return f.insert(ctx, `contract (id, application_id, workflow_id, code_id, connection_id, status, address, found, deployed_by,
 		created_at, request_id, state_id, state, modified_at, modified_by, last_action_id, block_number, property_values, unread)`,
 		c.ID, c.ApplicationID, c.WorkflowID, c.CodeID, c.ConnectionID, c.Status, optional(addressText(c.Address)), found, c.DeployedBy,

@@ -25,7 +25,7 @@ func contractsMany(b *testing.B) int {
 
 // fill writes contracts straight into the tables: what blocks would make, in a
 // minute instead of an hour.
-func fill(b *testing.B, in *installation, n int) {
+func fill(b testing.TB, in *installation, n int) {
 	b.Helper()
 	random := rand.New(rand.NewPCG(5, 6))
 	ctx := context.Background()

@@ -89,6 +89,8 @@ type ContractFilter struct {
 	Order          Order
 	After          int // keyset paging of the own order: contracts with a smaller id than this one; 0: from the top
 	Page           Page
+
+	from int // smallest id of an ascending walk
 }
 
 // Reader reads what the fold made, without any rights: rooms above decide who

@@ -108,6 +108,38 @@ func TestContractsFilters(t *testing.T) {
 	})
 }
 
+// Pages that lie so deep that the way there is found in the counters.
+func TestPagesFarDown(t *testing.T) {
+	onBoth(t, func(t *testing.T, o Options) {
+		in := install(t, o)
+		const many = 3*bucket + 100
+		fill(t, in, many)
+		in.create(map[string]string{"State": "7"})
+		all, err := in.Contracts(t.Context(), ContractFilter{Page: Page{Top: 2 * many}})
+		if err != nil || len(all.Rows) != many+1 {
+			t.Fatalf("%d contracts, %v", len(all.Rows), err)
+		}
+		for name, f := range map[string]ContractFilter{
+			"all": {}, "workflow": {WorkflowID: in.asset.ID}, "both workflows": {ApplicationIDs: []int{in.app.ID}},
+			"state": {WorkflowID: in.asset.ID, StateID: in.asset.States[1].ID}, "none": {WorkflowID: in.part.ID},
+			"value": {Properties: map[int]string{in.asset.Properties[0].ID: "7"}},
+		} {
+			for _, f.Order = range []Order{{}, {By: ByID}, {By: ByState}} {
+				want := plainly(in, all.Rows, f)
+				for _, skip := range []int{bucket - 1, bucket + 1, 2 * bucket, 2*bucket + 77, 3*bucket + 99, many, many + 1, 9 * bucket} {
+					f.Page = Page{Skip: skip, Top: 3}
+					got, err := in.Contracts(t.Context(), f)
+					part := paged(want, f.Page)
+					if err != nil || got.More != part.More || got.Total != min(part.Total, map[bool]int{true: part.Total, false: CountLimit}[f.plain()]) ||
+						fmt.Sprint(ids(got.Rows)) != fmt.Sprint(ids(part.Rows)) {
+						t.Errorf("%s, order %v, skip %d: %v of %d, want %v of %d, %v", name, f.Order, skip, ids(got.Rows), got.Total, ids(part.Rows), part.Total, err)
+					}
+				}
+			}
+		}
+	})
+}
+
 func ids(rows []Contract) []int {
 	out := []int{}
 	for _, c := range rows {

@@ -76,7 +76,7 @@ func (f *folder) loseContracts(ctx context.Context, lost []int) error {
 		for i := range actions {
 			f.noteAction(&actions[i])
 		}
-		f.counts[[2]int{c.WorkflowID, c.StateID}]--
+		f.counts[[3]int{c.WorkflowID, c.StateID, c.ID / bucket}]--
 		f.touched.contracts.add(id)
 		for _, statement := range []string{
 			"DELETE FROM argument WHERE action_id IN (SELECT id FROM action WHERE contract_id = $1)",

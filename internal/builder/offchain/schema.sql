@@ -61,8 +61,11 @@ CREATE INDEX contract_workflow ON contract (workflow_id, id);
 CREATE INDEX contract_state ON contract (workflow_id, state_id, id);
 CREATE INDEX contract_status ON contract (workflow_id, status, id);
 CREATE INDEX contract_modified ON contract (workflow_id, modified_at, id);
+-- How many contracts there are in each state with ids of a range: for totals,
+-- and to find a page in the middle without walking there.
 CREATE TABLE contract_count (
-    workflow_id INTEGER NOT NULL, state_id INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (workflow_id, state_id)) CLUSTERED;
+    workflow_id INTEGER NOT NULL, state_id INTEGER NOT NULL, bucket INTEGER NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (workflow_id, state_id, bucket)) CLUSTERED;
 
 -- The present value of each property, and beside it what is searched: the
 -- first 64 characters in lower case.

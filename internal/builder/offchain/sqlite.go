@@ -66,7 +66,8 @@ func openSQLiteConn(name string, secret []byte, reader bool) (*sqliteConn, error
 		"journal_mode=wal",
 		"synchronous=normal", // the journal is what is durable; the database may lose its last moments, never its order
 		"temp_store=memory",
-		"cache_size=-16000", // KiB
+		"cache_size=-16000",       // KiB
+		"wal_autocheckpoint=4000", // pages
 		"foreign_keys=off",
 		"trusted_schema=off",
 	} {
@@ -78,11 +79,13 @@ func openSQLiteConn(name string, secret []byte, reader bool) (*sqliteConn, error
 			return nil, fmt.Errorf("open database: %w", err)
 		}
 	}
+	last := "cache_size=-64000" // the writer's: indexes over values are written at random places
 	if reader {
-		if err := db.Exec("PRAGMA query_only=on"); err != nil {
-			db.Close()
-			return nil, fmt.Errorf("open database: %w", err)
-		}
+		last = "query_only=on"
+	}
+	if err := db.Exec("PRAGMA " + last); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return c, nil
 }

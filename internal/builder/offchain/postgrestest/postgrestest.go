@@ -6,7 +6,6 @@ package postgrestest
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -26,7 +25,7 @@ var (
 	once    sync.Once
 	address string
 	failure error
-	alive   io.Closer // the server's standard input; held so that it stays open
+	alive   atomic.Value // the server's standard input: held, so that it stays open
 	made    atomic.Int64
 )
 
@@ -91,12 +90,14 @@ func start() (string, error) {
 	}
 	server := exec.Command("sh", "-c", script, "sh", bin, dir, strconv.Itoa(port))
 	server.SysProcAttr, server.Dir = &syscall.SysProcAttr{Credential: as, Setpgid: true}, dir
-	if alive, err = server.StdinPipe(); err != nil {
+	stdin, err := server.StdinPipe()
+	if err != nil {
 		return "", err
 	}
 	if err := server.Start(); err != nil {
 		return "", err
 	}
+	alive.Store(stdin)
 	address = "127.0.0.1:" + strconv.Itoa(port)
 	return address, ready(filepath.Join(dir, "log"))
 }
