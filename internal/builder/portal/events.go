@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/builder/portal/page"
@@ -29,6 +30,9 @@ func events(x *visit) error {
 		return out.Flush() == nil
 	}
 	if !send("retry: 2000\n\n") {
+		return nil
+	}
+	if since := q.Get("since"); since != "" && since != strconv.FormatUint(x.since, 10) && !send("data: changed\n\n") {
 		return nil
 	}
 	beat := time.NewTicker(x.p.Heartbeat)

@@ -40,14 +40,24 @@ func (x *visit) asked(a *offchain.Application, connection int, parameters []offc
 func (x *visit) control(a *offchain.Application, connection int, key, label, hint string, t *workflow.Type, given string) (page.Field, error) {
 	roles := roleNames(a)
 	f := page.Field{ID: key, Name: key, Label: label, Hint: hint, Value: given, Kind: "text", Required: true}
-	also := func(more string) { f.Hint = strings.TrimSpace(f.Hint + " " + more) }
+	also := func(more string) {
+		if f.Hint != "" && !strings.ContainsAny(f.Hint[len(f.Hint)-1:], ".!?:") {
+			f.Hint += "."
+		}
+		f.Hint = strings.TrimSpace(f.Hint + " " + more)
+	}
+	unless := func(more string) { // a description says more than the type does
+		if f.Hint == "" {
+			f.Hint = more
+		}
+	}
 	switch kind := kindOf(t, roles); kind {
 	case "int":
 		f.Kind = "number"
-		also(x.T("field.int"))
+		unless(x.T("field.int"))
 	case "money":
 		f.Kind = "number"
-		also(x.T("field.money"))
+		unless(x.T("field.money"))
 	case "time":
 		f.Kind = "date"
 		also(x.T("field.time"))

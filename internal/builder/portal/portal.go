@@ -134,6 +134,7 @@ type visit struct {
 	session *identity.Session
 	person  *workspace.Person
 	names   map[string]string // of addresses, as far as looked up
+	since   uint64            // state of the store before anything was read
 }
 
 // ctx is the request's context.
@@ -143,7 +144,7 @@ func (x *visit) ctx() context.Context { return x.r.Context() }
 // is sent to sign in, and comes back.
 func (p *Portal) seen(f func(*visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &visit{Printer: p.pages.Printer(r), p: p, w: w, r: r, session: identity.SessionFrom(r.Context()), names: map[string]string{}}
+		x := &visit{Printer: p.pages.Printer(r), p: p, w: w, r: r, session: identity.SessionFrom(r.Context()), names: map[string]string{}, since: p.Workspace.Sequence()}
 		if x.session == nil {
 			p.strange(w, r)
 			return
@@ -160,7 +161,7 @@ func (p *Portal) seen(f func(*visit) error) http.Handler {
 
 // frame is what all pages have around them. section is the navigation's.
 func (x *visit) frame(title, section string, crumbs ...page.Link) page.Frame {
-	f := page.Frame{Title: title, Section: section, Crumbs: crumbs, CSRF: x.session.CSRF, Path: x.r.URL.RequestURI(), Viewer: x.viewer()}
+	f := page.Frame{Title: title, Section: section, Crumbs: crumbs, CSRF: x.session.CSRF, Path: x.r.URL.RequestURI(), Viewer: x.viewer(), Since: x.since}
 	if done := "done." + x.r.URL.Query().Get("done"); done != "done." && x.Has(done) {
 		f.Notice = &page.Notice{Tone: "good", Text: x.T(done)}
 	}

@@ -81,6 +81,10 @@ func New(o Options) *Workspace {
 	return &Workspace{Options: o}
 }
 
+// Sequence numbers the state of the store that reads see from now on: what was
+// read after asking is at least as new.
+func (w *Workspace) Sequence() uint64 { return w.Store.Sequence() }
+
 // Person is somebody who asks, with what the issuer says of them now.
 type Person struct {
 	offchain.Person

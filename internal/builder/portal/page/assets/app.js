@@ -115,22 +115,27 @@ async function refresh() {
   busy = false;
 }
 
-function follow(url) {
+function follow(url, since) {
   let stream, quiet = false;
   const open = () => {
-    stream = new EventSource(url);
+    stream?.close();
+    stream = new EventSource(since ? `${url}${url.includes("?") ? "&" : "?"}since=${since}` : url);
+    since = ""; // opened again, the page is asked for anyway
     stream.onopen = () => { if (quiet) { quiet = false; refresh(); } };
     stream.onmessage = refresh;
     stream.onerror = () => {
       quiet = true;
-      if (stream.readyState === EventSource.CLOSED) setTimeout(open, 3000);
+      if (stream.readyState === EventSource.CLOSED && !document.hidden) setTimeout(open, 3000);
     };
   };
   open();
-  addEventListener("pagehide", () => stream.close());
-  addEventListener("pageshow", (e) => { if (e.persisted) { open(); refresh(); } });
+  // A browser allows few connections to one place: hidden pages give theirs back.
+  const pause = () => stream.close(), resume = () => { if (stream.readyState === EventSource.CLOSED) { open(); refresh(); } };
+  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : resume()));
+  addEventListener("pagehide", pause);
+  addEventListener("pageshow", (e) => { if (e.persisted) resume(); });
 }
-if (document.body.dataset.events) follow(document.body.dataset.events);
+if (document.body.dataset.events) follow(document.body.dataset.events, document.body.dataset.since);
 
 const [agoNow, agoMinutes, agoHours, agoDays] = (document.body.dataset.ago ?? "").split("|");
 setInterval(() => {
@@ -173,7 +178,6 @@ async function load(into, url, init) {
       // The form is done (or leads elsewhere): the page shows what came of it.
       if (new URL(answer.url).pathname === location.pathname && $("[data-live]", page)) {
         into.close();
-        history.replaceState(null, "", answer.url);
         arrived(page);
       } else location.assign(answer.url);
       return;
@@ -324,4 +328,7 @@ function wire(root) {
   }
 }
 wire(document);
+// What was done is said once, not again after a reload.
+const here = new URL(location.href);
+if (here.searchParams.has("done")) { here.searchParams.delete("done"); history.replaceState(null, "", here); }
 $("[data-focus]")?.focus();
