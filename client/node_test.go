@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -11,9 +10,9 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,25 +27,11 @@ import (
 	"github.com/coco-consortium/coco/test/contracts"
 )
 
-var program string // coco, built for these tests
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "coco-test-")
-	if err == nil {
-		program, err = ledgertest.Coco(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { ledgertest.Main(m) }
 
 func start(t *testing.T, dir string, args ...string) *binary.Node {
 	t.Helper()
-	return binary.StartCommand(t, exec.Command(program, append([]string{"start", "--json", "--portal", "off", "--rpc", "127.0.0.1:0", "--data", dir}, args...)...))
+	return binary.StartCommand(t, ledgertest.Coco(t, append([]string{"start", "--json", "--portal", "off", "--rpc", "127.0.0.1:0", "--data", dir}, args...)...))
 }
 
 func dial(t *testing.T, address string, o client.Options) *client.Client {
@@ -270,8 +255,8 @@ func TestBlocksByReceipts(t *testing.T) {
 
 // TestWaysToFail has what answers behave as no node does.
 func TestWaysToFail(t *testing.T) {
-	var answer http.HandlerFunc
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r) }))
+	var answer atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer.Load().(http.HandlerFunc)(w, r) }))
 	defer server.Close()
 	c := dial(t, server.URL, client.Options{Timeout: 300 * time.Millisecond, Patience: time.Millisecond, MaxAnswer: 10_000})
 	text := func(status int, s string) http.HandlerFunc {
@@ -294,7 +279,7 @@ func TestWaysToFail(t *testing.T) {
 		"without end":      {text(200, strings.Repeat(" ", 20_000)), "NODE_ANSWER_SIZE", "10000"},
 		"forbidden":        {text(403, "go away\x07"), "NODE_ANSWER", "403 Forbidden: go away "},
 		"broken":           {text(502, "bad gateway"), "NODE_UNREACHABLE", "502"},
-		"elsewhere":        {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", 307) }, "NODE_ANSWER", "elsewhere"},
+		"elsewhere":        {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusTemporaryRedirect) }, "NODE_ANSWER", "elsewhere"},
 		"silent":           {func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, "NODE_UNREACHABLE", "no answer within"},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
@@ -302,20 +287,20 @@ func TestWaysToFail(t *testing.T) {
 		}, "NODE_UNREACHABLE", "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer = f.answer
+			answer.Store(f.answer)
 			_, err := c.BlockNumber(t.Context())
 			if problem.CodeOf(err) != f.code || !strings.Contains(err.Error(), f.says) || strings.ContainsAny(err.Error(), "\x1b\x07") {
 				t.Errorf("%v", err)
 			}
 		})
 	}
-	answer = text(503, `{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"too much","data":{"code":"BUSY","next":"wait"}}}`)
+	answer.Store(text(503, `{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"too much","data":{"code":"BUSY","next":"wait"}}}`))
 	_, err := c.BlockNumber(t.Context())
 	var said *client.Error
 	if !errors.As(err, &said) || said.Name != "BUSY" || said.Next != "wait" || said.ErrorCode() != -32005 || !client.Temporary(err) {
 		t.Errorf("a busy node: %v", err)
 	}
-	answer = text(200, `[{"id":1,"result":"0x2"},null,{"id":7,"result":1},{"id":"a","result":1}]`)
+	answer.Store(text(200, `[{"id":1,"result":"0x2"},null,{"id":7,"result":1},{"id":"a","result":1}]`))
 	calls := []client.Request{{Method: "a"}, {Method: "b"}}
 	if err := c.Batch(t.Context(), calls); err != nil || string(calls[1].Result) != `"0x2"` || !errors.Is(calls[0].Err, client.ErrAnswer) {
 		t.Errorf("an answer is missing: %v, %+v", err, calls)

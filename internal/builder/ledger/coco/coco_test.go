@@ -1,9 +1,7 @@
 package coco_test
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -14,26 +12,12 @@ import (
 	"github.com/coco-consortium/coco/test/contracts"
 )
 
-var program string // coco, built for these tests
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "coco-test-")
-	if err == nil {
-		program, err = ledgertest.Coco(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { ledgertest.Main(m) }
 
 // start starts a node with its data in dir, on a free port unless args name one.
 func start(t testing.TB, dir string, args ...string) *binary.Node {
 	t.Helper()
-	return binary.StartCommand(t, exec.Command(program, append([]string{"start", "--json", "--portal", "off", "--rpc", "127.0.0.1:0", "--data", dir}, args...)...))
+	return binary.StartCommand(t, ledgertest.Coco(t, append([]string{"start", "--json", "--portal", "off", "--rpc", "127.0.0.1:0", "--data", dir}, args...)...))
 }
 
 // open makes a driver that checks proofs against the node's own certificate.

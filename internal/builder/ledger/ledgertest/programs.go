@@ -28,13 +28,47 @@ func root() (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// Coco builds coco into a directory and gives the program's path.
-func Coco(dir string) (string, error) {
-	file := filepath.Join(dir, "coco")
-	if out, err := exec.Command("go", "build", "-o", file, "github.com/coco-consortium/coco/cmd/coco").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building coco: %w\n%s", err, out)
+// built is where coco was built, once somebody needed it.
+var built struct {
+	sync.Mutex
+	dir string
+}
+
+// Main is what TestMain calls: it runs the tests and removes what Coco built.
+func Main(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
 	}
-	return file, nil
+	os.Exit(code)
+}
+
+// Coco is a command of coco as built from this repository.
+func Coco(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	long(t)
+	built.Lock()
+	defer built.Unlock()
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "coco-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("go", "build", "-o", dir, "github.com/coco-consortium/coco/cmd/coco").CombinedOutput(); err != nil {
+			os.RemoveAll(dir)
+			t.Fatalf("building coco: %v\n%s", err, out)
+		}
+		built.dir = dir
+	}
+	return exec.Command(filepath.Join(built.dir, "coco"), args...)
+}
+
+// long leaves out what needs a node where only the quick tests are wanted.
+func long(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts nodes: not with -short")
+	}
 }
 
 // program is geth. COCO_PEERS names a directory that has it, or in which it is
@@ -71,6 +105,7 @@ type Geth struct {
 // with the test.
 func StartGeth(t testing.TB, apis ...string) *Geth {
 	t.Helper()
+	long(t)
 	file, err := program()
 	if err != nil {
 		t.Fatal(err)
