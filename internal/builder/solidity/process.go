@@ -20,9 +20,10 @@ import (
 // Limits of one compilation, unless Options say otherwise.
 const (
 	DefaultTime     = 60 * time.Second
-	DefaultSlowTime = 3 * time.Minute // of asm.js builds
-	DefaultMemory   = 3 << 30         // bytes; asm.js builds need more than one GiB for anything
-	addTime         = 5 * time.Minute
+	DefaultSlowTime = 3 * time.Minute // of builds that run as JavaScript
+	DefaultMemory   = 2 << 30         // bytes
+	addTime         = 10 * time.Minute
+	addMemory       = 3 << 30 // translating asm.js takes more than running it
 	maxStderr       = 64 << 10
 )
 

@@ -36,7 +36,7 @@ type Installed struct {
 	Long        string    `json:"long"`    // "0.5.17+commit.d19bba13.Emscripten.clang"
 	SHA256      string    `json:"sha256"`  // of the script, hex
 	Bytes       int       `json:"bytes"`
-	WebAssembly bool      `json:"webAssembly"`
+	WebAssembly bool      `json:"webAssembly"` // false: it runs as JavaScript, slowly
 	Added       time.Time `json:"added"`
 }
 
@@ -116,7 +116,7 @@ func (c *Compilers) Add(ctx context.Context, file string) (Installed, error) {
 	}
 	sum := sha256.Sum256(script)
 	i := Installed{SHA256: hex.EncodeToString(sum[:]), Bytes: len(script), Added: time.Now().UTC().Truncate(time.Second)}
-	e, err := c.work(ctx, c.job(fresh, i, DefaultMemory, addTime), addTime)
+	e, err := c.work(ctx, c.job(fresh, i, addMemory, addTime), addTime)
 	if err != nil {
 		if ctx.Err() != nil {
 			return Installed{}, err
