@@ -1,5 +1,7 @@
 // What the stories share: the system's Chromium, and pages that fail their story
 // when the browser complains about them.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
 const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
@@ -14,9 +16,26 @@ export async function open(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   page.complaints = [];
-  page.on("console", (m) => { if (["error", "warning"].includes(m.type())) page.complaints.push(`${page.url()}: ${m.text()}`); });
+  page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !/status of 4\d\d/.test(m.text())) page.complaints.push(`${page.url()}: ${m.text()}`); });
   page.on("pageerror", (e) => page.complaints.push(`${page.url()}: ${e.stack}`));
   return page;
+}
+
+// signIn signs somebody of the development login in.
+export async function signIn(browser, base, name, options) {
+  const page = await open(browser, options);
+  await page.goto(base + "/");
+  await page.getByRole("button", { name }).click();
+  await page.waitForURL("**/applications");
+  return page;
+}
+
+// axe looks at a page as it stands and gives what is wrong with it.
+const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+export async function axe(page) {
+  await page.evaluate(source);
+  return page.evaluate(async () => (await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })).violations
+    .flatMap((v) => v.nodes.slice(0, 3).map((n) => `${v.id}: ${n.target} ${n.html.slice(0, 160)} ${n.failureSummary?.split("\n").slice(1, 3).join(" ").trim()}`)));
 }
 
 // tell prints a step that was told, for the test that reads along.

@@ -3,12 +3,9 @@
 // window, every target is at least 24 pixels, and the browser complains of nothing.
 //
 //   node design.mjs BASE-URL FOLDER-FOR-SCREENSHOTS PATH...
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { open, start, tell } from "./chromium.mjs";
+import { axe, open, start, tell } from "./chromium.mjs";
 
 const [base, folder, ...paths] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await start();
 const wrong = [];
 
@@ -34,9 +31,7 @@ for (const colorScheme of ["light", "dark"]) {
       if (facts.wide > 0) wrong.push(`${name}: ${facts.wide} pixels wider than the window`);
       for (const s of facts.small) wrong.push(`${name}: small target ${s}`);
       if (width === 768) continue;
-      await page.evaluate(axe);
-      const found = await page.evaluate(async () => (await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })).violations
-        .flatMap((v) => v.nodes.slice(0, 3).map((n) => `${v.id}: ${n.target} ${n.html.slice(0, 160)} ${n.failureSummary?.split("\n").slice(1, 3).join(" ").trim()}`)));
+      const found = await axe(page);
       for (const f of found) wrong.push(`${name}: ${f}`);
     }
   }

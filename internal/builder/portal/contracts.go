@@ -62,7 +62,7 @@ func contracts(x *visit) error {
 	v.Columns = x.heads(query.Sort)
 	for _, p := range columns {
 		kind := kindOf(&p.Type.Type, roleNames(a))
-		v.Columns = append(v.Columns, page.Column{Text: label(p.DisplayName, p.Name), Number: kind == "int" || kind == "money"})
+		v.Columns = append(v.Columns, page.Column{Text: label(p.DisplayName, p.Name), Number: kind == "int" || kind == "money", Wide: wide(kind)})
 	}
 	for i := range list.Items {
 		v.Rows = append(v.Rows, x.row(&list.Items[i], a, w, columns))
@@ -139,6 +139,21 @@ func (x *visit) facepile(applicationID int) ([]page.Face, int, error) {
 	return faces, len(seen), nil
 }
 
+// wide is how wide a column of a kind of value is.
+func wide(kind string) string {
+	switch kind {
+	case "int", "money":
+		return "number"
+	case "bool", "enum":
+		return "word"
+	case "time":
+		return "date"
+	case kindAddress:
+		return "face"
+	}
+	return "text"
+}
+
 // filters reads the search and the filters of the query into the table's query,
 // and shows them.
 func (x *visit) filters(v *page.Contracts, q *workspace.ContractQuery, a *offchain.Application, w *offchain.Workflow) error {
@@ -196,8 +211,8 @@ func (x *visit) filters(v *page.Contracts, q *workspace.ContractQuery, a *offcha
 
 // heads are the columns that always stand first, with links that sort.
 func (x *visit) heads(sorted string) []page.Column {
-	head := func(key, by string, usual bool) page.Column {
-		c := page.Column{Text: x.T(key)}
+	head := func(key, wide, by string, usual bool) page.Column {
+		c := page.Column{Text: x.T(key), Wide: wide}
 		if by == "" {
 			return c
 		}
@@ -211,7 +226,7 @@ func (x *visit) heads(sorted string) []page.Column {
 		c.URL = x.with("sort", next, "skip", "")
 		return c
 	}
-	return []page.Column{head("column.id", "id", true), head("column.state", "state", false), head("column.modifiedby", "", false), head("column.modified", "modified", false)}
+	return []page.Column{head("column.id", "id", "id", true), head("column.state", "state", "state", false), head("column.modifiedby", "face", "", false), head("column.modified", "when", "modified", false)}
 }
 
 func (x *visit) row(c *offchain.Contract, a *offchain.Application, w *offchain.Workflow, columns []*offchain.Property) page.Row {

@@ -42,8 +42,8 @@ func sampleContracts(now time.Time, n int, long bool) *Contracts {
 		Workflows: []Tab{{"Order", "#", 0, true}, {"Delivery", "#", 0, false}}, About: "One order, from asking to paying.",
 		States: []Option{{Value: "", Text: "All states", Chosen: true}, {Value: "1", Text: "Offer placed", Chosen: false}}, Customise: "#",
 		Filters: []Field{{ID: "p1", Name: "p1", Label: "Buyer", Kind: "text"}, {ID: "p2", Name: "p2", Label: "Goods", Kind: "text"}},
-		Columns: []Column{{Text: "Contract", URL: "#", Sorted: "descending"}, {Text: "State", URL: "#"}, {Text: "Modified by"}, {Text: "Modified", URL: "#"},
-			{Text: "Buyer"}, {Text: "Seller"}, {Text: "Goods"}, {Text: "Amount", Number: true}, {Text: "Delivery"}}}
+		Columns: []Column{{Text: "Contract", URL: "#", Sorted: "descending", Wide: "id"}, {Text: "State", URL: "#", Wide: "state"}, {Text: "Modified by", Wide: "face"}, {Text: "Modified", URL: "#", Wide: "when"},
+			{Text: "Buyer", Wide: "face"}, {Text: "Seller", Wide: "face"}, {Text: "Goods", Wide: "text"}, {Text: "Amount", Number: true, Wide: "number"}, {Text: "Delivery", Wide: "date"}}}
 	p.Title = "Order"
 	if long {
 		p.Application, p.Description = longName, hostile

@@ -127,6 +127,7 @@ type Column struct {
 	Text   string
 	URL    string // sorts by it; "": cannot be sorted
 	Sorted string // ascending, descending or ""
+	Wide   string // how wide it is whatever it holds: id, state, face, when, number, word, text; "": as its content
 	Number bool
 }
 

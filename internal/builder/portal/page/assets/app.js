@@ -23,6 +23,9 @@ function say(text) {
 
 function keyOf(node) { return node.nodeType === 1 ? node.id || null : null; }
 
+// kindOf tells one component from another: the first word of its class.
+function kindOf(node) { return node.nodeType === 1 ? (node.getAttribute("class") ?? "").split(" ")[0] : ""; }
+
 function morph(from, to) {
   if (from.isEqualNode(to)) return;
   for (const a of [...from.attributes]) {
@@ -41,7 +44,7 @@ function morph(from, to) {
     const key = keyOf(next);
     while (at && keyOf(at) && !wanted.has(keyOf(at))) { const gone = at; at = at.nextSibling; gone.remove(); }
     let old = key ? kept.get(key) : null;
-    if (!key && at && !keyOf(at) && at.nodeType === next.nodeType && at.nodeName === next.nodeName) old = at;
+    if (!key && at && !keyOf(at) && at.nodeName === next.nodeName && kindOf(at) === kindOf(next)) old = at;
     if (!old) {
       const fresh = document.importNode(next, true);
       if (key && fresh.hasAttribute?.("data-move")) fresh.classList.add("news");
