@@ -56,7 +56,7 @@ CREATE TABLE contract (
     deployed_by INTEGER NOT NULL, created_at BIGINT NOT NULL, request_id TEXT NOT NULL, state_id INTEGER NOT NULL,
     state TEXT NOT NULL, modified_at BIGINT NOT NULL, modified_by INTEGER NOT NULL, last_action_id INTEGER NOT NULL,
     block_number BIGINT NOT NULL, property_values BYTES NOT NULL, unread TEXT NOT NULL);
-CREATE INDEX contract_address ON contract (connection_id, address) WHERE address IS NOT NULL;
+CREATE INDEX contract_address ON contract (address, connection_id) WHERE address IS NOT NULL;
 CREATE INDEX contract_workflow ON contract (workflow_id, id);
 CREATE INDEX contract_state ON contract (workflow_id, state_id, id);
 CREATE INDEX contract_status ON contract (workflow_id, status, id);
