@@ -3,6 +3,8 @@ package offchain
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -106,6 +108,54 @@ func TestContractsFilters(t *testing.T) {
 			t.Errorf("page after page: %v", walked)
 		}
 	})
+}
+
+// Every list of contracts is found in an index: SQLite says which it would use.
+func TestListsUseIndexes(t *testing.T) {
+	in := install(t, fresh(t, "sqlite"))
+	plans := &planning{engine: in.engine}
+	v := view{plans, in.catalogue}
+	p := in.asset.Properties
+	for name, f := range map[string]ContractFilter{
+		"all": {}, "workflow": {WorkflowID: in.asset.ID}, "application": {ApplicationIDs: []int{in.app.ID}},
+		"state": {StateID: in.asset.States[0].ID}, "address": {Address: common.Address{1}}, "property": {Properties: map[int]string{p[1].ID: "x"}},
+		"search": {Search: "x"}, "search id": {Search: "1"}, "search address": {Search: account(1).Hex()}, "deep": {Page: Page{Skip: 9 * bucket}},
+		"modified": {Order: Order{By: ByModified}}, "after": {After: 9},
+	} {
+		if _, err := v.Contracts(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.ContractByAddress(t.Context(), 1, account(1)); !errors.Is(err, ErrNotFound) {
+			t.Fatal(err)
+		}
+		if _, err := v.Actions(t.Context(), 1, true, Page{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range plans.steps {
+			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "contract_count") && step != "SCAN c" && !strings.HasPrefix(step, "SCAN (") &&
+				!slices.Contains([]string{"SCAN x", "SCAN y", "SCAN m", "SCAN w0", "SCAN w1"}, step) {
+				t.Errorf("%s: %s in\n%s", name, step, strings.Join(plans.steps, "\n"))
+			}
+			// All there are, in the order of their ids, until the page is full.
+			if step == "SCAN c" && !slices.Contains([]string{"all", "application", "after", "deep"}, name) {
+				t.Errorf("%s reads every contract:\n%s", name, strings.Join(plans.steps, "\n"))
+			}
+		}
+		plans.steps = nil
+	}
+}
+
+// planning notes how SQLite would run each query.
+type planning struct {
+	engine
+	steps []string
+}
+
+func (p *planning) query(ctx context.Context, text string, args []any, each func(row) error) error {
+	if err := p.engine.query(ctx, "EXPLAIN QUERY PLAN "+text, args, func(r row) error { p.steps = append(p.steps, r.text(3)); return nil }); err != nil {
+		return err
+	}
+	return p.engine.query(ctx, text, args, each)
 }
 
 // Pages that lie so deep that the way there is found in the counters.
