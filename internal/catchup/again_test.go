@@ -1,13 +1,19 @@
 package catchup
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"path"
+	"strings"
 	"testing"
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/disk/crash"
+	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/snapshot"
 )
 
@@ -35,6 +41,81 @@ func TestNoSnapshotBesideADeadNode(t *testing.T) {
 	f = d.fetcher(crash.New(), deadSource())
 	f.Rounds = 50
 	if _, err := f.Snapshot(t.Context()); !errors.Is(err, ErrSources) {
+		t.Fatal(err)
+	}
+}
+
+// TestDamagedSnapshots: when no node's snapshot is whole, the newest are given up for
+// an older one, and all of them for the ledger's beginning, within bounded tries.
+func TestDamagedSnapshots(t *testing.T) {
+	d, height := example(t)
+	flip := func(b []byte) []byte {
+		if len(b) > 0 {
+			b[len(b)/2] ^= 0x20
+		}
+		return b
+	}
+	for what, damage := range map[string]func(part string, b []byte) []byte{
+		"all":          func(_ string, b []byte) []byte { return flip(b) },
+		partFrames:     nil,
+		partManifest:   nil,
+		partReceipt:    nil,
+		partRecord:     nil,
+		"short frames": func(_ string, b []byte) []byte { return b[:len(b)/2] },
+	} {
+		if damage == nil {
+			damage = func(part string, b []byte) []byte {
+				if part == what {
+					return flip(b)
+				}
+				return b
+			}
+		}
+		damaged := func(of string) http.Handler {
+			return &liar{honest: d.server(), lie: func(p string, w *httptest.ResponseRecorder) []byte {
+				if !strings.HasPrefix(p, "snapshots/"+of) || w.Code >= 300 {
+					return w.Body.Bytes()
+				}
+				return damage(path.Base(p), bytes.Clone(w.Body.Bytes()))
+			}}
+		}
+		gone := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, Path+"snapshots/") {
+				http.NotFound(w, r)
+				return
+			}
+			d.server().ServeHTTP(w, r)
+		})
+		fs := crash.New()
+		f := d.fetcher(fs, source("a", damaged("")), source("b", gone), deadSource())
+		f.Rounds = 0
+		if _, err := f.Snapshot(t.Context()); !errors.Is(err, ErrNoSnapshot) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		log := openLog(t, fs)
+		must(t, f.Entries(t.Context(), log, nil))
+		if at, ok := log.IndexOf(height); !ok || log.First() != 1 {
+			t.Fatalf("%s: block %d at %d, from %d on", what, height, at, log.First())
+		}
+	}
+	next := d.snapshot(40)
+	newest := fmt.Sprintf("%d/", next)
+	f := d.fetcher(crash.New(), source("a", &liar{honest: d.server(), lie: bytesOf("snapshots/"+newest, flip)}))
+	f.Rounds = 0
+	if s, err := f.Snapshot(t.Context()); err != nil || s.Manifest.Meta.Height != height {
+		t.Fatal("the older one is whole:", err)
+	}
+}
+
+// TestNothingRight: who meets nobody that gives what is right is told so.
+func TestNothingRight(t *testing.T) {
+	d, _ := example(t)
+	fs := crash.New()
+	f := d.fetcher(fs, d.source(), deadSource())
+	f.Rounds = 0
+	no := errors.New("refused")
+	err := f.Entries(t.Context(), openLog(t, fs), func([]format.Entry) error { return no })
+	if !errors.Is(err, ErrSources) || !errors.Is(err, no) {
 		t.Fatal(err)
 	}
 }

@@ -35,7 +35,7 @@ type Fetcher struct {
 	Pause       time.Duration // between two chunks of Backfill, by default 20 ms
 	Backoff     time.Duration // the first pause between rounds, by default 100 ms
 	Rounds      int           // without success until it gives up, by default never
-	Silence     int           // rounds after which a snapshot is not expected of who cannot be reached, by default 5
+	Silence     int           // rounds after which a snapshot is not expected of who cannot be reached or gave a damaged one, by default 5
 	Distrust    time.Duration // how long a source that lied is not asked, by default 10 minutes
 	// Least is the entry that a source must have committed before Agree believes
 	// that it lacks what this node's log has: what the network had when it let this
@@ -52,6 +52,10 @@ type Fetcher struct {
 }
 
 const maxBackoff = 10 * time.Second
+
+// hopeless is after how many rounds in a row, in which whoever answered gave what
+// is wrong or had nothing, nothing right is expected any more.
+const hopeless = 12
 
 func (f *Fetcher) fill() {
 	f.once.Do(func() {
@@ -97,20 +101,26 @@ func local(err error) error {
 }
 
 // try lets sources do something until one succeeds. When all of a round answer
-// that they cannot, it gives ErrDiverges or errAbsent.
+// that they cannot, it gives ErrDiverges or errAbsent, and ErrSources when what
+// they give is wrong in hopeless rounds.
 func (f *Fetcher) try(ctx context.Context, do func(context.Context, Source) error) error {
 	return f.without(ctx, 0, do)
 }
 
 // without is try for what may be done without: after so many rounds in a row, 0 for
-// any number, in which all sources that can be reached answered that they cannot,
-// it gives errAbsent as well. Those that cannot be reached may have ended for good.
+// any number, in which all sources that can be reached answered that they cannot or
+// gave what is wrong, it gives errAbsent as well. Those that cannot be reached may
+// have ended for good, and a damaged disk does not mend itself.
 func (f *Fetcher) without(ctx context.Context, silence int, do func(context.Context, Source) error) error {
 	f.fill()
 	var last error
 	for round, silent := 1, 0; ; round++ {
-		var asked, absent, diverge, unreached int
-		for _, s := range f.order() {
+		var asked, absent, wrong, diverge, unreached int
+		good, bad := f.sorted()
+		for i, s := range append(good, bad...) {
+			if i >= len(good) && unreached < len(good) {
+				break // whoever lied is asked only when nobody else answers
+			}
 			err := do(ctx, s)
 			if err == nil {
 				f.last = s.Name
@@ -124,8 +134,11 @@ func (f *Fetcher) without(ctx context.Context, silence int, do func(context.Cont
 			case errors.As(err, &own):
 				return own.error
 			case errors.Is(err, errLie):
+				wrong++
 				f.distant[s.Name] = time.Now().Add(f.Distrust)
 				f.Logger.Warn("a node sent what cannot be right, and is not asked for a while", "node", s.Name, "err", err)
+			case errors.Is(err, errGone):
+				wrong++
 			case errors.Is(err, errAbsent):
 				absent++
 			case errors.Is(err, errUnreached):
@@ -142,9 +155,12 @@ func (f *Fetcher) without(ctx context.Context, silence int, do func(context.Cont
 			return last
 		case absent > 0 && absent == asked:
 			return errAbsent
-		case absent > 0 && absent+unreached == asked:
-			if silent++; silent == silence {
+		case absent+wrong > 0 && absent+wrong+unreached == asked:
+			switch silent++; {
+			case silent == silence:
 				return errAbsent
+			case wrong > 0 && silent >= hopeless:
+				return ErrSources.From(last)
 			}
 		default:
 			silent = 0
@@ -162,10 +178,17 @@ func (f *Fetcher) without(ctx context.Context, silence int, do func(context.Cont
 	}
 }
 
-// order is the sources to ask: the one that served last comes first. Whoever lied
-// is left out, unless nobody else is left.
+// order is the sources to ask. Whoever lied is left out, unless nobody else is left.
 func (f *Fetcher) order() []Source {
-	var good, bad []Source
+	good, bad := f.sorted()
+	if len(good) == 0 {
+		return bad
+	}
+	return good
+}
+
+// sorted is the sources, the one that served last first, and those that lied.
+func (f *Fetcher) sorted() (good, bad []Source) {
 	now := time.Now()
 	for _, s := range f.Peers() {
 		switch {
@@ -177,10 +200,7 @@ func (f *Fetcher) order() []Source {
 			good = append(good, s)
 		}
 	}
-	if len(good) == 0 {
-		return bad
-	}
-	return good
+	return good, bad
 }
 
 // backoff doubles from round to round, with jitter.

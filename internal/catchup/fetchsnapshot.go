@@ -21,9 +21,10 @@ const syncEvery = 16 << 20
 // stored then, so that snapshot.Store lists it. Before a single frame is fetched,
 // the record that names it must be shown and lead to the trusted service key. What
 // was fetched before a cut or restart is not fetched again, if a source still has
-// that snapshot. It fails with ErrNoSnapshot when no source has one, at once if all
-// of them say so and after a while if some cannot be reached. Nobody may use the
-// directory meanwhile.
+// that snapshot. A source whose newest one is damaged is asked for its older ones
+// when no other source is left. It fails with ErrNoSnapshot when no source has one,
+// at once if all of them say so, and after Silence rounds if what the others have is
+// damaged or they cannot be reached. Nobody may use the directory meanwhile.
 func (f *Fetcher) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	f.fill()
 	defer f.status.begin("snapshot")()
@@ -48,24 +49,41 @@ func (f *Fetcher) anySnapshot(ctx context.Context, wanted *Snapshot) (*snapshot.
 		return nil, err
 	}
 	var fetched Snapshot
+	type offer struct {
+		source string
+		Snapshot
+	}
+	useless := map[offer]error{} // what is wrong with it, once it was tried
 	err := f.without(ctx, f.Silence, func(ctx context.Context, s Source) error {
 		var list []Snapshot
 		if err := f.document(ctx, s, pathSnapshots, &list); err != nil {
 			return err
 		}
+		said := errAbsent
 		for _, offered := range list {
-			if wanted == nil || offered == *wanted {
-				fetched = offered
-				err := f.snapshot(ctx, s, offered)
-				if errors.Is(err, errAbsent) { // it has a newer one by now
-					err = errors.New("the snapshot was deleted while it was fetched")
-				}
-				return err
+			if wanted != nil && offered != *wanted {
+				continue
 			}
+			if err := useless[offer{s.Name, offered}]; err != nil {
+				said = err
+				continue
+			}
+			fetched = offered
+			err := f.snapshot(ctx, s, offered)
+			if errors.Is(err, errAbsent) { // it has a newer one by now, or a part of it is damaged
+				err = fmt.Errorf("%w: a part of the snapshot of block %d is not there", errGone, offered.Height)
+			}
+			if errors.Is(err, errGone) || errors.Is(err, errLie) {
+				useless[offer{s.Name, offered}] = err
+			}
+			return err
 		}
-		return errAbsent
+		return said
 	})
 	if errors.Is(err, errAbsent) {
+		for o, err := range useless {
+			f.Logger.Warn("a snapshot is of no use", "node", o.source, "block", o.Height, "err", err)
+		}
 		return nil, ErrNoSnapshot
 	}
 	if err != nil {
@@ -188,6 +206,9 @@ func (f *Fetcher) frames(ctx context.Context, s Source, m *snapshot.Manifest) er
 	f.status.left(uint64(m.Size() - offset))
 	if have < len(list) {
 		a, err := f.get(ctx, s, fmt.Sprintf(pathSnapshot, m.Meta.Height, partFrames), offset)
+		if errors.Is(err, errRange) {
+			return lie("no frames behind byte %d of %d", offset, m.Size())
+		}
 		if err != nil {
 			return err
 		}

@@ -22,11 +22,12 @@ type Source struct {
 }
 
 // What a source may do wrong. errAbsent and errBusy are answers, errUnreached is
-// that there is none, errLie is that what it sent is not what it can be: it is not
+// that there is none, errGone is that it has no more what it offered, errLie is that what it sent is not what it can be: it is not
 // asked again for a while.
 var (
 	errUnreached = errors.New("it cannot be reached")
 	errAbsent    = errors.New("it does not have that")
+	errGone      = errors.New("it offered what it does not have")
 	errBusy      = errors.New("it is busy")
 	errSlow      = errors.New("it sends too slowly")
 	errLie       = errors.New("what it sent is wrong")
