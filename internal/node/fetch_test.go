@@ -184,3 +184,34 @@ func TestSnapshotsOfABackup(t *testing.T) {
 	}
 	await(t, "no more of them than are kept", func() bool { return len(receipts(t, second.config.Data)) == snapshot.Keep })
 }
+
+// TestJoinWhenSnapshotsAreDamaged: who joins takes the whole ledger when every
+// node's snapshots are damaged.
+func TestJoinWhenSnapshotsAreDamaged(t *testing.T) {
+	dir := t.TempDir()
+	first := foundWith(t, disk.OS(dir), dir)
+	nonce := uint64(0)
+	// The join must not lead to another one.
+	idle := func() bool { s := first.snapshots.status(); return s.Height >= 12 && !s.Taking && s.Pending <= 3 }
+	for ; !idle(); nonce++ {
+		pay(t, first, nonce)
+		await(t, "no snapshot is taken", func() bool { return !first.snapshots.status().Taking })
+	}
+	names, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(dirSnapshot), "*"))
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err == nil && len(data) > 0 {
+			data[len(data)/2] ^= 0x20
+			err = os.WriteFile(name, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if second := enters(t, t.TempDir(), nil, first); second.restored != 0 || second.log.First() != 1 {
+		t.Errorf("begun from block %d, entry %d", second.restored, second.log.First())
+	}
+}
