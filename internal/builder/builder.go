@@ -180,7 +180,7 @@ func (b *Builder) serve() error {
 		mux.Handle(identity.PathIssuer+"/", b.login.Handler())
 		all = identity.LoopbackOnly(all)
 	}
-	b.server = &http.Server{Handler: all, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	b.server = &http.Server{Handler: all, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug)}
 	b.group.Go(func() {
 		if err := b.server.Serve(b.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -65,7 +65,7 @@ func (b *Builder) connection(ctx context.Context, c Connection, driver ledger.Dr
 	if err != nil {
 		for _, k := range known {
 			if k.Endpoint == c.RPC {
-				b.config.Logger.Warn("a ledger does not answer; it is tried again", "rpc", c.RPC, "err", err)
+				b.config.Logger.Warn("a ledger does not answer; it is tried again", "connection", k.ID, "err", err)
 				return k.ID, nil
 			}
 		}

@@ -36,6 +36,7 @@ var statuses = map[problem.Code]int{
 	"METHOD_UNKNOWN":       http.StatusMethodNotAllowed,
 	"CONTRACT_BUSY":        http.StatusConflict,
 	"CODE_EXISTS":          http.StatusConflict,
+	"REQUEST_ID_USED":      http.StatusConflict,
 	"PERSON_EXISTS":        http.StatusConflict,
 	"ROLE_ASSIGNED":        http.StatusConflict,
 	"BODY_TOO_LARGE":       http.StatusRequestEntityTooLarge,

@@ -41,8 +41,12 @@ func (s *Sessions) Middleware(refused Refuse, next http.Handler) http.Handler {
 				refused(w, r, http.StatusForbidden, errForm.From(err))
 				return
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, s.options.MaxForm)
-			if err := readForm(r, s.options.MaxForm); err != nil {
+			most := s.options.MaxForm
+			if session == nil {
+				most = strangersForm
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, most)
+			if err := readForm(r, most); err != nil {
 				status := http.StatusBadRequest
 				if errors.Is(err, errFormSize) {
 					status = http.StatusRequestEntityTooLarge
@@ -67,6 +71,9 @@ func (s *Sessions) Middleware(refused Refuse, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// strangersForm is how many bytes a form may have that nobody signed in sends.
+const strangersForm = 64 << 10
 
 func safe(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions

@@ -407,11 +407,28 @@ func TestUploadsStayInMemory(t *testing.T) {
 			t.Errorf("files on the disk: %v", files)
 		}
 	}))
-	r := httptest.NewRequest(http.MethodPost, "/", &form)
-	r.Header.Set("Content-Type", m.FormDataContentType())
-	h.ServeHTTP(httptest.NewRecorder(), r)
-	if seen != 3 {
-		t.Errorf("%d files arrived", seen)
+	now := p.sessions.options.Clock()
+	session := &Session{ID: "s", Claims: Claims{ExternalID: "x", Name: "X", Expires: now.Add(time.Hour)}, CSRF: "token", Started: now, Seen: now}
+	signed := httptest.NewRecorder()
+	if err := p.sessions.write(signed, session); err != nil {
+		t.Fatal(err)
+	}
+	send := func(cookies []*http.Cookie) int {
+		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(form.Bytes()))
+		r.Header.Set("Content-Type", m.FormDataContentType())
+		r.Header.Set(HeaderCSRF, session.CSRF)
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, r)
+		return answer.Code
+	}
+	if status := send(nil); status != http.StatusRequestEntityTooLarge || seen != 0 {
+		t.Errorf("a stranger's files: %d, %d arrived", status, seen)
+	}
+	if status := send(signed.Result().Cookies()); status != http.StatusOK || seen != 3 {
+		t.Errorf("%d, %d files arrived", status, seen)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/builder/offchain"
+	"github.com/coco-consortium/coco/internal/problem"
 )
 
 // How long to wait before what failed is tried again.
@@ -183,8 +184,19 @@ func consecutive(from uint64, blocks []ledger.Block) error {
 	return nil
 }
 
-// take makes one entry of a range of blocks.
+// take makes one entry of a range of blocks, or several when one cannot hold what
+// they say.
 func (f *follower) take(ctx context.Context, blocks []ledger.Block) error {
+	err := f.takeWhole(ctx, blocks)
+	if n := len(blocks); n > 1 && (errors.Is(err, errRange) || problem.CodeOf(err) == "ENTRY_TOO_LARGE") {
+		if err = f.take(ctx, blocks[:n/2]); err == nil {
+			err = f.take(ctx, blocks[n/2:])
+		}
+	}
+	return err
+}
+
+func (f *follower) takeWhole(ctx context.Context, blocks []ledger.Block) error {
 	p, err := newPlan(ctx, f.known)
 	if err != nil {
 		return err

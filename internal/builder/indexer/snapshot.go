@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,8 +14,10 @@ import (
 )
 
 const (
-	atOnce    = 8   // blocks whose contracts are read at the same time
-	callsEach = 512 // calls in one request
+	atOnce    = 8        // blocks whose contracts are read at the same time
+	callsEach = 512      // calls in one request
+	blockText = 8 << 20  // bytes of values that one block may add; further ones keep their older value
+	rangeText = 24 << 20 // bytes of values that one entry of several blocks may have
 )
 
 // snapshots reads the properties of every touched contract after its block, and
@@ -22,6 +25,7 @@ const (
 func (p *plan) snapshots(ctx context.Context, driver ledger.Driver, log *slog.Logger) error {
 	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
+	var kept atomic.Int64
 	for i := range p.touched {
 		if len(p.touched[i].targets) == 0 {
 			continue
@@ -29,6 +33,9 @@ func (p *plan) snapshots(ctx context.Context, driver ledger.Driver, log *slog.Lo
 		group.Go(func() error {
 			sets, err := read(running, driver, &p.touched[i], log)
 			p.facts.Blocks[i].Sets = sets
+			if kept.Add(size(sets)) > rangeText && len(p.touched) > 1 && err == nil {
+				err = errRange
+			}
 			return err
 		})
 	}
@@ -39,6 +46,17 @@ func (p *plan) snapshots(ctx context.Context, driver ledger.Driver, log *slog.Lo
 		p.states(i, log)
 	}
 	return nil
+}
+
+// size is how much text sets hold, in bytes.
+func size(sets []setFacts) int64 {
+	n := 0
+	for i := range sets {
+		for _, v := range sets[i].Values {
+			n += len(v.Value)
+		}
+	}
+	return int64(n)
 }
 
 // read asks the getters of the contracts that one block touched.
@@ -53,7 +71,7 @@ func read(ctx context.Context, driver ledger.Driver, t *touches, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	sets := make([]setFacts, 0, len(t.targets))
+	sets, room := make([]setFacts, 0, len(t.targets)), blockText
 	for _, x := range t.targets {
 		n := len(x.Workflow.Properties)
 		if len(results) < n {
@@ -66,6 +84,9 @@ func read(ctx context.Context, driver ledger.Driver, t *touches, log *slog.Logge
 				text, err = x.Binding.DecodeRead(i, result.Data)
 			}
 			id := x.Workflow.Properties[i].ID
+			if room -= len(text); err == nil && room < 0 {
+				err = errBlockText
+			}
 			if err != nil {
 				log.Warn("a property cannot be read; its older value stays", "contract", x.address, "block", t.ref.Number,
 					"property", x.Workflow.Properties[i].Name, "why", err)

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/builder/portal/page"
@@ -23,6 +22,7 @@ func events(x *visit) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(x.w)
+	out.SetReadDeadline(time.Time{}) // of a request: a stream lasts
 	send := func(s string) bool {
 		if _, err := x.w.Write([]byte(s)); err != nil {
 			return false
@@ -32,7 +32,7 @@ func events(x *visit) error {
 	if !send("retry: 2000\n\n") {
 		return nil
 	}
-	if since := q.Get("since"); since != "" && since != strconv.FormatUint(x.since, 10) && !send("data: changed\n\n") {
+	if since := q.Get("since"); since != "" && since != x.since && !send("data: changed\n\n") {
 		return nil
 	}
 	beat := time.NewTicker(x.p.Heartbeat)

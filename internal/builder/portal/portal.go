@@ -9,6 +9,11 @@ package portal
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -35,6 +40,7 @@ type Portal struct {
 	pages   *page.Set
 	handler http.Handler
 	uploads once
+	marks   []byte // key of mark
 }
 
 // New makes the portal. It takes all paths except those of the gateway and of
@@ -53,7 +59,7 @@ func New(o Options) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Portal{Options: o, pages: pages}
+	p := &Portal{Options: o, pages: pages, marks: []byte(rand.Text())}
 	mux := http.NewServeMux()
 	p.routes(mux)
 	behind := o.Sessions.Middleware(p.refused, p.guarded(mux))
@@ -134,17 +140,25 @@ type visit struct {
 	session *identity.Session
 	person  *workspace.Person
 	names   map[string]string // of addresses, as far as looked up
-	since   uint64            // state of the store before anything was read
+	since   string            // names the state of the store before anything was read
 }
 
 // ctx is the request's context.
 func (x *visit) ctx() context.Context { return x.r.Context() }
 
+// mark names a state of the store without telling how many there were: what others
+// do is nobody's business.
+func (p *Portal) mark(sequence uint64) string {
+	m := hmac.New(sha256.New, p.marks)
+	binary.Write(m, binary.BigEndian, sequence)
+	return hex.EncodeToString(m.Sum(nil)[:8])
+}
+
 // seen gives f the person that asks, and answers its error. Who is not signed in
 // is sent to sign in, and comes back.
 func (p *Portal) seen(f func(*visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &visit{Printer: p.pages.Printer(r), p: p, w: w, r: r, session: identity.SessionFrom(r.Context()), names: map[string]string{}, since: p.Workspace.Sequence()}
+		x := &visit{Printer: p.pages.Printer(r), p: p, w: w, r: r, session: identity.SessionFrom(r.Context()), names: map[string]string{}, since: p.mark(p.Workspace.Sequence())}
 		if x.session == nil {
 			p.strange(w, r)
 			return

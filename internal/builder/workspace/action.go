@@ -104,6 +104,11 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if in.RequestID != "" { // asked again: the application may be read only since
+		if a, err := p.w.Store.ActionByRequest(ctx, p.ID, in.RequestID); err == nil {
+			return p.asked(ctx, a, w)
+		}
+	}
 	app, err := p.w.application(ctx, w.ApplicationID)
 	if err != nil {
 		return 0, err
@@ -138,11 +143,28 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 	if e.RequestID, err = requestID(in.RequestID); err != nil {
 		return 0, err
 	}
-	if _, err := p.w.do(ctx, e); err != nil {
+	a, err := p.w.do(ctx, e)
+	if err != nil {
 		return 0, err
+	}
+	if a.Repeated { // at the same time
+		first, err := p.w.Store.ActionByRequest(ctx, p.ID, e.RequestID)
+		if err != nil {
+			return 0, err
+		}
+		return p.asked(ctx, first, w)
 	}
 	p.w.Poke()
 	return e.ContractID, nil
+}
+
+// asked is the contract that an earlier request with the same id asked for.
+func (p *Person) asked(ctx context.Context, a *offchain.Action, w *offchain.Workflow) (int, error) {
+	c, err := p.w.Store.Contract(ctx, a.ContractID)
+	if err != nil {
+		return 0, err
+	}
+	return c.ID, same(c.WorkflowID == w.ID && a.FunctionID == w.Constructor.ID)
 }
 
 // Act asks for a function to be called on a contract and gives the action's id.
@@ -156,8 +178,8 @@ func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error)
 		return 0, err
 	}
 	if in.RequestID != "" { // asked again: the state may have moved on since
-		if a, err := p.w.Store.ActionByRequest(ctx, p.ID, id); err == nil && a.ContractID == contractID {
-			return a.ID, nil
+		if a, err := p.w.Store.ActionByRequest(ctx, p.ID, id); err == nil {
+			return a.ID, same(a.ContractID == contractID && a.FunctionID == in.FunctionID)
 		}
 	}
 	if !app.Enabled {
@@ -185,19 +207,32 @@ func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := b.Call(callName(f), in.Arguments); err != nil {
+	if _, err := b.Call(f.Name, in.Arguments); err != nil {
 		return 0, err
 	}
 	e := &offchain.ActionRequested{ContractID: c.ID, FunctionID: f.ID, PersonID: p.ID, Arguments: in.Arguments, RequestID: id}
-	if _, err := p.w.do(ctx, e); err != nil {
+	a, err := p.w.do(ctx, e)
+	if err != nil {
 		return 0, err
+	}
+	if a.Repeated { // at the same time
+		first, err := p.w.Store.ActionByRequest(ctx, p.ID, id)
+		if err != nil {
+			return 0, err
+		}
+		return first.ID, same(first.ContractID == contractID && first.FunctionID == f.ID)
 	}
 	p.w.Poke()
 	return e.ActionID, nil
 }
 
-// callName names a function for its binding, also where several have its name.
-func callName(f *offchain.Function) string { return cmp.Or(f.Signature, f.Name) }
+// same is ErrRepeated unless a request is the one that its id was used for.
+func same(is bool) error {
+	if !is {
+		return ErrRepeated
+	}
+	return nil
+}
 
 // denial says why a person may not act: the state does not allow it to anybody, or
 // it does to others.
@@ -246,7 +281,7 @@ func (p *Person) Call(ctx context.Context, contractID, functionID int, args []wo
 	if err != nil {
 		return nil, err
 	}
-	data, err := b.Call(callName(f), args)
+	data, err := b.Call(f.Name, args)
 	if err != nil {
 		return nil, err
 	}
@@ -262,5 +297,5 @@ func (p *Person) Call(ctx context.Context, contractID, functionID int, args []wo
 	if results[0].Err != nil {
 		return nil, results[0].Err
 	}
-	return b.DecodeReturn(callName(f), results[0].Data)
+	return b.DecodeReturn(f.Name, results[0].Data)
 }

@@ -20,7 +20,10 @@ type answers struct {
 	flight   singleflight.Group
 }
 
-const mostAnswers = 1000
+const (
+	mostAnswers = 1000
+	mostShown   = 200 // actions of a contract whose page is kept
+)
 
 // remembered gives what was read for a key in the present state of the store, or
 // reads it; those who want the same at the same time wait for one reading.
@@ -43,7 +46,9 @@ func remembered[T any](w *Workspace, key string, read func() (T, error)) (T, err
 		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if a.sequence == now && len(a.kept) < mostAnswers {
+		d, big := any(v).(*ContractDetail)
+		big = big && len(d.Actions) > mostShown
+		if a.sequence == now && len(a.kept) < mostAnswers && !big {
 			a.kept[key] = v
 		}
 		return v, nil
@@ -60,5 +65,10 @@ func (w *Workspace) contracts(f offchain.ContractFilter, read func() (offchain.L
 	if f.Search != "" || len(f.Properties) > 0 || f.Page.Skip > 0 || f.Status != nil {
 		return read() // seldom twice the same
 	}
-	return remembered(w, fmt.Sprintf("contracts %+v", f), read)
+	whose := "all"
+	if f.ApplicationIDs != nil {
+		whose = fmt.Sprint(f.ApplicationIDs)
+	}
+	f.ApplicationIDs = nil
+	return remembered(w, fmt.Sprintf("contracts of %s: %+v", whose, f), read)
 }

@@ -53,6 +53,9 @@ func (p *Person) Contracts(ctx context.Context, q ContractQuery) (List[offchain.
 			return none, nil
 		}
 	}
+	if f.ApplicationIDs != nil && len(f.ApplicationIDs) == 0 {
+		return none, nil
+	}
 	var err error
 	f.Order, err = order(q.Sort, map[string]offchain.OrderBy{"timestamp": offchain.ByDefault, "id": offchain.ByID, "state": offchain.ByState,
 		"created": offchain.ByCreated, "modified": offchain.ByModified, "provisioningstatus": offchain.ByStatus})

@@ -3,6 +3,8 @@ package workspace
 import (
 	"context"
 	"errors"
+	"net/url"
+	"slices"
 
 	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/builder/offchain"
@@ -16,13 +18,33 @@ func (p *Person) Ledgers(ctx context.Context) ([]offchain.Ledger, error) {
 
 // Connections lists the ledgers that contracts may stand on.
 func (p *Person) Connections(ctx context.Context) ([]offchain.Connection, error) {
-	return p.w.Store.Connections(ctx)
+	all, err := p.w.Store.Connections(ctx)
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Endpoint = bare(all[i].Endpoint)
+	}
+	return all, err
+}
+
+// bare is an endpoint without what may be a secret in it: name and password, path
+// and query.
+func bare(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
 // Connection is one of them.
 func (p *Person) Connection(ctx context.Context, id int) (*offchain.Connection, error) {
 	c, err := p.w.Store.Connection(ctx, id)
-	return c, hidden(err)
+	if err != nil {
+		return nil, hidden(err)
+	}
+	shown := *c
+	shown.Endpoint = bare(c.Endpoint)
+	return &shown, nil
 }
 
 // Blocks lists a ledger's blocks, newest first. That they exist is for everybody

@@ -1,8 +1,10 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -20,7 +22,7 @@ const mostText = 255 // of names and addresses of people
 // issuer now writes it, and sees to their ledger accounts.
 func (w *Workspace) personOf(ctx context.Context, c *identity.Claims) (*offchain.Person, error) {
 	who, err := w.personByExternalID(ctx, c.ExternalID)
-	if err == nil && who.Status == offchain.PersonIsProvisioned && !renamed(who, c) {
+	if err == nil && who.Status == offchain.PersonIsProvisioned && !renamed(who, c) && w.everywhere(who) {
 		return who, nil
 	}
 	w.joining.Lock()
@@ -35,8 +37,11 @@ func (w *Workspace) personOf(ctx context.Context, c *identity.Claims) (*offchain
 	case err != nil:
 		return nil, err
 	case renamed(who, c):
-		first, last := nameOf(c)
-		if _, err = w.do(ctx, &offchain.PersonChanged{ID: who.ID, FirstName: first, LastName: last, Email: clip(c.Email)}); err != nil {
+		first, last := who.FirstName, who.LastName
+		if c.GivenName+c.FamilyName != "" {
+			first, last = nameOf(c)
+		}
+		if _, err = w.do(ctx, &offchain.PersonChanged{ID: who.ID, FirstName: first, LastName: last, Email: cmp.Or(clip(c.Email), who.Email)}); err != nil {
 			return nil, err
 		}
 	}
@@ -48,6 +53,16 @@ func (w *Workspace) personOf(ctx context.Context, c *identity.Claims) (*offchain
 		return who, nil
 	}
 	return w.personByExternalID(ctx, c.ExternalID)
+}
+
+// everywhere is whether a person has an account on every connection that is used.
+func (w *Workspace) everywhere(who *offchain.Person) bool {
+	for id := range w.Drivers {
+		if _, ok := who.Address(id); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // provision gives a person an account on every connection.
@@ -82,17 +97,16 @@ func nameOf(c *identity.Claims) (first, last string) {
 	return clip(first), clip(last)
 }
 
-// renamed is whether the issuer now says other things of a person than before. A
-// token that says nothing changes nothing.
+// renamed is whether the issuer now says other things of a person than before. What
+// a token does not say changes nothing.
 func renamed(who *offchain.Person, c *identity.Claims) bool {
-	if c.GivenName == "" && c.FamilyName == "" && c.Email == "" {
-		return false
-	}
 	first, last := nameOf(c)
-	return who.FirstName != first || who.LastName != last || c.Email != "" && who.Email != clip(c.Email)
+	return c.GivenName+c.FamilyName != "" && (who.FirstName != first || who.LastName != last) || c.Email != "" && who.Email != clip(c.Email)
 }
 
+// clip makes a text one that is kept as it is: valid, without NUL, bounded.
 func clip(s string) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	if r := []rune(s); len(r) > mostText {
 		return string(r[:mostText])
 	}

@@ -31,6 +31,8 @@ var (
 		"use the latest version, or have an administrator enable this one")
 	ErrBusy = problem.New("CONTRACT_BUSY", "the contract is not on the ledger yet",
 		"try again when its status is 2")
+	ErrRepeated = problem.New("REQUEST_ID_USED", "you used that request id for something else",
+		"choose a new id for each request; the same one only to send the same request again")
 	ErrNotAllowedNow = problem.New("ACTION_NOT_ALLOWED", "the contract's state does not allow you that action",
 		"look at the contract again: its state may have changed")
 )

@@ -11,7 +11,7 @@ type Frame struct {
 	CSRF    string // of the session, in every form that changes something
 	Path    string // of this page, with its query
 	Events  string // URL of the stream of what changes on this page; "": nothing does
-	Since   uint64 // state that the page shows: the stream tells what came between
+	Since   string // state that the page shows: the stream tells what came between
 	Notice  *Notice
 	Wrong   []Wrong // what was not right in the form that was sent
 
