@@ -55,8 +55,12 @@ type Keeper struct {
 	Clock   func() time.Time
 	// Lag is how many entries a node may be behind when it becomes a voter.
 	Lag uint64
+	// Silence is how long a learner may be silent, see Tidy; 0 is the constant Silence.
+	Silence time.Duration
 
-	mu sync.Mutex // one change at a time
+	mu       sync.Mutex           // one change at a time
+	silentIn uint64               // the view in which silent was counted
+	silent   map[uint64]time.Time // learners of which nothing is heard, since when
 }
 
 // begin locks the keeper for one change in the view that it returns.

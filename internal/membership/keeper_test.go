@@ -22,6 +22,7 @@ type world struct {
 	silent  []uint64
 	leads   bool
 	level   uint64
+	view    uint64 // before the present one
 }
 
 func (w *world) Leader() uint64           { return 1 }
@@ -30,7 +31,7 @@ func (w *world) Head() (uint64, uint64)   { return 10, 10 }
 func (w *world) Level() uint64            { return w.level }
 func (w *world) View() uint64 {
 	if w.leads {
-		return 1
+		return w.view + 1
 	}
 	return 0
 }

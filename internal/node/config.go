@@ -70,6 +70,7 @@ type Timing struct {
 	Tick      time.Duration // heartbeats go out this often
 	Election  int           // ticks without a leader after which a node campaigns, up to twice as many
 	Heartbeat int           // ticks between heartbeats
+	Silence   time.Duration // after which a learner that is not heard of is retired, 0 for membership.Silence
 }
 
 // Cadence says when a snapshot is taken: when so many records and so many bytes

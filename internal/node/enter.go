@@ -177,6 +177,9 @@ func (n *Node) admission(ctx context.Context, service format.ServiceID) (*member
 				answer, err = n.ask(ctx, service, elsewhere.Leader)
 			}
 			switch {
+			case err == nil && answer.Status == format.NodeRetired:
+				n.retired() // it was let in, and silent for too long
+				return nil, errors.New("it was let in and was not heard of since")
 			case err == nil && answer.Status != format.NodePending:
 				return answer, nil
 			case err == nil:

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -136,8 +138,27 @@ func (n *Node) active(raft bool, heard time.Time) bool {
 
 // newKeeper makes the primary's part in membership.
 func (n *Node) newKeeper() *membership.Keeper {
-	return &membership.Keeper{ID: n.id, Bundle: n.bundle, Export: n.bundle.Export, Network: view{n}, Clock: n.config.Clock, Lag: promotionLag,
+	return &membership.Keeper{ID: n.id, Bundle: n.bundle, Export: n.bundle.Export, Network: view{n}, Clock: n.config.Clock, Lag: promotionLag, Silence: n.config.Timing.Silence,
 		Rule: membership.EvidenceRule{Genesis: n.genesis, Authorities: authorities()}}
+}
+
+// tidy lets the keeper retire learners that went silent, as long as this node leads.
+func (n *Node) tidy(ctx context.Context) {
+	pace := time.NewTicker(min(time.Minute, cmp.Or(n.config.Timing.Silence, membership.Silence)) / 4)
+	defer pace.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pace.C:
+		}
+		switch gone, err := n.keeper.Tidy(); {
+		case err == nil && len(gone) > 0:
+			n.config.Logger.Warn("nodes that never became voters and are silent are retired", "nodes", gone)
+		case err != nil && !errors.Is(err, sequencer.ErrNotPrimary):
+			n.config.Logger.Warn("silent nodes are not retired", "nodes", gone, "err", err)
+		}
+	}
 }
 
 // promotionLag is how many entries a learner may lack when it becomes a voter: so

@@ -297,6 +297,7 @@ func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.S
 	n.group.Go(func() { n.snapshots.run(run) })
 	n.group.Go(func() { n.verifyOlder(run) })
 	n.group.Go(func() { n.watch(run) })
+	n.group.Go(func() { n.tidy(run) })
 	context.AfterFunc(n.dismissed, n.consensus.Stop)
 	n.peers.open()
 	select {
