@@ -97,7 +97,7 @@ func (x *visit) path(d *workspace.ContractDetail) []page.Step {
 		case been[s.ID]:
 			kind = "been"
 		}
-		steps = append(steps, page.Step{Text: label(s.DisplayName, s.Name), Kind: kind})
+		steps = append(steps, page.Step{ID: s.ID, Text: label(s.DisplayName, s.Name), Kind: kind})
 	}
 	return steps
 }

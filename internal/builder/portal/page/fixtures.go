@@ -85,7 +85,7 @@ func sampleContracts(now time.Time, n int, long bool) *Contracts {
 func sampleContract(f Frame, now time.Time, kind string) *Contract {
 	long := kind == "long"
 	c := &Contract{Frame: f, ID: 12, Workflow: pick(long, longName, "Order"), State: &State{"Offer placed", 40, "busy"},
-		States:  []Step{{"Asked", "been", now}, {"Offer placed", "here", now}, {"Accepted", "open", now}, {"Delivered", "open", now}, {"Paid", "open", now}, {"Cancelled", "open", now}},
+		States:  []Step{{1, "Asked", "been"}, {2, "Offer placed", "here"}, {3, "Accepted", "open"}, {4, "Delivered", "open"}, {5, "Paid", "open"}, {6, "Cancelled", "open"}},
 		Details: sampleDetails(long), Activity: sampleActivity(now, long),
 		Offers: []Offer{{"Accept", "Binds you to the price and the day of delivery", "#1"}, {"Reject", "", "#2"}, {"Change amount", pick(long, hostile, "While nothing is accepted"), "#3"}},
 		Facts: []Pair{{Name: "Address", Value: Value{Kind: "hex", Hex: sampleAddress}}, {Name: "Ledger", Value: Value{Kind: "text", Text: "coco"}},

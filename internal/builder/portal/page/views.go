@@ -197,9 +197,9 @@ type Contract struct {
 
 // Step is a state of the workflow.
 type Step struct {
+	ID   int
 	Text string
 	Kind string // been, here, open
-	At   time.Time
 }
 
 // Offer is what the viewer may do now.

@@ -61,20 +61,30 @@ function morph(from, to) {
 
 // Whatever moves because something came or went slides there from where it was, so
 // that nothing jumps under a reading eye (and nothing shifts by the browser's count).
+const sliding = new WeakMap();
 function slide(change) {
   if (calm.matches) { change(); return; }
   const before = new Map($$("[data-move]").map((e) => [e, e.getBoundingClientRect()]));
   const outer = new Map();
+  for (const e of before.keys()) sliding.get(e)?.cancel();
   change();
+  const moves = [];
   for (const [e, was] of before) {
     if (!e.isConnected) continue;
     const now = e.getBoundingClientRect();
     let x = was.left - now.left, y = was.top - now.top;
     outer.set(e, [x, y]);
-    const parent = e.parentElement?.closest("[data-move]");
-    if (parent && outer.has(parent)) { x -= outer.get(parent)[0]; y -= outer.get(parent)[1]; }
-    if (x || y) e.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], { duration: 220, easing: "cubic-bezier(.2,.7,.2,1)" });
+    const parent = outer.get(e.parentElement?.closest("[data-move]"));
+    if (parent) { x -= parent[0]; y -= parent[1]; }
+    if (x || y) moves.push([e, `translate(${x}px, ${y}px)`]);
   }
+  const started = moves.map(([e, transform]) => {
+    const a = e.animate([{ transform }, { transform: "none" }], { duration: 220, easing: "cubic-bezier(.2,.7,.2,1)" });
+    a.pause(); // until a frame has shown everything where it was
+    sliding.set(e, a);
+    return a;
+  });
+  requestAnimationFrame(() => requestAnimationFrame(() => { for (const a of started) if (a.playState === "paused") a.play(); }));
 }
 
 // --- the page follows the server
