@@ -7,17 +7,23 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/builder/portal/page"
+	"github.com/coco-consortium/coco/test/binary"
 	"github.com/coco-consortium/coco/test/npm"
 )
+
+func TestMain(m *testing.M) { binary.Main(m) }
 
 var screenshots = flag.String("screenshots", "", "where pictures of the pages go; none are kept without it")
 
@@ -64,4 +70,14 @@ func TestDesign(t *testing.T) {
 		}
 	}
 	script(t, "design.mjs", args...)
+}
+
+// Three people, an administrator and a stranger on the real coco.
+func TestStory(t *testing.T) {
+	node := binary.Start(t, "--portal", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data"))
+	var place struct{ Portal string }
+	if err := json.Unmarshal([]byte(node.Line), &place); err != nil || place.Portal == "" {
+		t.Fatalf("no portal in %s: %v", node.Line, err)
+	}
+	script(t, "story.mjs", strings.TrimSuffix(place.Portal, "/"), folder(t))
 }

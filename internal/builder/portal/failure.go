@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/coco-consortium/coco/internal/builder/identity"
 	"github.com/coco-consortium/coco/internal/builder/portal/page"
@@ -73,10 +75,11 @@ func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	if !strings.HasSuffix(s, ".") {
+	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
 		s += "."
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	first, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[n:]
 }
 
 // refused answers what the session's guard does not let through.

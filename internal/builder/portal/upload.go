@@ -197,7 +197,7 @@ func (x *visit) report(name string, r *workflow.Report) *page.Report {
 			if f.Line > 0 {
 				where = fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)
 			}
-			v.Findings = append(v.Findings, page.Finding{Tone: tone, Where: where, Rule: f.Rule, Code: f.Code, Message: f.Message, Fix: f.Fix, Path: f.Pointer})
+			v.Findings = append(v.Findings, page.Finding{Tone: tone, Where: where, Rule: f.Rule, Code: f.Code, Message: sentence(f.Message), Fix: sentence(f.Fix), Path: f.Pointer})
 		}
 	}
 	add("bad", r.Errors)
