@@ -37,5 +37,3 @@ var (
 	usage   = terminal.Usage
 	exactly = terminal.Exactly
 )
-
-const codeUsage = terminal.CodeUsage
