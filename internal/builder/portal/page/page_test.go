@@ -20,6 +20,37 @@ func set(t testing.TB) *Set {
 	return s
 }
 
+// inert fails for whatever a browser would run or the policy forbids: inline
+// scripts and styles, handlers, addresses of scripts, elements of no template.
+func inert(t *testing.T, page string) {
+	t.Helper()
+	for _, tag := range tags.FindAllStringSubmatch(page, -1) {
+		named := map[string]string{}
+		for _, a := range attributes.FindAllStringSubmatch(tag[2], -1) {
+			name, value := strings.ToLower(a[1]), a[2]
+			named[name] = value
+			if strings.HasPrefix(name, "on") || name == "style" || name == "srcdoc" ||
+				(name == "href" || name == "src" || name == "action") && strings.Contains(strings.ToLower(value), "script:") {
+				t.Errorf("the page has %s", tag[0])
+			}
+		}
+		switch strings.ToLower(tag[1]) {
+		case "script":
+			if !strings.HasPrefix(named["src"], "/assets/") {
+				t.Errorf("the page has %s", tag[0])
+			}
+		case "style", "img", "iframe", "object", "embed", "base":
+			t.Errorf("the page has %s", tag[0])
+		}
+	}
+}
+
+// Values cannot write tags: html/template escapes angle brackets and quotes.
+var (
+	tags       = regexp.MustCompile(`<([a-zA-Z][a-zA-Z0-9]*)((?:\s[^<>]*)?)>`)
+	attributes = regexp.MustCompile(`([a-zA-Z-]+)(?:="([^"]*)")?`)
+)
+
 func draw(t testing.TB, s *Set, language, name string, p Page) string {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/design", nil)
@@ -41,29 +72,23 @@ func TestSamples(t *testing.T) {
 			pages[name+" "+kind] = func() (string, Page) { return name, Sample(name, kind, now) }
 		}
 	}
-	inline := regexp.MustCompile(`(?i)<script(?: type="module" src="[^"]*")?>[^<]|<style|\sstyle=|\son[a-z]+=|href="javascript:`)
 	for title, make := range pages {
 		for _, l := range Languages {
 			t.Run(title+" "+l.Tag, func(t *testing.T) {
 				name, p := make()
-				html := draw(t, s, l.Tag, name, p)
-				// Attribute values and texts are escaped: what is left are the page's own tags.
-				if m := inline.FindString(strings.ReplaceAll(html, "&lt;", "")); m != "" && !strings.Contains(m, "&#34;") {
-					if i := strings.Index(html, m); i >= 0 && !strings.Contains(html[max(0, i-300):i], "&lt;img") {
-						t.Errorf("inline: %q in …%s…", m, html[max(0, i-80):min(len(html), i+80)])
-					}
-				}
+				text := draw(t, s, l.Tag, name, p)
+				inert(t, text)
 				for _, bad := range []string{"<script>alert", "<img src=x", "ZgotmplZ", "%!", "<no value>"} {
-					if strings.Contains(html, bad) {
+					if strings.Contains(text, bad) {
 						t.Errorf("the page contains %q", bad)
 					}
 				}
-				if n := strings.Count(html, "<h1"); n < 1 {
+				if n := strings.Count(text, "<h1"); n < 1 {
 					t.Error("no first heading")
 				}
 				ids := map[string]bool{}
 				if name != "design" {
-					for _, m := range regexp.MustCompile(`\sid="([^"]*)"`).FindAllStringSubmatch(html, -1) {
+					for _, m := range regexp.MustCompile(`\sid="([^"]*)"`).FindAllStringSubmatch(text, -1) {
 						if ids[m[1]] {
 							t.Errorf("the id %q stands twice", m[1])
 						}
