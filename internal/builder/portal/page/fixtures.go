@@ -9,7 +9,7 @@ import (
 // Made-up data for /design and for the tests: usual, very long, and hostile.
 
 const (
-	hostile       = `<script>alert(1)</script>"><img src=x onerror=alert(2)> {{.}} javascript:alert(3) '); DROP TABLE people;-- ‮evil‬`
+	hostile       = `<script>alert(1)</script>"><img src=x onerror=alert(2)> {{.}} javascript:alert(3) '); DROP TABLE people;-- ` + "\u202eevil\u202c"
 	longName      = "Gemeinschaftsgrundstücksverkehrsgenehmigungszuständigkeitsübertragungsverordnung and its successors of the second part"
 	sampleAddress = "0x7a250d5630b4cf539739df2c5dacb4c659f2488d"
 	sampleHash    = "0x9b1a4c2e7d5f8036a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718"
