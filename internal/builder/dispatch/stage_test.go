@@ -19,6 +19,7 @@ import (
 	"github.com/coco-consortium/coco/internal/builder/dispatch"
 	"github.com/coco-consortium/coco/internal/builder/indexer"
 	"github.com/coco-consortium/coco/internal/builder/ledger"
+	"github.com/coco-consortium/coco/internal/builder/ledger/ledgertest"
 	"github.com/coco-consortium/coco/internal/builder/ledger/simulated"
 	"github.com/coco-consortium/coco/internal/builder/offchain"
 	"github.com/coco-consortium/coco/internal/builder/offchain/binding"
@@ -355,7 +356,15 @@ func (s *stage) direct(who string, to *common.Address, data []byte) error {
 	}
 	tx := types.MustSignNewTx(keyOf(who), types.LatestSignerForChainID(info.ChainID),
 		&types.LegacyTx{Nonce: nonce, To: to, Data: data, Gas: 8_000_000, GasPrice: common.Big0})
-	return driver.Submit(s.t.Context(), tx)
+	if err := driver.Submit(s.t.Context(), tx); err != nil || s.ledger != nil {
+		return err
+	}
+	ledgertest.Eventually(s.t, "the transaction is in a block", func() bool {
+		status, err := driver.Status(s.t.Context(), tx.Hash())
+		s.ok(err)
+		return status.State == ledger.Committed
+	})
+	return nil
 }
 
 func (s *stage) call(who string, w *offchain.Workflow, to common.Address, function string, pairs ...string) {
