@@ -194,6 +194,12 @@ func (f *File) open(person string) (name string, secret []byte, err error) {
 	}
 	data, err := readUpTo(path, maxKey+1)
 	if errors.Is(err, fs.ErrNotExist) {
+		// A vault that is gone, or not mounted, has no key of anybody: that passes.
+		for _, n := range []string{headerName, keysName} {
+			if _, err := os.Stat(filepath.Join(f.dir, n)); err != nil {
+				return "", nil, down(err)
+			}
+		}
 		return "", nil, ErrUnknown
 	}
 	if err != nil {

@@ -95,6 +95,17 @@ var program = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(out)), nil
 })
 
+// GethProgram is the path of geth, for a test that starts and stops it itself.
+func GethProgram(t testing.TB) string {
+	t.Helper()
+	long(t)
+	file, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // Geth is a running development node of geth.
 type Geth struct {
 	URL    string
@@ -105,11 +116,7 @@ type Geth struct {
 // with the test.
 func StartGeth(t testing.TB, apis ...string) *Geth {
 	t.Helper()
-	long(t)
-	file, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := GethProgram(t)
 	dir := t.TempDir()
 	port := FreePort(t)
 	served := strings.Join(append([]string{"eth", "net", "web3"}, apis...), ",")
