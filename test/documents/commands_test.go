@@ -43,7 +43,7 @@ var notRun = map[string]string{
 
 // patience ends a document that hangs, so that what it said is seen. No machine
 // is so slow.
-const patience = 6 * time.Minute
+const patience = 12 * time.Minute
 
 // TestCommandsRun runs the commands of every document in a copy of the
 // repository, as a reader would in a clone.

@@ -29,7 +29,7 @@ type Step struct {
 	From Layer // the lowest layer that runs it
 	To   Layer // the highest, when a later step contains it; none: all above
 	// Beside lets the steps after it begin at once: it keeps one processor busy for
-	// a set time, while they mostly wait.
+	// a set time, or mostly waits.
 	Beside bool
 	// Needs names an environment variable without which the step cannot run.
 	Needs string
@@ -61,7 +61,7 @@ func steps() []Step {
 		{Name: "arrows", From: Fast, GoTest: []string{"./test/arrows"}},
 		{Name: "runner", From: Fast, GoTest: []string{"./test/layers"}},
 		{Name: "documents", From: Fast, To: Fast, GoTest: []string{"-short", "./test/documents"}},
-		{Name: "documents", From: Test, GoTest: []string{"-count=1", "./test/documents"}},
+		{Name: "documents", From: Test, Beside: true, GoTest: []string{"-count=1", "-timeout=30m", "./test/documents"}},
 		{Name: "unit", From: Fast, To: Fast, GoTest: append([]string{"-short"}, product...)},
 		{Name: "unit", From: Test, GoTest: append([]string{"-count=1", "-timeout=30m"}, product...)},
 		{Name: "process", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/process"}},
