@@ -61,30 +61,32 @@ function morph(from, to) {
 
 // Whatever moves because something came or went slides there from where it was, so
 // that nothing jumps under a reading eye (and nothing shifts by the browser's count).
-const sliding = new WeakMap();
+function place(e) {
+  let x = 0, y = 0;
+  for (; e; e = e.offsetParent) { x += e.offsetLeft; y += e.offsetTop; }
+  return [x, y];
+}
 function slide(change) {
   if (calm.matches) { change(); return; }
-  const before = new Map($$("[data-move]").map((e) => [e, e.getBoundingClientRect()]));
-  const outer = new Map();
-  for (const e of before.keys()) sliding.get(e)?.cancel();
+  const before = new Map($$("[data-move]").map((e) => [e, place(e)]));
   change();
-  const moves = [];
-  for (const [e, was] of before) {
+  const moved = new Map(), moves = [];
+  for (const [e, [left, top]] of before) {
     if (!e.isConnected) continue;
-    const now = e.getBoundingClientRect();
-    let x = was.left - now.left, y = was.top - now.top;
-    outer.set(e, [x, y]);
-    const parent = outer.get(e.parentElement?.closest("[data-move]"));
+    const now = place(e);
+    let x = left - now[0], y = top - now[1];
+    moved.set(e, [x, y]);
+    const parent = moved.get(e.parentElement?.closest("[data-move]"));
     if (parent) { x -= parent[0]; y -= parent[1]; }
     if (x || y) moves.push([e, `translate(${x}px, ${y}px)`]);
   }
+  // What still moves from before goes on moving: the new way is added to it.
   const started = moves.map(([e, transform]) => {
-    const a = e.animate([{ transform }, { transform: "none" }], { duration: 220, easing: "cubic-bezier(.2,.7,.2,1)" });
+    const a = e.animate([{ transform }, { transform: "none" }], { duration: 220, easing: "cubic-bezier(.2,.7,.2,1)", composite: "add" });
     a.pause(); // until a frame has shown everything where it was
-    sliding.set(e, a);
     return a;
   });
-  requestAnimationFrame(() => requestAnimationFrame(() => { for (const a of started) if (a.playState === "paused") a.play(); }));
+  requestAnimationFrame(() => requestAnimationFrame(() => { for (const a of started) a.play(); }));
 }
 
 // --- the page follows the server
