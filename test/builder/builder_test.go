@@ -120,9 +120,10 @@ type contract struct {
 		Value              string `json:"value"`
 	} `json:"contractProperties"`
 	ContractActions []struct {
-		ID                 int    `json:"id"`
-		ProvisioningStatus int    `json:"provisioningStatus"`
-		RevertReason       string `json:"revertReason"`
+		ID                      int    `json:"id"`
+		ProvisioningStatus      int    `json:"provisioningStatus"`
+		RevertReason            string `json:"revertReason"`
+		ErrorCode, ErrorMessage string
 	} `json:"contractActions"`
 }
 

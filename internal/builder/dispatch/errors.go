@@ -47,6 +47,10 @@ func stored(err error) error {
 // everything waits for that.
 func waits(err error) bool {
 	var u *unkept
+	switch problem.CodeOf(err) { // the store's own, whoever asked it
+	case "DATABASE_UNAVAILABLE", "DATABASE_BEHIND", "JOURNAL_WRITE", "STORE_CLOSED":
+		return true
+	}
 	return errors.As(err, &u) || errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrForeign) ||
 		errors.Is(err, vault.ErrDown) || errors.Is(err, vault.ErrLocked)
 }
