@@ -52,6 +52,7 @@ func TestCommandsRun(t *testing.T) {
 		t.Skip("starts networks: not with -short")
 	}
 	ran := 0
+	dir := filepath.Join(t.TempDir(), "coco") // the same for all: what one builds the next need not
 	for _, name := range documents(t) {
 		blocks := block.FindAllStringSubmatch(read(t, name), -1)
 		if len(blocks) == 0 {
@@ -60,7 +61,7 @@ func TestCommandsRun(t *testing.T) {
 		ran++
 		t.Run(name, func(t *testing.T) {
 			port := freePorts(t)
-			dir := clone(t)
+			clone(t, dir)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			c := exec.CommandContext(ctx, "bash", "-s")
@@ -146,10 +147,12 @@ started() {
 	return s.String()
 }
 
-// clone copies the repository's files to a new directory.
-func clone(t *testing.T) string {
+// clone copies the repository's files to a directory, in place of what is there.
+func clone(t *testing.T, dir string) {
 	t.Helper()
-	dir := t.TempDir()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range files(t) {
 		content, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
@@ -167,7 +170,6 @@ func clone(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 const ports = 16 // that a document's nodes may use
