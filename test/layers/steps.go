@@ -74,6 +74,7 @@ func steps() []Step {
 		{Name: "issuer", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/issuer"}},
 		{Name: "compilers", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/compilers"}},
 		{Name: "builder", From: Test, GoTest: []string{"-count=1", "-timeout=15m", "./test/builder"}},
+		{Name: "browser", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/browser"}},
 		{Name: "figures", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/figures"}},
 		{Name: "toolchain", From: Test, GoTest: []string{"-count=1", "-timeout=30m", "./test/toolchain"}},
 		{Name: "race", From: Test, To: Test, GoTest: append([]string{"-race", "-short", "-timeout=30m"}, concurrent...)},
