@@ -26,7 +26,8 @@ func TestReplaceAll(t *testing.T) {
 		net.retire(t, n, n)
 		l.more(t, 30)
 	}
-	nodes, _ := net.level(t)
+	net.catchUp(t)
+	nodes := net.running()
 	if len(nodes) != 3 || slices.ContainsFunc(nodes, func(n *node) bool { return slices.Contains(old, n) }) {
 		t.Errorf("%d nodes run", len(nodes))
 	}
