@@ -21,7 +21,6 @@ func compilerCommand() *cobra.Command {
 coco never downloads one: get those you need and add them. docs/how-to/compilers.md
 says how.`,
 	}
-	c.PersistentFlags().StringVar(&dir, "compilers", "", "directory of the compilers; without it the user's cache")
 	add := &cobra.Command{Use: "add FILE", Short: "Add a compiler: a package as npm pack writes it, its folder, or a soljson.js", Args: terminal.Exactly(1),
 		Example: "  npm pack solc@0.8 && coco compiler add solc-0.8.*.tgz",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -52,6 +51,9 @@ says how.`,
 			}
 			return w.Flush()
 		}}
+	for _, sub := range []*cobra.Command{add, list} {
+		sub.Flags().StringVar(&dir, "compilers", "", "directory of the compilers; without it the user's cache")
+	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print it as one line of JSON")
 	c.AddCommand(add, list)
 	return c
