@@ -9,33 +9,23 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/coco-consortium/coco/internal/builder/dispatch"
+	"github.com/coco-consortium/coco/internal/builder/buildertest"
 	"github.com/coco-consortium/coco/internal/builder/identity"
-	"github.com/coco-consortium/coco/internal/builder/indexer"
-	"github.com/coco-consortium/coco/internal/builder/ledger"
-	"github.com/coco-consortium/coco/internal/builder/ledger/simulated"
 	"github.com/coco-consortium/coco/internal/builder/offchain"
-	"github.com/coco-consortium/coco/internal/builder/offchain/binding"
 	"github.com/coco-consortium/coco/internal/builder/sample"
-	"github.com/coco-consortium/coco/internal/builder/solidity"
-	"github.com/coco-consortium/coco/internal/builder/vault"
-	"github.com/coco-consortium/coco/internal/builder/workspace"
 )
 
 // patience is how long something may take that is waited for.
-const patience = time.Minute
+const patience = buildertest.Patience
 
-// world is a whole App Builder without pages: store, vault, issuer, dispatcher and
-// indexer as they are, in front of a ledger in memory; and the gateway behind a
-// listener.
+// world is a whole App Builder without pages, and the gateway behind a listener.
 type world struct {
 	t       testing.TB
+	house   *buildertest.House
 	dir     string
 	store   *offchain.Store
 	gateway *Gateway
@@ -59,54 +49,15 @@ var cast = []struct {
 	{name: "client", client: true, roles: []string{"Purchase/Seller"}},
 }
 
-// made gives what compiling the samples gave.
-type made struct{}
-
-func (made) Output(_ context.Context, name string, code []byte) (*solidity.Output, error) {
-	if out := sample.Output(code); out != nil {
-		return out, nil
-	}
-	return &solidity.Output{Messages: []solidity.Message{{Severity: "error", File: name, Line: 1, Column: 1, Text: "it does not compile"}}}, nil
-}
-
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), tokens: map[string]string{}, people: map[string]int{}, apps: map[string]*offchain.Application{}}
-	login, err := identity.NewDevelopment(identity.DevelopmentOptions{Dir: w.dir, Issuer: "http://127.0.0.1:7700" + identity.PathIssuer})
-	w.must(err)
-	oidc, err := identity.NewOIDC(login.Options())
-	w.must(err)
-	keyFile := filepath.Join(t.TempDir(), "key")
-	w.must(vault.NewKeyFile(keyFile))
-	keys, err := vault.Open(t.Context(), vault.Options{Dir: filepath.Join(w.dir, "vault"), KeyFile: keyFile})
-	w.must(err)
-	t.Cleanup(func() { keys.Close() })
-
-	chain := simulated.New(simulated.Options{})
-	drivers, book := map[int]ledger.Driver{}, binding.New()
-	index := indexer.New(indexer.Options{Book: book, Drivers: drivers})
-	w.store, err = offchain.Open(t.Context(), offchain.Options{Dir: w.dir, Source: index})
-	w.must(err)
-	index.Store = w.store
-	connection, err := w.store.Do(t.Context(), &offchain.ConnectionAdded{LedgerID: 1, Endpoint: "http://127.0.0.1:8545", Kind: "coco", ChainID: simulated.ChainID, Genesis: chain.Genesis()})
-	w.must(err)
-	drivers[connection.ID] = chain
-	send := dispatch.New(dispatch.Options{Store: w.store, Book: book, Drivers: drivers, Vault: keys})
-	space := workspace.New(workspace.Options{Store: w.store, Book: book, Compiler: made{}, Drivers: drivers, Default: connection.ID, Vault: keys})
-
-	ctx, cancel := context.WithCancel(context.Background())
-	var group sync.WaitGroup
-	group.Go(func() { space.Follow(ctx) })
-	group.Go(func() { index.Run(ctx) })
-	group.Go(func() { send.Run(ctx) })
-	w.gateway = New(Options{Workspace: space, Authenticator: oidc, Issuer: oidc.Issuer(), Audience: oidc.Audience(), Heartbeat: 50 * time.Millisecond})
+	house := buildertest.New(t, identity.DevelopmentOptions{Issuer: "http://127.0.0.1:7700" + identity.PathIssuer})
+	w := &world{t: t, house: house, dir: house.Dir, store: house.Store, tokens: map[string]string{}, people: map[string]int{}, apps: map[string]*offchain.Application{}}
+	w.gateway = New(Options{Workspace: house.Workspace, Authenticator: house.OIDC, Issuer: house.OIDC.Issuer(), Audience: house.OIDC.Audience(), Heartbeat: 50 * time.Millisecond})
 	w.server = httptest.NewServer(w.gateway)
 	t.Cleanup(func() {
 		w.server.CloseClientConnections()
 		w.server.Close()
-		cancel()
-		group.Wait()
-		w.store.Close()
 	})
 	w.settle()
 	return w
@@ -114,9 +65,7 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) must(err error) {
 	w.t.Helper()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	w.house.Must(err)
 }
 
 // settle makes tokens and people, uploads the samples and gives roles, all through
@@ -223,16 +172,7 @@ func (w *world) number(who, method, path string, body io.Reader, header ...strin
 // until waits until a condition holds, which is looked at when something changed.
 func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
-	changes, stop := w.store.Watch()
-	defer stop()
-	late := time.After(patience)
-	for !holds() {
-		select {
-		case <-changes:
-		case <-late:
-			w.t.Fatalf("%s: not within %v", what, patience)
-		}
-	}
+	w.house.Until(what, holds)
 }
 
 // workflow is a workflow of an application by name.

@@ -10,35 +10,28 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/coco-consortium/coco/internal/builder/dispatch"
+	"github.com/coco-consortium/coco/internal/builder/buildertest"
 	"github.com/coco-consortium/coco/internal/builder/identity"
-	"github.com/coco-consortium/coco/internal/builder/indexer"
-	"github.com/coco-consortium/coco/internal/builder/ledger"
-	"github.com/coco-consortium/coco/internal/builder/ledger/simulated"
 	"github.com/coco-consortium/coco/internal/builder/offchain"
-	"github.com/coco-consortium/coco/internal/builder/offchain/binding"
 	"github.com/coco-consortium/coco/internal/builder/sample"
-	"github.com/coco-consortium/coco/internal/builder/solidity"
-	"github.com/coco-consortium/coco/internal/builder/vault"
 	"github.com/coco-consortium/coco/internal/builder/workspace"
 )
 
 // patience is how long something may take that is waited for.
-const patience = time.Minute
+const patience = buildertest.Patience
 
 // world is a whole App Builder with pages and without a gateway, in front of a
 // ledger in memory. Alice administers; Bob sells, Carol buys, Dave inspects; Eve
 // has no role.
 type world struct {
 	t        testing.TB
+	house    *buildertest.House
 	store    *offchain.Store
 	server   *httptest.Server
 	browsers map[string]*browser
@@ -52,79 +45,38 @@ type browser struct {
 	http *http.Client
 }
 
-// made gives what compiling the samples gave.
-type made struct{}
-
-func (made) Output(_ context.Context, name string, code []byte) (*solidity.Output, error) {
-	if out := sample.Output(code); out != nil {
-		return out, nil
-	}
-	return &solidity.Output{Messages: []solidity.Message{{Severity: "error", File: name, Line: 1, Column: 1, Text: "it does not compile"}}}, nil
-}
-
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, browsers: map[string]*browser{}}
-	dir := t.TempDir()
 	people := append([]identity.Named{{Name: "Eve Ekman"}}, sample.People...)
 	listener := httptest.NewUnstartedServer(nil)
 	base := "http://" + listener.Listener.Addr().String()
-	login, err := identity.NewDevelopment(identity.DevelopmentOptions{Dir: dir, Issuer: base + identity.PathIssuer, People: people})
+	house := buildertest.New(t, identity.DevelopmentOptions{Issuer: base + identity.PathIssuer, People: people})
+	w := &world{t: t, house: house, store: house.Store, browsers: map[string]*browser{}}
+	sessions, err := identity.NewSessions(house.OIDC, identity.SessionOptions{Dir: house.Dir})
 	w.must(err)
-	oidc, err := identity.NewOIDC(login.Options())
-	w.must(err)
-	sessions, err := identity.NewSessions(oidc, identity.SessionOptions{Dir: dir})
-	w.must(err)
-	keyFile := filepath.Join(t.TempDir(), "key")
-	w.must(vault.NewKeyFile(keyFile))
-	keys, err := vault.Open(t.Context(), vault.Options{Dir: filepath.Join(dir, "vault"), KeyFile: keyFile})
-	w.must(err)
-	t.Cleanup(func() { keys.Close() })
-
-	chain := simulated.New(simulated.Options{})
-	drivers, book := map[int]ledger.Driver{}, binding.New()
-	index := indexer.New(indexer.Options{Book: book, Drivers: drivers})
-	w.store, err = offchain.Open(t.Context(), offchain.Options{Dir: dir, Source: index})
-	w.must(err)
-	index.Store = w.store
-	connection, err := w.store.Do(t.Context(), &offchain.ConnectionAdded{LedgerID: 1, Endpoint: "http://127.0.0.1:8545", Kind: "coco", ChainID: simulated.ChainID, Genesis: chain.Genesis()})
-	w.must(err)
-	drivers[connection.ID] = chain
-	send := dispatch.New(dispatch.Options{Store: w.store, Book: book, Drivers: drivers, Vault: keys})
-	space := workspace.New(workspace.Options{Store: w.store, Book: book, Compiler: made{}, Drivers: drivers, Default: connection.ID, Vault: keys})
-	pages, err := New(Options{Workspace: space, Sessions: sessions, Heartbeat: 50 * time.Millisecond})
+	pages, err := New(Options{Workspace: house.Workspace, Sessions: sessions, Heartbeat: 50 * time.Millisecond})
 	w.must(err)
 	mux := http.NewServeMux()
-	mux.Handle(identity.PathIssuer+"/", login.Handler())
+	mux.Handle(identity.PathIssuer+"/", house.Login.Handler())
 	mux.Handle("/", pages)
 	listener.Config.Handler = mux
 	listener.Start()
 	w.server = listener
 
-	ctx, cancel := context.WithCancel(context.Background())
-	var group sync.WaitGroup
-	group.Go(func() { space.Follow(ctx) })
-	group.Go(func() { index.Run(ctx) })
-	group.Go(func() { send.Run(ctx) })
 	t.Cleanup(func() {
 		w.server.CloseClientConnections()
 		w.server.Close()
-		cancel()
-		group.Wait()
-		w.store.Close()
 	})
 	for _, p := range people {
 		w.browsers[strings.ToLower(strings.Fields(p.Name)[0])] = w.signIn(p.Name)
 	}
-	w.settle(space)
+	w.settle(house.Workspace)
 	return w
 }
 
 func (w *world) must(err error) {
 	w.t.Helper()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	w.house.Must(err)
 }
 
 func (w *world) externalID(name string) string { return identity.ExternalID(name, false) }
@@ -266,14 +218,5 @@ func (b *browser) form(path string, values ...string) url.Values {
 // until waits until a condition holds, which is looked at when something changed.
 func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
-	changes, stop := w.store.Watch()
-	defer stop()
-	late := time.After(patience)
-	for !holds() {
-		select {
-		case <-changes:
-		case <-late:
-			w.t.Fatalf("%s: not within %v", what, patience)
-		}
-	}
+	w.house.Until(what, holds)
 }
