@@ -25,8 +25,12 @@ const confirmationBytes = 8 + 32
 // kept with those of the next block.
 func (p *Past) Confirm(height uint64, hash [32]byte) {
 	if x := p.current(); x != nil {
-		x.SetNote(append(binary.BigEndian.AppendUint64(make([]byte, 0, confirmationBytes), height), hash[:]...))
+		x.confirm(height, hash)
 	}
+}
+
+func (x *Index) confirm(height uint64, hash [32]byte) {
+	x.SetNote(append(binary.BigEndian.AppendUint64(make([]byte, 0, confirmationBytes), height), hash[:]...))
 }
 
 // compare finds out whether the images are of the ledger: that may be an older copy,
@@ -73,7 +77,7 @@ func (p *Past) compare(x *Index) error {
 		}
 	}
 	if hash, err = l.Hash(p.ctx, last); err == nil {
-		p.Confirm(last, hash) // the next block may be the first that this process hands over
+		x.confirm(last, hash) // the next block may be the first that this process hands over
 	}
 	return err
 }

@@ -89,6 +89,22 @@ func TestPastMissesBlocks(t *testing.T) {
 	do(t, c.past.Close())
 }
 
+// TestPastOneBlockAtATime: a process that replays nothing and adds one block leaves
+// images that the next process knows for the ledger's.
+func TestPastOneBlockAtATime(t *testing.T) {
+	c := grown(t, vfs.NewMem())
+	for range 3 {
+		do(t, c.start(len(c.blocks)-1))
+		do(t, c.commit(map[string]string{"a": "z"}))
+		do(t, c.past.Close())
+	}
+	do(t, c.start(len(c.blocks)-1))
+	if oldest := c.past.Oldest(); oldest != 0 {
+		t.Errorf("state is kept from block %d", oldest)
+	}
+	do(t, c.past.Close())
+}
+
 // TestPastWithoutItsLedger: a ledger that cannot be read now speaks against nothing.
 func TestPastWithoutItsLedger(t *testing.T) {
 	c := grown(t, vfs.NewMem())
