@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"slices"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -23,78 +21,22 @@ func (p *Person) CanCreate(ctx context.Context, workflowID int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	app, err := p.w.application(ctx, w.ApplicationID)
-	if err != nil {
-		return false, err
-	}
-	roles, err := p.Roles(ctx, w.ApplicationID)
-	return app.Enabled && app.Coded && meet(roles, w.Initiators), err
-}
-
-func meet(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+	r, err := p.w.rule(ctx, &p.Person, w.ID)
+	return err == nil && r.create() == nil, err
 }
 
 // Allowed are the functions that the person may call on a contract in its present
 // state, each once, by display name.
 func (p *Person) Allowed(ctx context.Context, contractID int) ([]offchain.Function, error) {
-	c, app, err := p.seeContract(ctx, contractID)
+	c, _, err := p.seeContract(ctx, contractID)
 	if err != nil {
 		return nil, err
 	}
-	return p.allowed(ctx, c, app)
-}
-
-func (p *Person) allowed(ctx context.Context, c *offchain.Contract, app *offchain.Application) ([]offchain.Function, error) {
-	if !app.Enabled || c.Status != offchain.StatusCommitted {
-		return nil, nil
-	}
-	roles, err := p.Roles(ctx, c.ApplicationID)
-	if err != nil || len(roles) == 0 {
-		return nil, err
-	}
-	w, err := p.w.workflow(ctx, c.WorkflowID)
+	r, err := p.w.rule(ctx, &p.Person, c.WorkflowID)
 	if err != nil {
 		return nil, err
 	}
-	state := w.State(c.StateID)
-	if w.StateProperty() == nil {
-		state = w.State(w.StartStateID)
-	}
-	if state == nil {
-		return nil, nil
-	}
-	var list []offchain.Function
-	for _, t := range state.Transitions {
-		f := w.Function(t.FunctionID)
-		if f == nil || slices.ContainsFunc(list, func(o offchain.Function) bool { return o.ID == f.ID }) {
-			continue
-		}
-		if meet(roles, t.AllowedRoles) || p.named(w, c, t.AllowedInstanceRoles) {
-			list = append(list, *f)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b offchain.Function) int {
-		return cmp.Compare(strings.ToLower(a.DisplayName), strings.ToLower(b.DisplayName))
-	})
-	return list, nil
-}
-
-// named is whether one of these properties of a contract holds the person's address.
-func (p *Person) named(w *offchain.Workflow, c *offchain.Contract, properties []string) bool {
-	mine, ok := p.Address(c.ConnectionID)
-	if !ok {
-		return false
-	}
-	for i := range w.Properties {
-		if !slices.Contains(properties, w.Properties[i].Name) {
-			continue
-		}
-		if v, ok := c.Value(w.Properties[i].ID); ok && common.IsHexAddress(v) && common.HexToAddress(v) == mine {
-			return true
-		}
-	}
-	return false
+	return r.allowed(c), nil
 }
 
 // Create asks for a new contract and gives its id. What becomes of it is seen in
@@ -109,20 +51,15 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 			return p.asked(ctx, a, w)
 		}
 	}
-	app, err := p.w.application(ctx, w.ApplicationID)
+	r, err := p.w.rule(ctx, &p.Person, w.ID)
 	if err != nil {
 		return 0, err
 	}
-	roles, err := p.Roles(ctx, w.ApplicationID)
-	switch {
-	case err != nil:
+	if err := r.create(); err != nil {
 		return 0, err
-	case !meet(roles, w.Initiators):
-		return 0, problem.New(ErrForbidden.Code, "only these roles may make such a contract: "+strings.Join(w.Initiators, ", "), ErrForbidden.Next)
-	case !app.Enabled:
-		return 0, ErrDisabled
-	case in.FunctionID != 0 && in.FunctionID != w.Constructor.ID:
-		return 0, problem.New("FUNCTION_UNKNOWN", "a contract is made by its workflow's constructor", "give the workflow's constructorId as workflowFunctionID, or leave it out")
+	}
+	if in.FunctionID != 0 && in.FunctionID != w.Constructor.ID {
+		return 0, ErrFunction
 	}
 	connection, err := p.connectionOf(ctx, in.ConnectionID)
 	if err != nil {
@@ -154,7 +91,6 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 		}
 		return p.asked(ctx, first, w)
 	}
-	p.w.Poke()
 	return e.ContractID, nil
 }
 
@@ -169,7 +105,7 @@ func (p *Person) asked(ctx context.Context, a *offchain.Action, w *offchain.Work
 
 // Act asks for a function to be called on a contract and gives the action's id.
 func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error) {
-	c, app, err := p.seeContract(ctx, contractID)
+	c, _, err := p.seeContract(ctx, contractID)
 	if err != nil {
 		return 0, err
 	}
@@ -182,28 +118,18 @@ func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error)
 			return a.ID, same(a.ContractID == contractID && a.FunctionID == in.FunctionID)
 		}
 	}
-	if !app.Enabled {
-		return 0, ErrDisabled
-	}
-	if c.Status != offchain.StatusCommitted {
-		return 0, ErrBusy
-	}
-	w, err := p.w.workflow(ctx, c.WorkflowID)
+	r, err := p.w.rule(ctx, &p.Person, c.WorkflowID)
 	if err != nil {
 		return 0, err
 	}
-	f := w.Function(in.FunctionID)
+	f := r.workflow.Function(in.FunctionID)
 	if f == nil || f.Constructor || f.ReadOnly {
-		return 0, problem.New("FUNCTION_UNKNOWN", "the contract has no such function", "use a workflowFunctionID of the contract's actions")
+		return 0, ErrFunction
 	}
-	may, err := p.allowed(ctx, c, app)
-	if err != nil {
+	if err := r.act(c, f.ID); err != nil {
 		return 0, err
 	}
-	if !slices.ContainsFunc(may, func(o offchain.Function) bool { return o.ID == f.ID }) {
-		return 0, p.denial(ctx, w, c, f)
-	}
-	b, err := p.w.binding(ctx, c.CodeID, w)
+	b, err := p.w.binding(ctx, c.CodeID, r.workflow)
 	if err != nil {
 		return 0, err
 	}
@@ -222,7 +148,6 @@ func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error)
 		}
 		return first.ID, same(first.ContractID == contractID && first.FunctionID == f.ID)
 	}
-	p.w.Poke()
 	return e.ActionID, nil
 }
 
@@ -232,15 +157,6 @@ func same(is bool) error {
 		return ErrRepeated
 	}
 	return nil
-}
-
-// denial says why a person may not act: the state does not allow it to anybody, or
-// it does to others.
-func (p *Person) denial(ctx context.Context, w *offchain.Workflow, c *offchain.Contract, f *offchain.Function) error {
-	if s := w.State(c.StateID); s != nil && !slices.ContainsFunc(s.Transitions, func(t offchain.Transition) bool { return t.FunctionID == f.ID }) {
-		return ErrNotAllowedNow
-	}
-	return ErrForbidden
 }
 
 // requestID checks the id that a caller chose, or makes one.
@@ -273,7 +189,7 @@ func (p *Person) Call(ctx context.Context, contractID, functionID int, args []wo
 	f, driver := w.Function(functionID), p.w.Drivers[c.ConnectionID]
 	switch {
 	case f == nil || !f.ReadOnly:
-		return nil, problem.New("FUNCTION_UNKNOWN", "the contract has no such read-only function", "use a function with readOnly of the workflow")
+		return nil, ErrFunction
 	case c.Address == (common.Address{}) || driver == nil:
 		return nil, ErrBusy
 	}

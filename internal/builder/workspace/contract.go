@@ -67,11 +67,17 @@ func (p *Person) Contracts(ctx context.Context, q ContractQuery) (List[offchain.
 	}))
 }
 
+// contract gives a contract, whoever asks. It is shared: nobody changes it.
+func (w *Workspace) contract(ctx context.Context, id int) (*offchain.Contract, error) {
+	c, err := remembered(w, fmt.Sprint("contract ", id), func() (*offchain.Contract, error) { return w.Store.Contract(context.WithoutCancel(ctx), id) })
+	return c, hidden(err)
+}
+
 // seeContract gives a contract of an application that the person sees.
 func (p *Person) seeContract(ctx context.Context, id int) (*offchain.Contract, *offchain.Application, error) {
-	c, err := remembered(p.w, fmt.Sprint("contract ", id), func() (*offchain.Contract, error) { return p.w.Store.Contract(context.WithoutCancel(ctx), id) })
+	c, err := p.w.contract(ctx, id)
 	if err != nil {
-		return nil, nil, hidden(err)
+		return nil, nil, err
 	}
 	app, err := p.see(ctx, c.ApplicationID)
 	return c, app, err

@@ -31,6 +31,8 @@ var (
 		"use the latest version, or have an administrator enable this one")
 	ErrBusy = problem.New("CONTRACT_BUSY", "the contract is not on the ledger yet",
 		"try again when its status is 2")
+	ErrFunction = problem.New("FUNCTION_UNKNOWN", "there is no such function to be called here",
+		"use the workflow's constructorId for a new contract, a function of the contract's actions, or one with readOnly for a question")
 	ErrRepeated = problem.New("REQUEST_ID_USED", "you used that request id for something else",
 		"choose a new id for each request; the same one only to send the same request again")
 	ErrNotAllowedNow = problem.New("ACTION_NOT_ALLOWED", "the contract's state does not allow you that action",
@@ -47,8 +49,7 @@ type Options struct {
 	Vault    vault.Vault
 	Services map[int][]byte // PEM of the service that proofs must be from, by connection id; nil: not pinned
 	Clock    func() time.Time
-	Strict   bool   // refuses Workbench's obsolete base contract
-	Poke     func() // wakes the dispatcher
+	Strict   bool // refuses Workbench's obsolete base contract
 	Logger   *slog.Logger
 }
 
@@ -73,9 +74,6 @@ func New(o Options) *Workspace {
 	}
 	if o.Book == nil {
 		o.Book = binding.New()
-	}
-	if o.Poke == nil {
-		o.Poke = func() {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
