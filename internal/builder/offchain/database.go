@@ -29,7 +29,7 @@ var (
 
 // schemaVersion is the version of tables and views. A database of an older one
 // is made anew.
-const schemaVersion = 3
+const schemaVersion = 4
 
 //go:embed schema.sql
 var schemaSQL string

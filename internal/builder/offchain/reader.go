@@ -134,7 +134,9 @@ type Reader interface {
 	Blocks(ctx context.Context, connectionID int, p Page) (List[Block], error) // newest first
 	Block(ctx context.Context, id int) (*Block, error)
 	BlockByNumber(ctx context.Context, connectionID int, number uint64) (*Block, error)
-	Transactions(ctx context.Context, connectionID int, p Page) (List[Transaction], error) // newest first
+	Transactions(ctx context.Context, connectionID int, p Page) (List[Transaction], error)                         // newest first
+	TransactionsOf(ctx context.Context, connectionID int, applicationIDs []int, p Page) (List[Transaction], error) // newest first
+	ApplicationsOf(ctx context.Context, transactionID int) ([]int, error)
 	Transaction(ctx context.Context, id int) (*Transaction, error)
 	TransactionByHash(ctx context.Context, connectionID int, h common.Hash) (*Transaction, error)
 	ContractTransactions(ctx context.Context, contractID int) ([]Transaction, error) // oldest first

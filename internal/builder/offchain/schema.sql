@@ -90,6 +90,7 @@ CREATE INDEX action_contract ON action (contract_id, id);
 CREATE INDEX action_pending ON action (connection_id, id) WHERE status < 2;
 CREATE UNIQUE INDEX action_request ON action (person_id, request_id) WHERE request_id <> '';
 CREATE INDEX action_block ON action (block_id);
+CREATE INDEX action_application ON action (application_id, connection_id, transaction_id) WHERE transaction_id > 0;
 CREATE TABLE argument (
     action_id INTEGER NOT NULL, position INTEGER NOT NULL, parameter_id INTEGER NOT NULL, name TEXT NOT NULL,
     value TEXT NOT NULL, PRIMARY KEY (action_id, position)) CLUSTERED;

@@ -65,75 +65,20 @@ func (p *Person) Block(ctx context.Context, connectionID, id int) (*offchain.Blo
 	return b, nil
 }
 
-// mostLooked bounds how many transactions are looked at for one page.
-const mostLooked = 1000
-
-// Transactions lists those of a ledger that belong to contracts which the person
-// sees, newest first. Its Total is 0: nobody is told how many others there are.
+// Transactions lists those of a ledger with an action on a contract that the person
+// sees, newest first; an administrator's are all.
 func (p *Person) Transactions(ctx context.Context, connectionID int, page Page) (List[offchain.Transaction], error) {
-	var none List[offchain.Transaction]
 	if _, err := p.Connection(ctx, connectionID); err != nil {
-		return none, err
+		return List[offchain.Transaction]{}, err
 	}
-	page = page.bounded()
 	if p.Administrator {
-		return listed(p.w.Store.Transactions(ctx, connectionID, offchain.Page(page)))
+		return listed(p.w.Store.Transactions(ctx, connectionID, offchain.Page(page.bounded())))
 	}
-	skip := page.Skip
-	for looked := 0; looked < mostLooked; looked += mostTop {
-		l, err := p.w.Store.Transactions(ctx, connectionID, offchain.Page{Skip: looked, Top: mostTop})
-		if err != nil {
-			return none, err
-		}
-		for i := range l.Rows {
-			switch ok, err := p.sees(ctx, &l.Rows[i]); {
-			case err != nil:
-				return none, err
-			case !ok:
-			case skip > 0:
-				skip--
-			case len(none.Items) == page.Top:
-				none.Next = true
-				return none, nil
-			default:
-				none.Items = append(none.Items, l.Rows[i])
-			}
-		}
-		if !l.More {
-			break
-		}
+	ids, err := p.visible(ctx)
+	if err != nil {
+		return List[offchain.Transaction]{}, err
 	}
-	return none, nil
-}
-
-// sees is whether a transaction belongs to a contract that the person sees.
-func (p *Person) sees(ctx context.Context, t *offchain.Transaction) (bool, error) {
-	a, err := p.w.Store.ActionByHash(ctx, t.ConnectionID, t.Hash)
-	applicationID := 0
-	switch {
-	case err == nil:
-		applicationID = a.ApplicationID
-	case !errors.Is(err, offchain.ErrNotFound):
-		return false, err
-	case t.To != nil:
-		c, err := p.w.Store.ContractByAddress(ctx, t.ConnectionID, *t.To)
-		if err != nil {
-			return false, ignore(err)
-		}
-		applicationID = c.ApplicationID
-	default:
-		return false, nil
-	}
-	_, err = p.see(ctx, applicationID)
-	return err == nil, ignore(err)
-}
-
-// ignore is err unless it only says that there is nothing.
-func ignore(err error) error {
-	if errors.Is(err, offchain.ErrNotFound) || errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
+	return listed(p.w.Store.TransactionsOf(ctx, connectionID, ids, offchain.Page(page.bounded())))
 }
 
 // Transaction is one of them.
@@ -142,10 +87,19 @@ func (p *Person) Transaction(ctx context.Context, connectionID, id int) (*offcha
 	if err != nil || t.ConnectionID != connectionID {
 		return nil, hidden(cmpErr(err))
 	}
-	if !p.Administrator {
-		if ok, err := p.sees(ctx, t); err != nil || !ok {
-			return nil, cmpErr(err)
-		}
+	if p.Administrator {
+		return t, nil
+	}
+	of, err := p.w.Store.ApplicationsOf(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	mine, err := p.visible(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(of, func(id int) bool { return slices.Contains(mine, id) }) {
+		return nil, ErrNotFound
 	}
 	return t, nil
 }
