@@ -161,7 +161,11 @@ func (p *Portal) entranceFailed(w http.ResponseWriter, r *http.Request, err erro
 }
 
 func (p *Portal) signOut(w http.ResponseWriter, r *http.Request) {
-	if err := p.Sessions.SignOut(w, r); err != nil {
+	err := p.Sessions.SignOut(w, r)
+	if session := identity.SessionFrom(r.Context()); session != nil {
+		p.streams.end(session.ID) // it ended here, even if a restart will not know
+	}
+	if err != nil {
 		p.refused(w, r, http.StatusInternalServerError, err)
 		return
 	}

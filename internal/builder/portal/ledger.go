@@ -27,6 +27,7 @@ func connections(x *visit) error {
 		return err
 	}
 	v := &page.Ledger{Frame: x.frame(x.T("ledger.title"), "ledger")}
+	v.Frame.Events = "/events?ledgers"
 	for i := range all {
 		c := &all[i]
 		row := page.Connection{Name: connectionName(c), State: page.Tag{Tone: "wait", Text: x.T("ledger.waiting")}, Blocks: ledgerURL(c.ID) + "/blocks", Transactions: ledgerURL(c.ID) + "/transactions"}
@@ -92,6 +93,7 @@ func blocks(x *visit) error {
 	v := &page.Listing{Frame: x.frame(x.T("ledger.blocks.of", "ledger", connectionName(c)), "ledger", x.ledgerCrumbs()...), Tabs: x.ledgerTabs(c, "blocks"),
 		Caption: x.T("ledger.blocks"), Empty: x.T("ledger.blocks.none"),
 		Columns: []page.Column{{Text: x.T("column.number")}, {Text: x.T("column.hash")}, {Text: x.T("column.time")}}}
+	v.Frame.Events = "/events?ledgers"
 	for i := range list.Items {
 		b := &list.Items[i]
 		v.Rows = append(v.Rows, page.ListRow{Key: strconv.Itoa(b.ID), Cells: []page.Value{
@@ -154,8 +156,9 @@ func transactions(x *visit) error {
 	v := &page.Listing{Frame: x.frame(x.T("ledger.transactions.of", "ledger", connectionName(c)), "ledger", x.ledgerCrumbs()...), Tabs: x.ledgerTabs(c, "transactions"),
 		Caption: x.T("ledger.transactions"), Empty: x.T("ledger.transactions.none"),
 		Columns: []page.Column{{Text: x.T("column.hash")}, {Text: x.T("column.from")}, {Text: x.T("column.to")}, {Text: x.T("column.state")}, {Text: x.T("column.block")}, {Text: x.T("column.time")}}}
-	if !x.person.Administrator {
-		v.Lead = x.T("ledger.transactions.lead")
+	v.Frame.Events = "/events?ledgers"
+	if !x.person.Administrator { // others are not told that there are more than they see
+		v.Frame.Events, v.Lead = "/events", x.T("ledger.transactions.lead")
 	}
 	for i := range list.Items {
 		t := &list.Items[i]

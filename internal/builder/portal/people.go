@@ -235,6 +235,7 @@ func people(x *visit) error {
 		return workspace.ErrForbidden
 	}
 	v := &page.People{Frame: x.frame(x.T("people.title"), "people"), Search: strings.TrimSpace(x.r.URL.Query().Get("search")), Add: "/people/new"}
+	v.Frame.Events = "/events?people"
 	part := x.part()
 	list, err := x.person.Users(x.ctx(), workspace.UserQuery{Page: part, Search: v.Search})
 	if err != nil {

@@ -9,11 +9,6 @@ package portal
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -32,6 +27,7 @@ type Options struct {
 	Clock     func() time.Time // nil is time.Now
 	Logger    *slog.Logger     // nil is silence
 	Heartbeat time.Duration    // of event streams; 0 is 20 s
+	Slowest   time.Duration    // how long a browser may take to accept an event; 0 is 15 s
 }
 
 // Portal serves the pages.
@@ -40,7 +36,8 @@ type Portal struct {
 	pages   *page.Set
 	handler http.Handler
 	uploads once
-	marks   []byte // key of mark
+	streams streams
+	marks   marks
 }
 
 // New makes the portal. It takes all paths except those of the gateway and of
@@ -55,11 +52,17 @@ func New(o Options) (*Portal, error) {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 20 * time.Second
 	}
+	if o.Slowest == 0 {
+		o.Slowest = 15 * time.Second
+	}
 	pages, err := page.New(o.Clock)
 	if err != nil {
 		return nil, err
 	}
-	p := &Portal{Options: o, pages: pages, marks: []byte(rand.Text())}
+	p := &Portal{Options: o, pages: pages}
+	if p.marks, err = newMarks(); err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	p.routes(mux)
 	behind := o.Sessions.Middleware(p.refused, p.guarded(mux))
@@ -146,19 +149,11 @@ type visit struct {
 // ctx is the request's context.
 func (x *visit) ctx() context.Context { return x.r.Context() }
 
-// mark names a state of the store without telling how many there were: what others
-// do is nobody's business.
-func (p *Portal) mark(sequence uint64) string {
-	m := hmac.New(sha256.New, p.marks)
-	binary.Write(m, binary.BigEndian, sequence)
-	return hex.EncodeToString(m.Sum(nil)[:8])
-}
-
 // seen gives f the person that asks, and answers its error. Who is not signed in
 // is sent to sign in, and comes back.
 func (p *Portal) seen(f func(*visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &visit{Printer: p.pages.Printer(r), p: p, w: w, r: r, session: identity.SessionFrom(r.Context()), names: map[string]string{}, since: p.mark(p.Workspace.Sequence())}
+		x := &visit{Printer: p.pages.Printer(r), p: p, w: w, r: r, session: identity.SessionFrom(r.Context()), names: map[string]string{}, since: p.marked(p.Workspace.Sequence())}
 		if x.session == nil {
 			p.strange(w, r)
 			return

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"bufio"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -188,46 +187,6 @@ func TestWho(t *testing.T) {
 	}
 	if status, _, _ := w.browsers["bob"].ask(http.MethodPost, app+"/turn/disabled", url.Values{"csrf": {w.browsers["bob"].csrf()}}); status != http.StatusForbidden {
 		t.Errorf("a member disables the application: %d", status)
-	}
-}
-
-// A role that is taken away counts from the next request on, and an open page
-// hears nothing more.
-func TestRevoked(t *testing.T) {
-	w := newWorld(t)
-	at := w.offered(t, "A lathe")
-	app, dave := applicationURL(w.purchase.ID), w.browsers["dave"]
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.server.URL+"/events?contract="+strings.TrimPrefix(at, "/contracts/"), nil)
-	w.must(err)
-	stream, err := dave.http.Do(r)
-	w.must(err)
-	defer stream.Body.Close()
-	lines := bufio.NewScanner(stream.Body)
-	if stream.StatusCode != http.StatusOK || !lines.Scan() {
-		t.Fatalf("events: %d", stream.StatusCode)
-	}
-
-	person, err := w.store.PersonByExternalID(t.Context(), w.externalID("Dave Diallo"))
-	w.must(err)
-	mine, err := w.store.AssignmentsOf(t.Context(), person.ID)
-	w.must(err)
-	path := fmt.Sprintf("%s/members/%d/remove", app, mine[0].ID)
-	if status, page, end := w.browsers["alice"].send(path); status != http.StatusOK || end.Path != app+"/members" {
-		t.Fatalf("removing: %d at %s: %s", status, end, page)
-	}
-	if status, _ := dave.see(at); status != http.StatusNotFound {
-		t.Errorf("without a role: %d", status)
-	}
-	// Something happens; then everything that was sent until a heartbeat after it is read.
-	c := w.browsers["bob"].form(workflowURL(w.purchase.ID, w.purchase.WorkflowIDs[0])+"/new", "a0", "Another", "a1", "0", "a2", "1")
-	w.browsers["bob"].ask(http.MethodPost, workflowURL(w.purchase.ID, w.purchase.WorkflowIDs[0])+"/new", c)
-	for beats := 0; beats < 3 && lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), ":") {
-			beats++
-		}
-		if strings.HasPrefix(lines.Text(), "data") {
-			t.Errorf("without a role one still hears: %s", lines.Text())
-		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type world struct {
 	house    *buildertest.House
 	store    *offchain.Store
 	server   *httptest.Server
+	pages    *Portal
+	ahead    atomic.Int64 // nanoseconds that the clock of pages and sessions is ahead
 	browsers map[string]*browser
 	purchase *offchain.Application
 }
@@ -52,13 +55,14 @@ func newWorld(t testing.TB) *world {
 	base := "http://" + listener.Listener.Addr().String()
 	house := buildertest.New(t, identity.DevelopmentOptions{Issuer: base + identity.PathIssuer, People: people})
 	w := &world{t: t, house: house, store: house.Store, browsers: map[string]*browser{}}
-	sessions, err := identity.NewSessions(house.OIDC, identity.SessionOptions{Dir: house.Dir})
+	clock := func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+	sessions, err := identity.NewSessions(house.OIDC, identity.SessionOptions{Dir: house.Dir, Clock: clock})
 	w.must(err)
-	pages, err := New(Options{Workspace: house.Workspace, Sessions: sessions, Heartbeat: 50 * time.Millisecond})
+	w.pages, err = New(Options{Workspace: house.Workspace, Sessions: sessions, Clock: clock, Heartbeat: 50 * time.Millisecond, Slowest: 100 * time.Millisecond})
 	w.must(err)
 	mux := http.NewServeMux()
 	mux.Handle(identity.PathIssuer+"/", house.Login.Handler())
-	mux.Handle("/", pages)
+	mux.Handle("/", w.pages)
 	listener.Config.Handler = mux
 	listener.Start()
 	w.server = listener

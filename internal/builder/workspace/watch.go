@@ -10,6 +10,7 @@ import (
 func (w *Workspace) Follow(ctx context.Context) {
 	changes, stop := w.Store.Watch()
 	defer stop()
+	w.recent.begin(w.Sequence())
 	for {
 		select {
 		case <-ctx.Done():
@@ -18,6 +19,7 @@ func (w *Workspace) Follow(ctx context.Context) {
 			if !ok {
 				return
 			}
+			w.recent.add(c)
 			if c.Missed || len(c.Applications)+len(c.People)+len(c.Connections) > 0 {
 				w.catalogue.forget()
 			}

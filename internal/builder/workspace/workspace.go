@@ -63,6 +63,7 @@ type Compiler interface {
 type Workspace struct {
 	Options
 	catalogue catalogue
+	recent    recent
 	answers   answers
 	joining   sync.Mutex
 }

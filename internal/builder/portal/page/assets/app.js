@@ -140,7 +140,9 @@ function follow(url, since) {
     stream.onmessage = refresh;
     stream.onerror = () => {
       quiet = true;
-      if (stream.readyState === EventSource.CLOSED && !document.hidden) setTimeout(open, 3000);
+      if (stream.readyState !== EventSource.CLOSED || document.hidden) return;
+      refresh(); // signed out, no role any more, or too many streams: the page itself knows
+      setTimeout(open, 3000);
     };
   };
   open();
