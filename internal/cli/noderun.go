@@ -17,13 +17,8 @@ import (
 	"github.com/coco-consortium/coco/internal/cli/nodefile"
 	"github.com/coco-consortium/coco/internal/node"
 	"github.com/coco-consortium/coco/internal/operations"
-	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/telemetry"
 )
-
-// errService says that a node cannot join without the service's certificate.
-var errService = problem.New("NODE_SERVICE", "the service's certificate cannot be read",
-	"copy service.pem of a node of the network by a way that you trust, and name it in join.service")
 
 // foundings are what the commands ask of a node.
 var foundings = map[string]node.Founding{"start": node.Continues, "join": node.Joins, "recover": node.Recovers}
@@ -45,7 +40,7 @@ func settings(f nodefile.File, founding node.Founding, logs io.Writer) (node.Con
 		}
 		pem, err := os.ReadFile(f.Join.Service)
 		if err != nil {
-			return c, errService.From(err)
+			return c, node.ErrJoinService.From(err)
 		}
 		c.Join = node.Join{Peers: f.Join.Peers, Service: pem}
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
-// known are the problems that travel; others arrive as ErrRefused.
+// known are the problems that travel; others arrive as ErrFailed: they say something
+// of the node that was asked, and nothing of what it was asked for.
 var known = []*problem.Error{ErrMessage, ErrRefused, sequencer.ErrNotPrimary, ErrUnknownNode, ErrLastVoter, ErrNoMajorityLeft, ErrFormat, ErrBehind}
 
 // Elsewhere says that another node is to be asked.
@@ -55,6 +56,9 @@ func Ask(ctx context.Context, via Doer, host, path string, question, answer any)
 	}
 	var no refusal
 	if err := format.Decode(body, &no); err != nil {
+		if res.StatusCode >= http.StatusInternalServerError { // a node that starts
+			return ErrFailed.From(fmt.Errorf("status %d", res.StatusCode))
+		}
 		return ErrMessage.From(fmt.Errorf("status %d", res.StatusCode))
 	}
 	for _, p := range known {
@@ -67,7 +71,7 @@ func Ask(ctx context.Context, via Doer, host, path string, question, answer any)
 		}
 		return err
 	}
-	return ErrRefused.From(fmt.Errorf("%s: %s", no.Code, no.Reason))
+	return ErrFailed.From(fmt.Errorf("%s: %s", no.Code, no.Reason))
 }
 
 // SecretsContext is what the secrets in an answer are bound to.

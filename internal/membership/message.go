@@ -11,6 +11,8 @@ var (
 		"use nodes of versions that know each other's format")
 	ErrRefused = problem.New("JOIN_REFUSED", "the network does not admit this node",
 		"see the reason: the evidence, the measurement, the service or the format level is not what the network asks for")
+	ErrFailed = problem.New("MEMBERSHIP_FAILED", "the node that was asked could not do it",
+		"try again; that node's log says more")
 	ErrUnknownNode = problem.New("NODE_UNKNOWN", "the network has no such node",
 		"give the raft id of a node that coco network status lists")
 	ErrLastVoter = problem.New("LAST_VOTER", "the network would be left without a voter",

@@ -136,23 +136,28 @@ func Free(data string) error {
 	return nil
 }
 
-// serviceOf reads the service's id and key from its certificate.
-func serviceOf(data []byte) (id format.ServiceID, spki []byte, err error) {
+// serviceOf reads the service's id and key from the certificate that a node joins
+// with. It must be valid: the other nodes' certificates are judged by it.
+func serviceOf(data []byte, now time.Time) (id format.ServiceID, spki []byte, err error) {
 	known, err := proof.ParseService(data)
 	if err != nil {
-		return id, nil, ErrServiceFile.From(err)
+		return id, nil, ErrJoinService.From(err)
 	}
 	block, _ := pem.Decode(data)
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return id, nil, ErrServiceFile.From(err)
+		return id, nil, ErrJoinService.From(err)
+	}
+	if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+		return id, nil, ErrJoinService.From(fmt.Errorf("it is valid from %v to %v, and this machine's clock says %v",
+			cert.NotBefore.Format(time.RFC3339), cert.NotAfter.Format(time.RFC3339), now.UTC().Format(time.RFC3339)))
 	}
 	for _, u := range cert.URIs {
 		if raw, err := hex.DecodeString(u.Opaque); err == nil && u.Scheme == "coco" && len(raw) == len(id) {
 			return format.ServiceID(raw), known.SPKI, nil
 		}
 	}
-	return id, nil, ErrServiceFile.From(errors.New("it does not name its service"))
+	return id, nil, ErrJoinService.From(errors.New("it does not name its service"))
 }
 
 // serviceFile reads service.pem, or writes it when it is missing, and checks

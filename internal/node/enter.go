@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"path"
 	"time"
 
-	"github.com/coco-consortium/coco/internal/attest"
-	"github.com/coco-consortium/coco/internal/consensus/transport"
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/ledger/format"
@@ -33,13 +30,17 @@ var (
 		"join it with coco node join; to recover it nevertheless, stop those nodes for good or give --force, and never start them again")
 	ErrNoPeers = problem.New("NO_PEERS", "no node of the network could be asked to let this one in",
 		"check the addresses of join.peers, and that one of those nodes runs and has a majority")
+	ErrStrangers = problem.New("JOIN_UNTRUSTED", "what answers at join.peers is no node of the network that join.service names",
+		"check that the addresses are of this network, that service.pem is a copy of its nodes' own, and this machine's clock")
+	ErrJoinService = problem.New("NODE_SERVICE", "the service's certificate cannot be used",
+		"copy service.pem of a node of the network by a way that you trust, and name it in join.service")
 )
 
 // enter joins a running network: it is admitted, brings its ledger up to what
 // the network has committed, verifies it as every start does, and takes part as a
 // learner. It becomes a voter later, see rise.
 func (n *Node) enter(ctx context.Context) error {
-	service, spki, err := serviceOf(n.config.Join.Service)
+	service, spki, err := serviceOf(n.config.Join.Service, n.config.Clock())
 	if err != nil {
 		return err
 	}
@@ -162,70 +163,6 @@ func (n *Node) keep(of *lineage.Identity) error {
 		return err
 	}
 	return keys.Save(n.config.FS, dirKeys, n.bundle.Number, sealed)
-}
-
-// admission asks the network's nodes, one after the other and again, to let this
-// process in, until one of them has or says that it never will.
-func (n *Node) admission(ctx context.Context, service format.ServiceID) (*membership.Answer, error) {
-	c := n.config
-	var last error
-	said := map[string]string{}
-	for wait := 2 * c.Timing.Tick; ; wait = min(2*wait, time.Second) {
-		for _, address := range c.Join.Peers {
-			answer, err := n.ask(ctx, service, address)
-			if elsewhere := (*membership.Elsewhere)(nil); errors.As(err, &elsewhere) && elsewhere.Leader != "" {
-				answer, err = n.ask(ctx, service, elsewhere.Leader)
-			}
-			switch {
-			case err == nil && answer.Status == format.NodeRetired:
-				n.retired() // it was let in, and silent for too long
-				return nil, errors.New("it was let in and was not heard of since")
-			case err == nil && answer.Status != format.NodePending:
-				return answer, nil
-			case err == nil:
-				last = errors.New("the members have not admitted this node yet")
-			case errors.Is(err, membership.ErrRefused) || errors.Is(err, membership.ErrMessage):
-				return nil, err
-			default:
-				last = err
-				level := slog.LevelDebug
-				if text := err.Error(); said[address] != text { // once: whoever waits wants to know for what
-					said[address], level = text, slog.LevelWarn
-				}
-				c.Logger.Log(ctx, level, "a node does not let this one in yet", "address", address, "err", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ErrNoPeers.From(errors.Join(last, ctx.Err()))
-		case <-time.After(wait):
-		}
-	}
-}
-
-// ask asks one node. The evidence is made for the session in which it is sent.
-func (n *Node) ask(ctx context.Context, service format.ServiceID, address string) (*membership.Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	certificate, err := transport.SelfSigned(n.own.signer, n.config.Clock())
-	if err != nil {
-		return nil, err
-	}
-	session, err := transport.DialJoin(ctx, address, n.config.Join.Service, certificate)
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	binding := attest.JoinBinding{Service: service, Mode: format.ModeSimulated, NodeKey: n.own.spki(), NodeHPKEKey: n.own.hpke.PublicKey().Bytes(), Session: session.Session()}
-	proven, err := evidence(ctx, n.machine, binding.ReportData())
-	if err != nil {
-		return nil, err
-	}
-	n.evidence = proven
-	q := &membership.Request{Reads: format.Highest, Key: n.own.spki(), HPKEKey: n.own.hpke.PublicKey().Bytes(), Evidence: proven,
-		Address: n.peers.advertise, Client: n.config.Client}
-	var answer membership.Answer
-	return &answer, membership.Ask(ctx, session, address, membership.PathJoin, q, &answer)
 }
 
 // rise makes the learner a voter as soon as it holds the whole ledger.

@@ -141,13 +141,8 @@ func TestWrongService(t *testing.T) {
 	right := net.service
 	net.service = other.service
 	stranger.launch(t, "join")
-	// It goes on asking: the address may be that of another network by mistake.
-	await(t, "the node to say what is wrong", func() bool {
-		return stranger.life().gone() || strings.Contains(stranger.said(), "certificate")
-	})
-	stranger.end()
-	if strings.Contains(stranger.said(), "voter") {
-		t.Errorf("a node joined a network with another's certificate:\n%s", stranger.said())
+	if code := stranger.exits(t); code != 1 || !strings.Contains(stranger.said(), "JOIN_UNTRUSTED") {
+		t.Errorf("a node that joins with another network's certificate ended with %d:\n%s", code, stranger.said())
 	}
 	t.Log(tail(stranger.said(), 600))
 	net.service = right
