@@ -86,10 +86,7 @@ func readChain(ctx context.Context, url string, head uint64) (blocks []common.Ha
 				Hash         common.Hash   `json:"hash"`
 				Transactions []common.Hash `json:"transactions"`
 			}
-			if a.Error != nil {
-				return nil, nil, a.Error
-			}
-			if err := json.Unmarshal(a.Result, &b); err != nil || b.Hash == (common.Hash{}) {
+			if err := json.Unmarshal(a, &b); err != nil || b.Hash == (common.Hash{}) {
 				return nil, nil, fmt.Errorf("block %d is not there: %w", lo+uint64(i), err)
 			}
 			blocks = append(blocks, b.Hash)

@@ -68,8 +68,9 @@ func call(c conn, result any, method string, params ...any) error {
 	return nil
 }
 
-// callMany, likewise, asks one method once for each of params, in one batch.
-func callMany(c conn, method string, params [][]any) ([]answer, error) {
+// callMany, likewise, asks one method once for each of params, in one batch. One
+// answer that is an error is an error.
+func callMany(c conn, method string, params [][]any) ([]json.RawMessage, error) {
 	requests := make([]request, len(params))
 	for i, p := range params {
 		requests[i] = request{"2.0", i, method, p}
@@ -86,7 +87,14 @@ func callMany(c conn, method string, params [][]any) ([]answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}
-	return answers, nil
+	results := make([]json.RawMessage, len(answers))
+	for i, a := range answers {
+		if a.Error != nil {
+			return nil, fmt.Errorf("%s: %w", method, a.Error)
+		}
+		results[i] = a.Result
+	}
+	return results, nil
 }
 
 // parseAnswers gives the answers to n requests with the ids 0 to n-1, in order.

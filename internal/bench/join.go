@@ -55,32 +55,11 @@ func Joins(ctx context.Context, o NetworkOptions, slots, rounds int) (_ *JoinRep
 	if err := w.fleet.Settle(ctx); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := w.begin(ctx); err != nil {
-		return nil, err
-	}
-	defer w.writers.stop()
-	report.Load = w.load
-	for i := range rounds {
-		j, n, err := w.join(ctx)
-		if err != nil {
-			return nil, err
-		}
-		report.Rounds = append(report.Rounds, *j)
-		fmt.Fprintf(o.Progress, "join %d of %d: serves after %.1f s, a voter after %.1f s; %.0f committed/s before, %.0f meanwhile\n",
-			i+1, rounds, j.Serves, j.Voter, j.Before.CommittedPerSecond, j.While.CommittedPerSecond)
-		if i+1 < rounds { // the last one's ledger is looked at too
-			if err := w.fleet.Retire(ctx, n); err != nil {
-				return nil, err
-			}
-		}
-	}
-	loss, err := w.end(ctx)
+	report.Loss, err = w.measure(ctx, func(ctx context.Context) error { return w.joins(ctx, report, rounds) })
 	if err != nil {
 		return nil, err
 	}
-	report.Loss = *loss
+	report.Load = w.load
 	var before, while float64
 	for _, r := range report.Rounds {
 		before += r.Before.CommittedPerSecond
@@ -88,6 +67,25 @@ func Joins(ctx context.Context, o NetworkOptions, slots, rounds int) (_ *JoinRep
 	}
 	report.Ratio = ratio(while, before)
 	return report, nil
+}
+
+// joins has nodes join one after the other.
+func (w *world) joins(ctx context.Context, report *JoinReport, rounds int) error {
+	for i := range rounds {
+		j, n, err := w.join(ctx)
+		if err != nil {
+			return err
+		}
+		report.Rounds = append(report.Rounds, *j)
+		fmt.Fprintf(w.o.Progress, "join %d of %d: serves after %.1f s, a voter after %.1f s; %.0f committed/s before, %.0f meanwhile\n",
+			i+1, rounds, j.Serves, j.Voter, j.Before.CommittedPerSecond, j.While.CommittedPerSecond)
+		if i+1 < rounds { // the last one's ledger is looked at too
+			if err := w.fleet.Retire(ctx, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // join has one node join.

@@ -69,14 +69,19 @@ func Kills(ctx context.Context, o NetworkOptions, kills int) (_ *KillsReport, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	if report.Loss, err = w.measure(ctx, func(ctx context.Context) error { return w.kills(ctx, report, kills) }); err != nil {
+		return nil, err
+	}
+	report.Load = w.load
+	report.summarize()
+	return report, nil
+}
+
+// kills kills primaries one after the other, while there is a reader on each node.
+func (w *world) kills(ctx context.Context, report *KillsReport, kills int) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var reading sync.WaitGroup
 	defer func() { cancel(); reading.Wait() }()
-	if err := w.begin(ctx); err != nil {
-		return nil, err
-	}
-	defer w.writers.stop()
-	report.Load = w.load
 	var readers []*reader
 	for _, s := range w.seats {
 		r := &reader{seat: s}
@@ -84,8 +89,8 @@ func Kills(ctx context.Context, o NetworkOptions, kills int) (_ *KillsReport, er
 		reading.Go(func() { r.run(ctx, w.writers) })
 	}
 	calm := w.writers.now()
-	if err := w.wait(ctx, o.Measure); err != nil {
-		return nil, err
+	if err := w.wait(ctx, w.o.Measure); err != nil {
+		return err
 	}
 	first := w.writers.now()
 	report.Before = w.writers.timeline().span(calm, first)
@@ -95,19 +100,13 @@ func Kills(ctx context.Context, o NetworkOptions, kills int) (_ *KillsReport, er
 	for i := range kills {
 		k, err := w.kill(ctx, readers)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		report.Kills = append(report.Kills, *k)
-		fmt.Fprintf(o.Progress, "kill %d of %d: node %d; %.0f ms without a write, a voter again after %.0f ms\n", i+1, kills, k.Node, k.Gap, k.Voter)
+		fmt.Fprintf(w.o.Progress, "kill %d of %d: node %d; %.0f ms without a write, a voter again after %.0f ms\n", i+1, kills, k.Node, k.Gap, k.Voter)
 	}
 	report.Whole = w.writers.timeline().span(first, w.writers.now())
-	loss, err := w.end(ctx)
-	if err != nil {
-		return nil, err
-	}
-	report.Loss = *loss
-	report.summarize()
-	return report, nil
+	return nil
 }
 
 // kill kills the primary once.

@@ -148,10 +148,25 @@ func (w *world) wait(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
+// measure lets something happen under load, and says what the ledgers have at the
+// end of what was acknowledged.
+func (w *world) measure(ctx context.Context, during func(ctx context.Context) error) (Loss, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := w.begin(ctx); err != nil {
+		return Loss{}, err
+	}
+	defer w.writers.stop()
+	if err := during(ctx); err != nil {
+		return Loss{}, err
+	}
+	return w.end(ctx)
+}
+
 // end stops the writers and looks for what was acknowledged.
-func (w *world) end(ctx context.Context) (*Loss, error) {
+func (w *world) end(ctx context.Context) (Loss, error) {
 	w.writers.stop()
-	l := &Loss{Refusals: map[string]int{}}
+	l := Loss{Refusals: map[string]int{}}
 	for _, o := range w.writers.list {
 		l.Acknowledged += len(o.hashes)
 		l.Again += o.again
@@ -161,7 +176,7 @@ func (w *world) end(ctx context.Context) (*Loss, error) {
 	}
 	fmt.Fprintf(w.o.Progress, "looking for %d acknowledged transactions on %d nodes\n", l.Acknowledged, len(w.fleet.Nodes()))
 	if err := w.fleet.Settle(ctx); err != nil {
-		return nil, err
+		return l, err
 	}
-	return l, w.audit(ctx, l)
+	return l, w.audit(ctx, &l)
 }

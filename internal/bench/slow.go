@@ -53,26 +53,21 @@ func Slow(ctx context.Context, o NetworkOptions, part float64, rounds int) (_ *S
 	slow := backups[len(backups)-1]
 	// Whoever writes through a node that is slow has a slow node, and that is not the question.
 	w.seats = slices.Delete(w.seats, slices.Index(w.fleet.Nodes(), slow), slices.Index(w.fleet.Nodes(), slow)+1)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := w.begin(ctx); err != nil {
-		return nil, err
-	}
-	defer w.writers.stop()
-	report.Load = w.load
-	for i := range rounds {
-		r, err := w.slowRound(ctx, slow, report)
-		if err != nil {
-			return nil, err
+	report.Loss, err = w.measure(ctx, func(ctx context.Context) error {
+		for i := range rounds {
+			r, err := w.slowRound(ctx, slow, report)
+			if err != nil {
+				return err
+			}
+			report.Rounds = append(report.Rounds, *r)
+			fmt.Fprintf(o.Progress, "round %d of %d: %.0f committed/s, with a slow backup %.0f\n", i+1, rounds, r.Free.CommittedPerSecond, r.Slow.CommittedPerSecond)
 		}
-		report.Rounds = append(report.Rounds, *r)
-		fmt.Fprintf(o.Progress, "round %d of %d: %.0f committed/s, with a slow backup %.0f\n", i+1, rounds, r.Free.CommittedPerSecond, r.Slow.CommittedPerSecond)
-	}
-	loss, err := w.end(ctx)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	report.Loss = *loss
+	report.Load = w.load
 	var free, throttled float64
 	for _, r := range report.Rounds {
 		free += r.Free.CommittedPerSecond

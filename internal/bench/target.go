@@ -283,42 +283,45 @@ func (t *target) transaction(nonce uint64, to *common.Address, value *big.Int, d
 
 // pay sends an account's transactions, a few at a time, and waits until they
 // are committed.
-func (t *target) pay(ctx context.Context, from *account, payments []types.TxData) error {
+func (t *target) pay(ctx context.Context, from *account, payments []types.TxData) (err error) {
 	for len(payments) > 0 {
 		n := min(maxWaiting, len(payments))
 		params := make([][]any, n)
 		for i := range params {
-			tx, err := types.SignNewTx(from.key, t.signer, payments[i])
-			if err != nil {
+			if params[i], err = t.signed(from, payments[i]); err != nil {
 				return err
 			}
-			raw, err := tx.MarshalBinary()
-			if err != nil {
-				return err
-			}
-			params[i] = []any{hexutil.Bytes(raw)}
 		}
-		answers, err := callMany(t.control, "eth_sendRawTransaction", params)
-		if err != nil {
+		if _, err := callMany(t.control, "eth_sendRawTransaction", params); err != nil {
 			return err
 		}
-		for _, a := range answers {
-			if a.Error != nil {
-				return fmt.Errorf("eth_sendRawTransaction: %w", a.Error)
-			}
-		}
 		payments = payments[n:]
-		from.nonce += uint64(n)
-		err = poll(ctx, func() (bool, error) {
-			var nonce hexutil.Uint64
-			err := call(t.control, &nonce, "eth_getTransactionCount", from.address, "latest")
-			return uint64(nonce) >= from.nonce, err
-		})
-		if err != nil {
+		if err := t.settle(ctx, from); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// signed makes the parameters of eth_sendRawTransaction. The account's next
+// transaction is the one after it.
+func (t *target) signed(from *account, data types.TxData) ([]any, error) {
+	tx, err := types.SignNewTx(from.key, t.signer, data)
+	if err != nil {
+		return nil, err
+	}
+	from.nonce++
+	raw, err := tx.MarshalBinary()
+	return []any{hexutil.Bytes(raw)}, err
+}
+
+// settle waits until what an account sent is committed.
+func (t *target) settle(ctx context.Context, from *account) error {
+	return poll(ctx, func() (bool, error) {
+		var nonce hexutil.Uint64
+		err := call(t.control, &nonce, "eth_getTransactionCount", from.address, "latest")
+		return uint64(nonce) >= from.nonce, err
+	})
 }
 
 // refresh reads the accounts' next nonces.
@@ -335,11 +338,8 @@ func (t *target) refresh() error {
 			return err
 		}
 		for i, a := range answers {
-			if a.Error != nil {
-				return a.Error
-			}
 			var nonce hexutil.Uint64
-			if err := nonce.UnmarshalJSON(a.Result); err != nil {
+			if err := nonce.UnmarshalJSON(a); err != nil {
 				return err
 			}
 			accounts[i].nonce = uint64(nonce)

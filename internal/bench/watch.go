@@ -142,16 +142,13 @@ func (w *watch) read(blocks []block) error {
 		return err
 	}
 	for i, a := range answers {
-		if a.Error != nil {
-			return fmt.Errorf("eth_getBlockByNumber: %w", a.Error)
-		}
 		var content struct {
 			Transactions []common.Hash `json:"transactions"`
 		}
-		if string(a.Result) == "null" {
+		if string(a) == "null" {
 			return fmt.Errorf("block %d was announced and is not there", blocks[i].number)
 		}
-		if err := json.Unmarshal(a.Result, &content); err != nil {
+		if err := json.Unmarshal(a, &content); err != nil {
 			return fmt.Errorf("eth_getBlockByNumber: %w", err)
 		}
 		w.count++
