@@ -17,13 +17,15 @@ import (
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
-// Limits of one compilation, unless Options say otherwise.
+// Limits of one compilation, unless Options say otherwise. Times are processor
+// time; on a busy machine a compilation may take patience times as long.
 const (
 	DefaultTime     = 60 * time.Second
 	DefaultSlowTime = 3 * time.Minute // of builds that run as JavaScript
 	DefaultMemory   = 2 << 30         // bytes
 	addTime         = 10 * time.Minute
 	addMemory       = 3 << 30 // translating asm.js takes more than running it
+	patience        = 5
 	maxStderr       = 64 << 10
 )
 
@@ -33,8 +35,8 @@ type ended struct {
 	answer []byte
 }
 
-// work runs one job in a process of its own, which is killed when ctx or limit
-// ends. The process gets no environment, no files and no terminal.
+// work runs one job in a process of its own, which is killed when ctx ends, or
+// when it has used up limit. The process gets no environment, no files and no terminal.
 func (c *Compilers) work(ctx context.Context, j job, limit time.Duration) (*ended, error) {
 	request, err := json.Marshal(j)
 	if err != nil {
@@ -46,7 +48,7 @@ func (c *Compilers) work(ctx context.Context, j job, limit time.Duration) (*ende
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	timed, cancel := context.WithTimeoutCause(ctx, limit, ErrCompilerTime)
+	timed, cancel := context.WithTimeout(ctx, patience*limit)
 	defer cancel()
 	command, err := c.program()
 	if err != nil {
@@ -81,7 +83,7 @@ func (c *Compilers) work(ctx context.Context, j job, limit time.Duration) (*ende
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case timed.Err() != nil, p.ProcessState != nil && strings.Contains(p.ProcessState.String(), "CPU time"):
-		return nil, problem.Newf(ErrCompilerTime.Code, ErrCompilerTime.Next, "the compiler was ended after %s", limit)
+		return nil, problem.Newf(ErrCompilerTime.Code, ErrCompilerTime.Next, "the compiler was ended after %s of processor time", limit)
 	case stderr.says("out of memory", "cannot allocate memory", "stack exceeds", "stack overflow", "failed to create new OS thread"):
 		return nil, problem.Newf(ErrCompilerMemory.Code, ErrCompilerMemory.Next, "the compiler was ended: it wanted more than %d MiB", j.Memory>>20)
 	}

@@ -103,10 +103,18 @@ func TestWarnings(t *testing.T) {
 		{`"Type": { "Name": "Owner" }`, `"Type": { "Name": "state" }`, "STATE_PROPERTY", "8:19", ""},
 		{`"AllowedRoles": ["Buyer"]`, `"AllowedRoles": ["Buyer", "Buyer"]`, "NAME_REPEATED", "21:37", ""},
 		{`"Name": "Close",`, `"Name": "Close", "ReadOnly": true,`, "TRANSITION_READ_ONLY", "22:23", ""},
+		{`["Keeper"]`, `[]`, "", "", ""},
+		{`"AllowedRoles": ["Buyer"], "AllowedInstanceRoles": ["Keeper"], `, ``, "TRANSITION_CLOSED", "21:9", ""},
+		{`"NextStates": ["Shut"]`, `"NextStates": ["Open"]`, "STATE_UNREACHABLE", "24:7", ""},
+		{`"Functions": [`, `"Functions": [{ "Name": "Ask", "DisplayName": "", "Parameters": [], "ReadOnly": true },`, "", "", ""},
+		{`"Functions": [`, `"Functions": [{ "Name": "Open", "DisplayName": "", "Parameters": [] },`, "FUNCTION_UNUSED", "14:19", ""},
 	} {
 		app, report := Parse("shop.json", []byte(strings.Replace(shop, c.old, c.new, 1)))
-		if app == nil || !report.Has(c.code) {
+		if app == nil || len(report.Warnings) > 0 != (c.code != "") || c.code != "" && !report.Has(c.code) {
 			t.Errorf("%s: %v %v", c.code, report.Errors, report.Warnings)
+			continue
+		}
+		if c.code == "" {
 			continue
 		}
 		f := report.Warnings[0]

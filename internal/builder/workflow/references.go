@@ -148,6 +148,9 @@ func (c *checker) workflow(w *Workflow, at string) {
 			c.transition(w, &w.States[i].Transitions[j], pointer(at, "States", i, "Transitions", j), roles, functions, states)
 		}
 	}
+	if c.report.OK() {
+		c.lint(w, at)
+	}
 }
 
 func (c *checker) transition(w *Workflow, t *Transition, at string, roles, functions, states []string) {

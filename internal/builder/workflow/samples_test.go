@@ -125,14 +125,19 @@ func bound(t testing.TB, sample, workflow string) *Binding {
 
 // TestSamples reads every sample and holds its code against it.
 func TestSamples(t *testing.T) {
-	expected := map[string][]string{"Notebook": {"BASE_OBSOLETE"}} // warnings
+	expected := map[string][]string{ // warnings
+		"Notebook":   {"BASE_OBSOLETE"},
+		"Greenhouse": {"STATE_UNREACHABLE"}, // from the StartState, with which the code disagrees
+		"Sale":       {"STATE_UNREACHABLE"}, // by NextStates, with which the code disagrees
+		"Market":     {"TRANSITION_CLOSED"}, // another contract's
+	}
 	for _, name := range samples {
 		t.Run(name, func(t *testing.T) {
 			app, report := Parse(name+".json", configuration(t, name))
-			if !report.OK() || len(report.Warnings) > 0 {
-				t.Fatalf("configuration: %v %v", report.Errors, report.Warnings)
+			if !report.OK() {
+				t.Fatalf("configuration: %v", report.Errors)
 			}
-			report = Check(app, output(t, name), false)
+			report.Add(Check(app, output(t, name), false))
 			if !report.OK() {
 				t.Fatalf("code: %v", report.Errors)
 			}
