@@ -181,7 +181,7 @@ func (c *call) nothing() error {
 // list instead.
 func list[T any](c *call, name string, p workspace.Page, l workspace.List[T], one func(*writer, *T)) error {
 	h := c.w.Header()
-	if l.Total > 0 { // lists that do not count others' things have none
+	if l.Total > 0 && !l.AtLeast { // no number where it is not known
 		h.Set("X-Total-Count", strconv.Itoa(l.Total))
 	}
 	if len(l.Items) == 0 {

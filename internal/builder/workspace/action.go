@@ -5,15 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 
-	"github.com/ethereum/go-ethereum/common"
-
-	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/builder/offchain"
-	"github.com/coco-consortium/coco/internal/builder/workflow"
 	"github.com/coco-consortium/coco/internal/problem"
 )
-
-const mostRequestID = 128
 
 // CanCreate is whether the person may make a contract of a workflow now.
 func (p *Person) CanCreate(ctx context.Context, workflowID int) (bool, error) {
@@ -46,10 +40,12 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if in.RequestID != "" { // asked again: the application may be read only since
-		if a, err := p.w.Store.ActionByRequest(ctx, p.ID, in.RequestID); err == nil {
-			return p.asked(ctx, a, w)
-		}
+	in.FunctionID = cmp.Or(in.FunctionID, w.Constructor.ID)
+	switch a, err := p.earlier(ctx, in); { // before the rule: the application may be read only since
+	case err != nil:
+		return 0, err
+	case a != nil:
+		return a.ContractID, p.w.same(ctx, a, w, in)
 	}
 	r, err := p.w.rule(ctx, &p.Person, w.ID)
 	if err != nil {
@@ -58,7 +54,7 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 	if err := r.create(); err != nil {
 		return 0, err
 	}
-	if in.FunctionID != 0 && in.FunctionID != w.Constructor.ID {
+	if in.FunctionID != w.Constructor.ID {
 		return 0, ErrFunction
 	}
 	connection, err := p.connectionOf(ctx, in.ConnectionID)
@@ -76,31 +72,15 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 	if _, err := b.Create(in.Arguments); err != nil {
 		return 0, err
 	}
-	e := &offchain.ContractRequested{WorkflowID: w.ID, CodeID: code, ConnectionID: connection, PersonID: p.ID, Arguments: in.Arguments}
-	if e.RequestID, err = requestID(in.RequestID); err != nil {
+	e := &offchain.ContractRequested{WorkflowID: w.ID, CodeID: code, ConnectionID: connection, PersonID: p.ID, Arguments: in.Arguments,
+		RequestID: cmp.Or(in.RequestID, rand.Text())}
+	switch a, err := p.w.do(ctx, e); {
+	case err != nil:
 		return 0, err
-	}
-	a, err := p.w.do(ctx, e)
-	if err != nil {
-		return 0, err
-	}
-	if a.Repeated { // at the same time
-		first, err := p.w.Store.ActionByRequest(ctx, p.ID, e.RequestID)
-		if err != nil {
-			return 0, err
-		}
-		return p.asked(ctx, first, w)
+	case a.Repeated: // at the same time
+		return p.Create(ctx, in)
 	}
 	return e.ContractID, nil
-}
-
-// asked is the contract that an earlier request with the same id asked for.
-func (p *Person) asked(ctx context.Context, a *offchain.Action, w *offchain.Workflow) (int, error) {
-	c, err := p.w.Store.Contract(ctx, a.ContractID)
-	if err != nil {
-		return 0, err
-	}
-	return c.ID, same(c.WorkflowID == w.ID && a.FunctionID == w.Constructor.ID)
 }
 
 // Act asks for a function to be called on a contract and gives the action's id.
@@ -109,18 +89,17 @@ func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	id, err := requestID(in.RequestID)
-	if err != nil {
-		return 0, err
-	}
-	if in.RequestID != "" { // asked again: the state may have moved on since
-		if a, err := p.w.Store.ActionByRequest(ctx, p.ID, id); err == nil {
-			return a.ID, same(a.ContractID == contractID && a.FunctionID == in.FunctionID)
-		}
-	}
 	r, err := p.w.rule(ctx, &p.Person, c.WorkflowID)
 	if err != nil {
 		return 0, err
+	}
+	switch a, err := p.earlier(ctx, in); { // before the rule: the state may have moved on since
+	case err != nil:
+		return 0, err
+	case a != nil && a.ContractID != contractID:
+		return 0, ErrRepeated
+	case a != nil:
+		return a.ID, p.w.same(ctx, a, r.workflow, in)
 	}
 	f := r.workflow.Function(in.FunctionID)
 	if f == nil || f.Constructor || f.ReadOnly {
@@ -136,35 +115,15 @@ func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error)
 	if _, err := b.Call(f.Name, in.Arguments); err != nil {
 		return 0, err
 	}
-	e := &offchain.ActionRequested{ContractID: c.ID, FunctionID: f.ID, PersonID: p.ID, Arguments: in.Arguments, RequestID: id}
-	a, err := p.w.do(ctx, e)
-	if err != nil {
+	e := &offchain.ActionRequested{ContractID: c.ID, FunctionID: f.ID, PersonID: p.ID, Arguments: in.Arguments,
+		RequestID: cmp.Or(in.RequestID, rand.Text())}
+	switch a, err := p.w.do(ctx, e); {
+	case err != nil:
 		return 0, err
-	}
-	if a.Repeated { // at the same time
-		first, err := p.w.Store.ActionByRequest(ctx, p.ID, id)
-		if err != nil {
-			return 0, err
-		}
-		return first.ID, same(first.ContractID == contractID && first.FunctionID == f.ID)
+	case a.Repeated: // at the same time
+		return p.Act(ctx, contractID, in)
 	}
 	return e.ActionID, nil
-}
-
-// same is ErrRepeated unless a request is the one that its id was used for.
-func same(is bool) error {
-	if !is {
-		return ErrRepeated
-	}
-	return nil
-}
-
-// requestID checks the id that a caller chose, or makes one.
-func requestID(id string) (string, error) {
-	if len(id) > mostRequestID {
-		return "", problem.Newf(ErrInput.Code, ErrInput.Next, "a request id has at most %d bytes", mostRequestID)
-	}
-	return cmp.Or(id, rand.Text()), nil
 }
 
 func (p *Person) connectionOf(ctx context.Context, id int) (int, error) {
@@ -173,45 +132,4 @@ func (p *Person) connectionOf(ctx context.Context, id int) (int, error) {
 		return 0, problem.New("CONNECTION_UNKNOWN", "there is no such connection", "leave connectionId out, or use one of GET /ledgers/connections")
 	}
 	return id, nil
-}
-
-// Call asks a contract a question: a read-only function (an extension of Workbench)
-// on its newest state. Whoever sees the contract may.
-func (p *Person) Call(ctx context.Context, contractID, functionID int, args []workflow.Argument) ([]workflow.Argument, error) {
-	c, _, err := p.seeContract(ctx, contractID)
-	if err != nil {
-		return nil, err
-	}
-	w, err := p.w.workflow(ctx, c.WorkflowID)
-	if err != nil {
-		return nil, err
-	}
-	f, driver := w.Function(functionID), p.w.Drivers[c.ConnectionID]
-	switch {
-	case f == nil || !f.ReadOnly:
-		return nil, ErrFunction
-	case c.Address == (common.Address{}) || driver == nil:
-		return nil, ErrBusy
-	}
-	b, err := p.w.binding(ctx, c.CodeID, w)
-	if err != nil {
-		return nil, err
-	}
-	data, err := b.Call(f.Name, args)
-	if err != nil {
-		return nil, err
-	}
-	head, err := driver.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	from, _ := p.Address(c.ConnectionID)
-	results, err := driver.Read(ctx, head, []ledger.Call{{From: from, To: c.Address, Data: data}})
-	if err != nil {
-		return nil, err
-	}
-	if results[0].Err != nil {
-		return nil, results[0].Err
-	}
-	return b.DecodeReturn(f.Name, results[0].Data)
 }

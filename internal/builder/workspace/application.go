@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/coco-consortium/coco/internal/builder/offchain"
 	"github.com/coco-consortium/coco/internal/builder/solidity"
@@ -153,7 +154,7 @@ func (p *Person) addCode(ctx context.Context, app *workflow.Application, applica
 	if !report.OK() {
 		return 0, report, ErrRejected
 	}
-	kept, err := encode(out)
+	kept, err := json.Marshal(out)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -177,7 +178,7 @@ func (p *Person) Deploy(ctx context.Context, configName string, configuration []
 	if report.Add(found); !report.OK() {
 		return 0, report, ErrRejected
 	}
-	kept, err := encode(out)
+	kept, err := json.Marshal(out)
 	if err != nil {
 		return 0, nil, err
 	}

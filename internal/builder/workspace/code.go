@@ -3,21 +3,16 @@ package workspace
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"path"
 	"strings"
 
 	"github.com/coco-consortium/coco/internal/builder/offchain"
-	"github.com/coco-consortium/coco/internal/builder/solidity"
 	"github.com/coco-consortium/coco/internal/builder/workflow"
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
 // ErrNoCode is an application whose second file was never uploaded.
 var ErrNoCode = problem.New("CODE_MISSING", "the application has no contract code yet", "an administrator uploads it")
-
-// encode writes what a compilation gave as the journal keeps it.
-func encode(out *solidity.Output) (json.RawMessage, error) { return json.Marshal(out) }
 
 // base is the last part of an uploaded file's name, whatever system it is from.
 func base(name string) string { return path.Base(strings.ReplaceAll(name, `\`, "/")) }

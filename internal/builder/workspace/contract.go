@@ -149,8 +149,11 @@ func (p *Person) Action(ctx context.Context, contractID, id int) (*offchain.Acti
 		return nil, err
 	}
 	a, err := p.w.Store.Action(ctx, id)
-	if err != nil || a.ContractID != contractID {
-		return nil, hidden(cmpErr(err))
+	if err != nil {
+		return nil, hidden(err)
+	}
+	if a.ContractID != contractID {
+		return nil, ErrNotFound
 	}
 	return a, nil
 }

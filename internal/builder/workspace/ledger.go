@@ -59,8 +59,11 @@ func (p *Person) Blocks(ctx context.Context, connectionID int, page Page) (List[
 // Block is one block.
 func (p *Person) Block(ctx context.Context, connectionID, id int) (*offchain.Block, error) {
 	b, err := p.w.Store.Block(ctx, id)
-	if err != nil || b.ConnectionID != connectionID {
-		return nil, hidden(cmpErr(err))
+	if err != nil {
+		return nil, hidden(err)
+	}
+	if b.ConnectionID != connectionID {
+		return nil, ErrNotFound
 	}
 	return b, nil
 }
@@ -84,8 +87,11 @@ func (p *Person) Transactions(ctx context.Context, connectionID int, page Page) 
 // Transaction is one of them.
 func (p *Person) Transaction(ctx context.Context, connectionID, id int) (*offchain.Transaction, error) {
 	t, err := p.w.Store.Transaction(ctx, id)
-	if err != nil || t.ConnectionID != connectionID {
-		return nil, hidden(cmpErr(err))
+	if err != nil {
+		return nil, hidden(err)
+	}
+	if t.ConnectionID != connectionID {
+		return nil, ErrNotFound
 	}
 	if p.Administrator {
 		return t, nil

@@ -24,18 +24,13 @@ func (p *Person) Assignment(ctx context.Context, applicationID, id int) (*offcha
 		return nil, err
 	}
 	a, err := p.w.Store.Assignment(ctx, id)
-	if err != nil || a.ApplicationID != applicationID {
-		return nil, hidden(cmpErr(err))
+	if err != nil {
+		return nil, hidden(err)
+	}
+	if a.ApplicationID != applicationID {
+		return nil, ErrNotFound
 	}
 	return a, nil
-}
-
-// cmpErr is err, or that there is nothing.
-func cmpErr(err error) error {
-	if err == nil {
-		return ErrNotFound
-	}
-	return err
 }
 
 // Assign gives somebody a role and gives the assignment's id.

@@ -32,5 +32,5 @@ func order(name string, known map[string]offchain.OrderBy) (offchain.Order, erro
 
 // listed is a list as the store gives it.
 func listed[T any](l offchain.List[T], err error) (List[T], error) {
-	return List[T]{Items: l.Rows, Total: l.Total, Next: l.More}, err
+	return List[T]{Items: l.Rows, Total: l.Total, AtLeast: l.AtLeast, Next: l.More}, err
 }

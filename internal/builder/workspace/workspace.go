@@ -128,11 +128,13 @@ func (p Page) bounded() Page {
 	return p
 }
 
-// List is a part of a list. Total counts all of it.
+// List is a part of a list. Total counts all of it, or with AtLeast as far as is
+// counted (offchain.CountLimit).
 type List[T any] struct {
-	Items []T
-	Total int
-	Next  bool // there is more
+	Items   []T
+	Total   int
+	AtLeast bool
+	Next    bool // there is more
 }
 
 // part cuts a page out of a list that is in memory.
