@@ -102,7 +102,8 @@ func (x *visit) again(v *page.Form, err error) error {
 	if !refusedInput(err) {
 		return err
 	}
-	v.Wrong = []page.Wrong{{Text: clause(err)}}
+	text, lang := x.clause(err)
+	v.Wrong = []page.Wrong{{Text: text, Lang: lang}}
 	return x.drawAs(http.StatusUnprocessableEntity, "form", v)
 }
 
@@ -267,7 +268,7 @@ func proof(x *visit) error {
 	case p.Service == "":
 		v.Tone, v.Title = "wait", x.T("proof.unpinned")
 	default:
-		v.Tone, v.Title, v.Text = "bad", x.T("proof.bad"), sentence(p.Problem)
+		v.Tone, v.Title, v.Text, v.Tongue = "bad", x.T("proof.bad"), sentence(p.Problem), "en"
 	}
 	var out bytes.Buffer
 	if json.Indent(&out, p.Receipt, "", "  ") == nil {

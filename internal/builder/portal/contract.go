@@ -250,7 +250,11 @@ func (x *visit) progress(d *workspace.ContractDetail) *page.Notice {
 	case offchain.StatusCommitted:
 		return nil
 	}
-	return &page.Notice{Tone: "bad", Title: x.T("contract.failed", "what", what), Text: strings.TrimSpace(x.reason(last) + " " + x.T("action.status."+strconv.Itoa(last.Status)+".text"))}
+	n := &page.Notice{Tone: "bad", Title: x.T("contract.failed", "what", what)}
+	if n.Text, n.Lang = x.reason(last); n.Lang == "" {
+		n.Text = strings.TrimSpace(n.Text + " " + x.T("action.status."+strconv.Itoa(last.Status)+".text"))
+	}
+	return n
 }
 
 func (x *visit) facts(d *workspace.ContractDetail, c *offchain.Connection) []page.Pair {
@@ -277,15 +281,16 @@ func (x *visit) what(w *offchain.Workflow, a *offchain.Action) string {
 	return label(f.DisplayName, f.Name)
 }
 
-// reason is why an action failed, in the contract's words where it has some.
-func (x *visit) reason(a *offchain.Action) string {
+// reason is why an action failed, in the contract's words where it has some; lang is
+// its language when that is not the page's.
+func (x *visit) reason(a *offchain.Action) (text, lang string) {
 	switch {
 	case a.RevertReason != "":
-		return x.T("action.reason", "reason", a.RevertReason)
-	case a.ErrorMessage != "":
-		return sentence(a.ErrorMessage)
+		return x.T("action.reason", "reason", a.RevertReason), ""
+	case a.ErrorMessage != "" || a.ErrorCode != "":
+		text, _, lang = x.Problem(a.ErrorCode, cmp.Or(sentence(a.ErrorMessage), a.ErrorCode), "")
 	}
-	return ""
+	return text, lang
 }
 
 // event is an action in the timeline.
@@ -315,7 +320,8 @@ func (x *visit) event(d *workspace.ContractDetail, c *offchain.Connection, a *of
 		e.State = x.state(w, w.State(a.StateID), "")
 	}
 	if a.Status >= offchain.StatusRefused {
-		e.Error, e.Hint = x.reason(a), x.T("action.status."+strconv.Itoa(a.Status)+".text")
+		e.Hint = x.T("action.status." + strconv.Itoa(a.Status) + ".text")
+		e.Error, e.Lang = x.reason(a)
 		if a.RequestID != "" {
 			e.Hint += " " + x.T("event.request", "id", a.RequestID)
 		}

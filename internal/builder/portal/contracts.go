@@ -188,7 +188,7 @@ func (x *visit) filters(v *page.Contracts, q *workspace.ContractQuery, a *offcha
 		}
 		if given != "" {
 			if text, err := canonical(&p.Type.Type, roleNames(a), given); err != nil {
-				f.Error = clause(err)
+				f.Error, f.Lang = x.clause(err)
 			} else {
 				if q.Properties == nil {
 					q.Properties = map[int]string{}

@@ -59,7 +59,7 @@ func (p *Portal) fail(w http.ResponseWriter, r *http.Request, status int, err er
 	case status == http.StatusNotFound:
 		f.What = t.T("failure.404.text")
 	case errors.As(err, &known) && status != http.StatusInternalServerError:
-		f.What, f.Next = sentence(known.What), sentence(known.Next)
+		f.What, f.Next, f.Tongue = t.Problem(string(known.Code), sentence(known.What), sentence(known.Next))
 	default:
 		f.What = t.T("failure.500.text")
 		p.Logger.Error("a page failed", "path", r.URL.Path, "err", err)
@@ -150,7 +150,7 @@ func (p *Portal) entranceFailed(w http.ResponseWriter, r *http.Request, err erro
 	f := &page.Failure{Frame: page.Frame{Title: t.T("failure.signin"), Path: "/"}, Code: string(problem.CodeOf(err)), Links: []page.Link{{Text: t.T("signin"), URL: identity.PathSignIn}}}
 	var known *problem.Error
 	if errors.As(err, &known) {
-		f.What, f.Next = sentence(known.What), sentence(known.Next)
+		f.What, f.Next, f.Tongue = t.Problem(string(known.Code), sentence(known.What), sentence(known.Next))
 	} else {
 		p.Logger.Error("signing in failed", "err", err)
 		f.What = t.T("failure.500.text")

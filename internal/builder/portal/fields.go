@@ -192,22 +192,25 @@ func (x *visit) arguments(a *offchain.Application, parameters []offchain.Paramet
 		if strings.TrimSpace(given) == "" && f.Required {
 			f.Error = x.T("field.missing", "field", f.Label)
 		} else if text, err := canonical(&p.Type.Type, roleNames(a), given); err != nil {
-			f.Error = x.T("field.wrong", "field", f.Label, "what", clause(err))
+			what, lang := x.clause(err)
+			f.Error, f.Lang = x.T("field.wrong", "field", f.Label, "what", what), lang
 		} else {
 			args = append(args, workflow.Argument{Name: p.Name, Value: text})
 		}
 		if f.Error != "" {
-			wrong = append(wrong, page.Wrong{Field: f.ID, Text: f.Error})
+			wrong = append(wrong, page.Wrong{Field: f.ID, Text: f.Error, Lang: f.Lang})
 		}
 	}
 	return args, wrong
 }
 
-// clause is what a problem says, with what to do.
-func clause(err error) string {
+// clause is what a problem says, with what to do, and its language when that is not
+// the page's.
+func (x *visit) clause(err error) (text, lang string) {
 	var known *problem.Error
 	if !errors.As(err, &known) {
-		return fmt.Sprint(err)
+		return fmt.Sprint(err), "en"
 	}
-	return strings.TrimSpace(cmp.Or(sentence(known.What), string(known.Code)) + " " + sentence(known.Next))
+	what, next, lang := x.Problem(string(known.Code), cmp.Or(sentence(known.What), string(known.Code)), sentence(known.Next))
+	return strings.TrimSpace(what + " " + next), lang
 }

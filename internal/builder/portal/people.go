@@ -165,7 +165,8 @@ func (x *visit) shownAgain(v *page.Form, err error) error {
 	if s := statusOf(err); s != http.StatusBadRequest && s != http.StatusConflict {
 		return err
 	}
-	v.Wrong = []page.Wrong{{Text: clause(err)}}
+	text, lang := x.clause(err)
+	v.Wrong = []page.Wrong{{Text: text, Lang: lang}}
 	return x.drawAs(http.StatusUnprocessableEntity, "form", v)
 }
 

@@ -155,8 +155,9 @@ func (x *visit) checkBoth(v *page.Upload, wanted string, configuration, code *fi
 	}
 	report, err = x.person.CheckCode(x.ctx(), code.name, code.content, configuration.name, configuration.content)
 	if known := (*problem.Error)(nil); errors.As(err, &known) && statusOf(err) == http.StatusBadRequest {
+		what, next, lang := x.Problem(string(known.Code), sentence(known.What), sentence(known.Next))
 		v.Code = &page.Report{File: code.name, Tone: "bad", Text: x.T("check.bad", "file", code.name, "n", 1),
-			Findings: []page.Finding{{Tone: "bad", Where: code.name, Code: string(known.Code), Message: sentence(known.What), Fix: sentence(known.Next)}}}
+			Findings: []page.Finding{{Tone: "bad", Where: code.name, Code: string(known.Code), Message: what, Fix: next, Lang: lang}}}
 	} else if err != nil {
 		return err
 	} else {
@@ -197,7 +198,9 @@ func (x *visit) report(name string, r *workflow.Report) *page.Report {
 			if f.Line > 0 {
 				where = fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)
 			}
-			v.Findings = append(v.Findings, page.Finding{Tone: tone, Where: where, Rule: f.Rule, Code: f.Code, Message: sentence(f.Message), Fix: sentence(f.Fix), Path: f.Pointer})
+			one := page.Finding{Tone: tone, Where: where, Rule: f.Rule, Code: f.Code, Path: f.Pointer}
+			one.Message, one.Fix, one.Lang = x.Problem("", sentence(f.Message), sentence(f.Fix)) // they name places of the file
+			v.Findings = append(v.Findings, one)
 		}
 	}
 	add("bad", r.Errors)

@@ -41,10 +41,10 @@ func NewDesign(now time.Time) *Design {
 	}
 	d.Tags = []Tag{{"good", "", "Committed"}, {"busy", "", "On its way"}, {"wait", "", "Asked"}, {"bad", "", "Refused"}, {"calm", "lock", "Read only"}}
 	d.Notices = []Notice{
-		{"good", "Deployed", "Now give people roles, so that they see it.", nil},
-		{"bad", "“Make offer” did not happen.", hostile, nil},
-		{"wait", "Earlier versions become read only", "", &Link{"Go to version 2.0", "#"}},
-		{"busy", "“Accept” is on its way to the ledger.", "", nil},
+		{"good", "Deployed", "Now give people roles, so that they see it.", nil, ""},
+		{"bad", "“Make offer” did not happen.", hostile, nil, ""},
+		{"wait", "Earlier versions become read only", "", &Link{"Go to version 2.0", "#"}, ""},
+		{"busy", "“Accept” is on its way to the ledger.", "", nil, ""},
 	}
 	d.Faces = []Face{{Name: "Anna Ortega", You: true}, {Name: "Bram de Vries"}, {Address: sampleAddress}, {Name: longName}, {}}
 	d.States = []State{{"Created", 0, "busy"}, {"Offer placed", 40, "busy"}, {"Accepted", 100, "good"}, {"Cancelled", 100, "bad"}, {longName, 62, "busy"}}
@@ -53,7 +53,7 @@ func NewDesign(now time.Time) *Design {
 	d.WrongFields = sampleFields("w", true)
 	for _, f := range d.WrongFields {
 		if f.Error != "" {
-			d.Problems = append(d.Problems, Wrong{f.ID, f.Error})
+			d.Problems = append(d.Problems, Wrong{Field: f.ID, Text: f.Error})
 		}
 	}
 	d.Tiles = sampleTiles(now, true)
@@ -86,7 +86,7 @@ func Sample(name, kind string, now time.Time) Page {
 		if long {
 			r := sampleReports()
 			p.Application, p.Configuration, p.Code = longName, r[1], r[2]
-			p.Wrong = []Wrong{{"configuration", "Purchase.json: 2 errors"}, {"code", hostile}}
+			p.Wrong = []Wrong{{Field: "configuration", Text: "Purchase.json: 2 errors"}, {Field: "code", Text: hostile, Lang: "en"}}
 		}
 		return p
 	case "versions":
@@ -127,7 +127,7 @@ func Sample(name, kind string, now time.Time) Page {
 		}
 		for _, x := range p.Fields {
 			if x.Error != "" {
-				p.Wrong = append(p.Wrong, Wrong{x.ID, x.Error})
+				p.Wrong = append(p.Wrong, Wrong{Field: x.ID, Text: x.Error})
 			}
 		}
 		return p

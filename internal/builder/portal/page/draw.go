@@ -44,6 +44,9 @@ func New(clock func() time.Time) (*Set, error) {
 	s := &Set{assets: files, clock: clock, printers: map[string]*Printer{}, templates: map[string]map[string]*template.Template{}}
 	for _, l := range Languages {
 		p := &Printer{Lang: l.Tag, texts: texts[l.Tag], base: texts[Languages[0].Tag]}
+		if p.problems, err = readProblems(l.Tag); err != nil {
+			return nil, err
+		}
 		s.printers[l.Tag] = p
 		if s.templates[l.Tag], err = s.parse(p); err != nil {
 			return nil, err

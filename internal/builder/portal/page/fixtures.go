@@ -95,10 +95,10 @@ func sampleContract(f Frame, now time.Time, kind string) *Contract {
 	case "long":
 		c.State = &State{longName, 100, "bad"}
 		c.States[1].Text, c.States[3].Text = longName, hostile
-		c.Progress = &Notice{"bad", "“" + longName + "” did not happen.", hostile, nil}
+		c.Progress = &Notice{"bad", "“" + longName + "” did not happen.", hostile, nil, ""}
 	case "empty":
 		c.State, c.States, c.Details, c.Activity, c.Offers = nil, nil, nil, nil, nil
-		c.Status = &Notice{"busy", "Contract 12 is being created.", "", nil}
+		c.Status = &Notice{"busy", "Contract 12 is being created.", "", nil, ""}
 		c.Why = "Wait until the contract is on the ledger."
 	}
 	return c
@@ -141,10 +141,10 @@ func sampleReports() []*Report {
 	return []*Report{
 		{File: "Purchase.json", Tone: "good", Text: "Purchase.json: no problems"},
 		{File: "Purchase.json", Tone: "bad", Text: "Purchase.json: 2 errors", Findings: []Finding{
-			{"bad", "Purchase.json:41:23", "a.7.3", "ROLE_UNKNOWN", "The state “Asked” allows the role “Vendor”, which the application does not have.", "Name one of its roles (Buyer, Seller, Auditor), or add “Vendor” to ApplicationRoles.", "/Workflows/0/States/0/Transitions/1/AllowedRoles/0"},
-			{"wait", "Purchase.json:77:9", "a.6", "STATE_UNREACHABLE", "Nothing leads to the state “Returned”.", "", ""}}},
+			{"bad", "Purchase.json:41:23", "a.7.3", "ROLE_UNKNOWN", "The state “Asked” allows the role “Vendor”, which the application does not have.", "Name one of its roles (Buyer, Seller, Auditor), or add “Vendor” to ApplicationRoles.", "/Workflows/0/States/0/Transitions/1/AllowedRoles/0", ""},
+			{"wait", "Purchase.json:77:9", "a.6", "STATE_UNREACHABLE", "Nothing leads to the state “Returned”.", "", "", ""}}},
 		{File: "Purchase.sol", Tone: "bad", Text: "Purchase.sol: 1 error", Findings: []Finding{
-			{"bad", "Purchase.sol:12:5", "a.7.6", "COMPILER", hostile, "Add the F function to the C contract for the W workflow.", ""}}},
+			{"bad", "Purchase.sol:12:5", "a.7.6", "COMPILER", hostile, "Add the F function to the C contract for the W workflow.", "", ""}}},
 	}
 }
 

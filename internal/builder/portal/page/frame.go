@@ -40,10 +40,12 @@ type Viewer struct {
 type Notice struct {
 	Tone, Title, Text string
 	Link              *Link
+	Lang              string // of Text, when it is not the page's
 }
 
-// Wrong is one thing that was not right, with the field that it belongs to.
-type Wrong struct{ Field, Text string }
+// Wrong is one thing that was not right, with the field that it belongs to. Lang is
+// the text's language when it is not the page's.
+type Wrong struct{ Field, Text, Lang string }
 
 // Tag is a short word with a tone; Sign names its icon, "" is the tone's own.
 type Tag struct{ Tone, Sign, Text string }
@@ -115,4 +117,5 @@ type Field struct {
 	Bare                         bool // may be empty, and that is nothing special: not called optional
 	Limit                        int  // characters; 0: none
 	Autocomplete                 string
+	Lang                         string // of Error, when it is not the page's
 }

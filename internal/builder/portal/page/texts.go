@@ -57,9 +57,36 @@ func readTexts() (map[string]catalogue, error) {
 
 // Printer says things in one language.
 type Printer struct {
-	Lang  string
-	texts catalogue
-	base  catalogue
+	Lang     string
+	texts    catalogue
+	base     catalogue
+	problems map[string][2]string // by code: what happened, what to do next
+}
+
+// readProblems gives a language's words for problems by their codes. The first
+// language has none: problems are written in it.
+func readProblems(language string) (map[string][2]string, error) {
+	data, err := textFiles.ReadFile("texts/problems." + language + ".json")
+	if err != nil {
+		return nil, nil //nolint:nilerr // it has none
+	}
+	all := map[string][2]string{}
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, fmt.Errorf("texts/problems.%s.json: %w", language, err)
+	}
+	return all, nil
+}
+
+// Problem says a problem in this language, by its code. Where there are no words
+// for it, it is said as it came, and lang marks that language for who reads aloud.
+func (p *Printer) Problem(code, what, next string) (saidWhat, saidNext, lang string) {
+	if said, ok := p.problems[code]; ok {
+		return said[0], said[1], ""
+	}
+	if first := Languages[0].Tag; p.Lang != first {
+		return what, next, first
+	}
+	return what, next, ""
 }
 
 // Has reports whether there is a text for the key in this language or the first.

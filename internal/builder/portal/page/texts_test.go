@@ -67,6 +67,46 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
+// Every problem that has words in another language is one that coco has, and those of
+// the rooms right behind the pages have words.
+func TestProblems(t *testing.T) {
+	table, err := os.ReadFile("../../../../docs/reference/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| ([^|]*) \\|").FindAllStringSubmatch(string(table), -1) {
+		rooms[m[1]] = m[2]
+	}
+	de, en := set(t).printers["de"], set(t).printers["en"]
+	for code, said := range de.problems {
+		if rooms[code] == "" {
+			t.Errorf("%s is no code of coco", code)
+		}
+		for _, text := range said {
+			if text != "" && !strings.ContainsAny(text[len(text)-1:], ".?") {
+				t.Errorf("%s: %q is no sentence", code, text)
+			}
+		}
+	}
+	for code, room := range rooms {
+		if _, ok := de.problems[code]; !ok && (strings.Contains(room, "builder/workspace") || room == "builder/portal") {
+			t.Errorf("%s of %s has no words in German", code, room)
+		}
+	}
+	for _, c := range []struct {
+		p                *Printer
+		code, what, lang string
+	}{
+		{en, "NOT_FOUND", "As it came.", ""}, {de, "NO_SUCH_CODE", "As it came.", "en"},
+		{de, "ISSUER_DOWN", "Der Anmeldedienst antwortet nicht, daher ist nicht bekannt, wer Sie sind.", ""},
+	} {
+		if what, _, lang := c.p.Problem(c.code, "As it came.", ""); what != c.what || lang != c.lang {
+			t.Errorf("%s in %s: %q %q", c.code, c.p.Lang, what, lang)
+		}
+	}
+}
+
 func TestPrinter(t *testing.T) {
 	s := set(t)
 	en, de := s.printers["en"], s.printers["de"]

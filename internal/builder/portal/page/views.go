@@ -54,6 +54,7 @@ type Finding struct {
 	Tone               string // bad or wait
 	Where, Rule, Code  string
 	Message, Fix, Path string
+	Lang               string // of Message and Fix, when it is not the page's
 }
 
 // Versions is the history of an application.
@@ -216,6 +217,7 @@ type Event struct {
 	Values []Pair
 	State  *State
 	Error  string
+	Lang   string // of Error, when it is not the page's
 	Hint   string
 	Block  string
 	BlockURL,
@@ -228,6 +230,7 @@ type Event struct {
 type Proof struct {
 	Frame
 	Tone, Title, Text string
+	Tongue            string // language of Text, when it is not the page's
 	Facts             []Pair
 	Receipt           string
 	Download          string
@@ -329,6 +332,7 @@ type Facts struct {
 type Failure struct {
 	Frame
 	What, Next string
+	Tongue     string // language of both, when it is not the page's
 	Code       string
 	Links      []Link
 }
