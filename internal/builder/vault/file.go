@@ -28,6 +28,7 @@ type Options struct {
 	Dir        string
 	Passphrase []byte           // Open clears it
 	KeyFile    string           // path of 32 random bytes
+	Existing   bool             // keys of this vault are known: it is never made anew
 	Clock      func() time.Time // of the log of uses; nil is time.Now
 
 	scryptN int   // of a new vault; tests make it small
@@ -39,6 +40,7 @@ type Options struct {
 //	vault.json   how the master key is found and known again; no secret
 //	keys/NAME    one sealed file a key; NAME tells the person only to who has the master key
 //	uses.log     one line a use, in JSON; see Use
+//	uses-N.log   the uses before, from N = 1 on; nothing removes them
 //	lock         held while something is made
 //
 // Several processes may have it open. Private keys are read when they are used
@@ -59,7 +61,7 @@ type File struct {
 var errOptions = problem.New("VAULT_OPTIONS", "a vault needs a passphrase or a master key file, and not both", "give one of them")
 
 // Open opens the vault in a directory, or makes it there. Wrong passphrase or
-// key file: VAULT_LOCKED.
+// key file: VAULT_LOCKED. One that exists and is not there: VAULT_MISSING.
 func Open(ctx context.Context, o Options) (*File, error) {
 	defer clear(o.Passphrase)
 	if (len(o.Passphrase) == 0) == (o.KeyFile == "") {
@@ -76,6 +78,9 @@ func Open(ctx context.Context, o Options) (*File, error) {
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(o.Dir, headerName)); o.Existing && errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrMissing.From(err)
 	}
 	if err := os.MkdirAll(filepath.Join(o.Dir, keysName), 0o700); err != nil {
 		return nil, down(err)
@@ -98,7 +103,7 @@ func Open(ctx context.Context, o Options) (*File, error) {
 		return nil, ErrLocked
 	}
 	f := &File{dir: o.Dir, names: derive(master, h.Salt, "names"), seal: derive(master, h.Salt, "seal"),
-		files: o.files, clock: o.Clock, known: map[string]Key{}, uses: uses{path: filepath.Join(o.Dir, usesName)}}
+		files: o.files, clock: o.Clock, known: map[string]Key{}, uses: uses{dir: o.Dir, most: mostUses}}
 	return f, f.sweep()
 }
 
@@ -162,7 +167,7 @@ func (f *File) Close() error {
 	clear(f.names)
 	clear(f.seal)
 	f.names, f.seal = nil, nil
-	return nil
+	return down(f.uses.sync())
 }
 
 var (

@@ -42,6 +42,7 @@ type Key struct {
 // The problems of this room.
 var (
 	ErrLocked  = problem.New("VAULT_LOCKED", "the passphrase or master key does not open the vault", "give the passphrase or the master key file that the vault was made with")
+	ErrMissing = problem.New("VAULT_MISSING", "the vault that holds people's keys is not there", "mount or restore its directory, as it was backed up; a new vault could sign for nobody who is known")
 	ErrUnknown = problem.New("VAULT_KEY_UNKNOWN", "the vault holds no key of this person", "the key is made when the person first signs in or is added; try again in a moment")
 	ErrDamaged = problem.New("VAULT_DAMAGED", "a file of the vault is damaged or was changed", "restore the vault's directory from a backup; the other keys go on working")
 	ErrDown    = problem.New("VAULT_DOWN", "the vault cannot be read or written", "check the disk and the permissions of the vault's directory; what waits goes on by itself")
