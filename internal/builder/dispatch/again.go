@@ -11,23 +11,21 @@ import (
 	"github.com/coco-consortium/coco/internal/builder/offchain"
 )
 
-// follow looks after a transaction that is signed and in no block: one that this
-// process has not handed over, or that it handed over a while ago. late is set
-// when it was handed over once and should be in a block by now.
-func (l *lane) follow(ctx context.Context, p *offchain.Pending, late *bool) error {
+// follow looks after a transaction that is signed and in no block: the same bytes
+// are handed over again, until the ledger says that it has them.
+func (l *lane) follow(ctx context.Context, p *offchain.Pending) error {
 	last := p.Signed[len(p.Signed)-1]
 	l.mu.Lock()
-	s, ok := l.sent[p.ID]
+	known := *l.memory(p.ID)
 	l.mu.Unlock()
-	if ok && s.hash == last.Hash && l.Clock().Sub(s.at) < l.Again {
-		return nil
+	if known.withdrawn != nil {
+		return l.withdraw(ctx, p, known.withdrawn)
 	}
 	tx := new(types.Transaction)
 	if err := tx.UnmarshalBinary(last.Raw); err != nil {
 		return fmt.Errorf("the transaction that was signed for action %d: %w", p.ID, err)
 	}
-	*late = true
-	if ok {
+	if known.hash == last.Hash { // handed over, and should be in a block by now
 		status, err := l.driver.Status(ctx, last.Hash)
 		if err != nil {
 			return err
@@ -37,53 +35,77 @@ func (l *lane) follow(ctx context.Context, p *offchain.Pending, late *bool) erro
 			return nil
 		}
 	}
-	err := l.submit(ctx, p, tx)
-	switch {
-	case errors.Is(err, ledger.ErrNonceUsed):
-		if used, err := l.used(ctx, p); used || err != nil {
-			l.noted(p, tx)
-			return err
-		}
-		l.Log.Info("another transaction took the nonce; the action is signed again", "action", p.ID, "nonce", tx.Nonce())
-		delete(l.live, p.ID)
-		l.forget(p.ID)
+	switch then, err := l.deliver(ctx, p, tx); {
+	case err != nil:
+		return err
+	case then == anew:
 		return l.perform(ctx, p, nil)
-	case errors.Is(err, ledger.ErrUnderpriced):
+	case then == dearer:
 		return l.perform(ctx, p, &last.Nonce)
 	}
-	return err
+	return nil
 }
 
-// fill gives nonces away that nobody holds and that those after them wait for: of
-// actions that were ended after later ones had been signed. What takes their
-// place moves nothing from the account to itself.
-func (l *lane) fill(ctx context.Context) error {
-	next, err := l.driver.NextNonce(ctx, l.from)
-	if err != nil {
-		return err
-	}
-	held := map[uint64]bool{}
-	highest := uint64(0)
-	for _, nonce := range l.live {
-		held[nonce] = true
-		highest = max(highest, nonce)
-	}
-	for ; next < highest; next++ {
-		if held[next] {
-			continue
+// then is what is to be done after a transaction was handed over.
+type then int
+
+const (
+	nothing then = iota
+	anew         // sign with another nonce: what was signed can never take effect
+	dearer       // sign with the same nonce: what was signed costs more than it pays, and one of both at most takes effect
+)
+
+// deliver hands a transaction over.
+func (l *lane) deliver(ctx context.Context, p *offchain.Pending, tx *types.Transaction) (then, error) {
+	err := l.driver.Submit(ctx, tx)
+	switch {
+	case err == nil:
+		l.noted(p, tx)
+	case errors.Is(err, ledger.ErrUnderpriced), errors.Is(err, ledger.ErrUnfunded):
+		return dearer, nil
+	case errors.Is(err, ledger.ErrNonceUsed):
+		if used, err := l.used(ctx, p); err != nil {
+			return nothing, err
+		} else if used {
+			l.noted(p, tx)
+			return nothing, nil
 		}
-		to := l.from
-		tx, err := l.driver.Prepare(ctx, ledger.Request{From: l.from, To: &to, Nonce: next})
+		lost, err := l.lost(ctx, p)
 		if err != nil {
-			return err
+			return nothing, err
 		}
-		if tx, err = l.sign(ctx, tx, fmt.Sprintf("nothing, to use nonce %d on connection %d", next, l.id)); err != nil {
-			return err
+		if !lost {
+			l.later(p.ID, ErrContested, nil)
+			return nothing, nil
 		}
-		l.Log.Warn("a nonce that no action uses is given away", "connection", l.id, "person", l.person, "nonce", next)
-		if err := l.driver.Submit(ctx, tx); err != nil && !errors.Is(err, ledger.ErrNonceUsed) {
-			return err
+		l.Log.Info("another transaction took the nonce for ever; the action is signed again", "action", p.ID, "nonce", tx.Nonce())
+		l.release(p)
+		return anew, nil
+	default:
+		return nothing, err
+	}
+	return nothing, nil
+}
+
+// used says whether the ledger has, or may have, any transaction of an action.
+func (l *lane) used(ctx context.Context, p *offchain.Pending) (bool, error) {
+	for i := range p.Signed {
+		s, err := l.driver.Status(ctx, p.Signed[i].Hash)
+		if err != nil {
+			return false, err
+		}
+		if s.State == ledger.Committed || s.State == ledger.Pending {
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// noted remembers that the ledger has a transaction.
+func (l *lane) noted(p *offchain.Pending, tx *types.Transaction) {
+	l.did = true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := l.memory(p.ID)
+	*k = kept{hash: tx.Hash(), due: l.Clock().Add(l.Again), withdrawn: k.withdrawn}
 }

@@ -34,34 +34,31 @@ type connection struct {
 	places chan struct{} // one for each lane that may run
 	lanes  sync.WaitGroup
 
-	mu       sync.Mutex
-	state    State
-	pause    time.Duration      // of the problem in state
-	resume   time.Time          // when to try again
-	signer   types.Signer       // nil until the ledger said its chain id
-	busy     map[int]bool       // people whose lane runs
-	held     map[int]hold       // people whose next action waits
-	nonces   map[int]uint64     // next nonce by person, where known
-	sent     map[int]submission // by action
-	failures map[int]int        // of people's lanes, one after the other, for no known reason
-	tries    map[int]int        // of actions that fail for no known reason
+	mu     sync.Mutex
+	state  State
+	pause  time.Duration  // of the problem in state
+	resume time.Time      // when to try again
+	signer types.Signer   // nil until the ledger said its chain id
+	final  bool           // the ledger never replaces a block
+	busy   map[int]bool   // people whose lane runs
+	nonces map[int]uint64 // next nonce by person, where known
+	kept   map[int]*kept  // by action
 }
 
-// hold is why a person's actions wait.
-type hold struct {
-	on    []int
-	until time.Time
-}
-
-// submission is a transaction that this process handed over.
-type submission struct {
-	hash common.Hash
-	at   time.Time // when it was handed over, or last looked after
+// kept is what this process remembers of an action that is pending.
+type kept struct {
+	hash      common.Hash // of what was handed over
+	due       time.Time   // when to look at it again
+	on        []int       // the actions that it waits for: it is due when one is settled
+	looks     int         // how often in a row it had to wait
+	tries     int         // how often it failed for no known reason
+	why       error       // why it waits; nil: it does not, or only for its block
+	withdrawn error       // why its nonce was given away; nil: it was not
 }
 
 func newConnection(d *Dispatcher, id int, driver ledger.Driver) *connection {
 	return &connection{Dispatcher: d, id: id, driver: driver, wake: make(chan struct{}, 1), places: make(chan struct{}, d.Parallel),
-		busy: map[int]bool{}, held: map[int]hold{}, nonces: map[int]uint64{}, sent: map[int]submission{}, tries: map[int]int{}, failures: map[int]int{}}
+		busy: map[int]bool{}, nonces: map[int]uint64{}, kept: map[int]*kept{}}
 }
 
 func (c *connection) poke() {
@@ -111,19 +108,15 @@ func (c *connection) scan(ctx context.Context) time.Duration {
 	defer c.mu.Unlock()
 	known := c.count(pending)
 	for _, person := range order {
-		if before[person] || c.busy[person] || !c.needed(people[person], now) {
+		if before[person] || c.busy[person] {
 			continue
 		}
-		if h, ok := c.held[person]; ok {
-			settled := slices.ContainsFunc(h.on, func(id int) bool { return !known[id] })
-			if left := h.until.Sub(now); left > 0 && !settled {
-				wait = min(wait, left)
-				continue
-			}
-			delete(c.held, person)
+		due, left := c.due(people[person], known, now)
+		wait = min(wait, left)
+		if len(due) > 0 {
+			c.busy[person] = true
+			c.lanes.Go(func() { c.serve(ctx, person, people[person], due) })
 		}
-		c.busy[person] = true
-		c.lanes.Go(func() { c.serve(ctx, person, people[person]) })
 	}
 	return wait
 }
@@ -141,71 +134,84 @@ func (c *connection) count(pending []offchain.Pending) map[int]bool {
 			c.state.Asked++
 		}
 	}
-	for id := range c.sent {
-		if !known[id] {
-			delete(c.sent, id)
-		}
-	}
-	for id := range c.tries {
-		if !known[id] {
-			delete(c.tries, id)
-		}
+	maps.DeleteFunc(c.kept, func(id int, _ *kept) bool { return !known[id] })
+	if len(pending) == 0 && c.state.Problem != nil {
+		c.recovered()
 	}
 	return known
 }
 
-// needed says whether any of a person's actions wants something done.
-func (c *connection) needed(actions []offchain.Pending, now time.Time) bool {
-	return slices.ContainsFunc(actions, func(p offchain.Pending) bool {
-		s, ok := c.sent[p.ID]
-		return !ok || now.Sub(s.at) >= c.Again
-	})
+// due gives those of a person's actions that want something done now, and after how
+// long the next one does. On one contract an action has its turn when the person's
+// earlier ones there are settled: what it may do depends on what they did.
+func (c *connection) due(actions []offchain.Pending, known map[int]bool, now time.Time) ([]*offchain.Pending, time.Duration) {
+	var list []*offchain.Pending
+	wait := c.Again
+	earlier := map[int]bool{} // by contract
+	for i := range actions {
+		p := &actions[i]
+		turn := !earlier[p.ContractID] || len(p.Signed) > 0
+		earlier[p.ContractID] = true
+		if !turn {
+			continue
+		}
+		if k := c.kept[p.ID]; k != nil {
+			settled := slices.ContainsFunc(k.on, func(id int) bool { return !known[id] })
+			if left := k.due.Sub(now); left > 0 && !settled {
+				wait = min(wait, left)
+				continue
+			}
+		}
+		list = append(list, p)
+	}
+	return list, wait
 }
 
 // serve runs one lane.
-func (c *connection) serve(ctx context.Context, person int, actions []offchain.Pending) {
+func (c *connection) serve(ctx context.Context, person int, actions []offchain.Pending, due []*offchain.Pending) {
+	l := newLane(c, person, actions, due)
 	var err error
 	select {
 	case c.places <- struct{}{}:
-		err = newLane(c, person, actions).run(ctx)
+		err = l.run(ctx)
 		<-c.places
 	case <-ctx.Done():
+		err = ctx.Err()
 	}
-	var b *blocked
-	switch {
-	case err == nil:
-	case errors.As(err, &b):
-		c.hold(person, b.on)
-	case ctx.Err() != nil:
-	case waits(err):
+	if err != nil && ctx.Err() == nil {
 		c.trouble(ctx, err)
-	default:
-		c.Log.Warn("an action cannot be sent now; trying again", "connection", c.id, "person", person, "why", err)
-		c.hold(person, nil)
 	}
 	c.mu.Lock()
 	delete(c.busy, person)
-	if err == nil {
-		delete(c.failures, person)
-		if c.state.Problem != nil {
-			c.recovered()
-		}
+	if err == nil && l.did && c.state.Problem != nil {
+		c.recovered()
 	}
 	c.mu.Unlock()
 	c.poke()
 }
 
-// hold makes a person's actions wait: for others, which wake them when they are
-// settled, or for a while that grows with each failure.
-func (c *connection) hold(person int, on []int) {
+// memory gives what is remembered of an action, to be changed under the lock.
+func (c *connection) memory(action int) *kept {
+	k := c.kept[action]
+	if k == nil {
+		k = &kept{}
+		c.kept[action] = k
+	}
+	return k
+}
+
+// later has an action looked at again in a while that grows each time, or as soon
+// as one of those is settled that it waits for.
+func (c *connection) later(action int, why error, on []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	k := c.memory(action)
 	pause := longPause
 	if len(on) == 0 {
-		pause = min(shortPause<<min(c.failures[person], 8), longPause)
-		c.failures[person]++
+		pause = min(shortPause<<min(k.looks, 8), c.Again)
 	}
-	c.held[person] = hold{on: on, until: c.Clock().Add(pause)}
+	k.looks++
+	k.why, k.on, k.due = why, on, c.Clock().Add(pause)
 }
 
 // trouble notes why nothing can be sent and says how long to wait.
@@ -255,6 +261,7 @@ func (c *connection) troubled(ctx context.Context) time.Duration {
 	defer c.mu.Unlock()
 	if c.signer == nil {
 		c.signer = types.LatestSignerForChainID(new(big.Int).Set(cmp.Or(info.ChainID, new(big.Int))))
+		c.final = info.Final
 	}
 	if c.state.Problem != nil && errors.Is(c.state.Problem, ledger.ErrUnavailable) {
 		c.recovered()

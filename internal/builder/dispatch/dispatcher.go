@@ -26,6 +26,7 @@ type Options struct {
 	Book    *binding.Book         // of that store
 	Drivers map[int]ledger.Driver // by connection id
 	Vault   vault.Vault
+	Rights  Rights // nil: whoever was asked for may
 	Clock   func() time.Time
 	Log     *slog.Logger
 	// Parallel is how many people are served at once on a connection; 0 is 32.
@@ -124,4 +125,28 @@ func (d *Dispatcher) State(connectionID int) State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state
+}
+
+// Waits says why an action that is pending gets no further: a code and a sentence.
+// Both are empty while it goes its usual way, and when it is settled.
+func (d *Dispatcher) Waits(a *offchain.Action) (code, message string) {
+	if a.Status >= offchain.StatusCommitted {
+		return "", ""
+	}
+	c := d.connections[a.ConnectionID]
+	if c == nil {
+		code, message, _ = told(ledger.ErrUnavailable)
+		return code, message
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	why := c.state.Problem
+	if k := c.kept[a.ID]; k != nil && k.why != nil {
+		why = k.why
+	}
+	if why == nil {
+		return "", ""
+	}
+	code, message, _ = told(why)
+	return code, message
 }

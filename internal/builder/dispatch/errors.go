@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/builder/vault"
@@ -17,6 +18,9 @@ var (
 	// ErrContract is the code of an action on a contract that never came to be.
 	ErrContract = problem.New("ACTION_CONTRACT_MISSING", "the contract could not be created, so nothing can be done with it",
 		"create the contract again")
+	// ErrContested is why an action waits whose nonce another transaction has for now.
+	ErrContested = problem.New("ACTION_CONTESTED", "another transaction of the account has the place of this action's, and may still lose it",
+		"wait: the action is sent when it is known for ever which of both is in a block")
 	// ErrInternal is the code of an action that could not be sent for no good reason.
 	ErrInternal = problem.New("ACTION_NOT_SENT", "the action could not be sent",
 		"ask again; if that fails too, see the log")
@@ -71,17 +75,22 @@ func final(err error) bool {
 }
 
 // told is what an action's row says of an error: a code, a sentence, and the
-// contract's own words.
+// contract's own words. What a problem was caused by is for the log, because it may
+// name files, addresses and statements of this installation; but what the ledger
+// said of the transaction is shown.
 func told(err error) (code, message, reason string) {
 	var reverted *ledger.Reverted
 	var p *problem.Error
 	switch {
 	case errors.As(err, &reverted):
 		return string(ErrRefused.Code), reverted.Error(), reverted.Reason
-	case errors.As(err, &p) && p.Cause != nil:
-		return string(p.Code), p.What + ": " + p.Cause.Error(), ""
-	case errors.As(err, &p):
-		return string(p.Code), p.What, ""
+	case !errors.As(err, &p):
+		p = ErrInternal
+	case p.Cause != nil && (p.Code == ledger.ErrRefused.Code || p.Code == ledger.ErrUnfunded.Code):
+		return string(p.Code), p.What + ": " + places.ReplaceAllString(p.Cause.Error(), "…"), ""
 	}
-	return string(ErrInternal.Code), ErrInternal.What, ""
+	return string(p.Code), p.What, ""
 }
+
+// places are addresses of machines and files in what a ledger says.
+var places = regexp.MustCompile(`[a-z]+://\S+|\[[0-9a-f:]+\](:\d+)?|\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b|\blocalhost(:\d+)?|(^|\s)/\S+`)

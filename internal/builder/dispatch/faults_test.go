@@ -264,15 +264,18 @@ func TestRefusedLater(t *testing.T) {
 		return nil
 	}}
 	s.start()
-	shop, _ := s.create("kim", "0")
+	var shops [3]int
+	for i := range shops {
+		shops[i], _ = s.create("kim", "0")
+	}
 	s.mined()
-	first := s.act("kim", shop, "Put", "n", "1")
-	second := s.act("kim", shop, "Put", "n", "10")
-	third := s.act("kim", shop, "Put", "n", "100")
+	first := s.act("kim", shops[0], "Put", "n", "1")
+	second := s.act("kim", shops[1], "Put", "n", "10")
+	third := s.act("kim", shops[2], "Put", "n", "100")
 	s.until("all are sent", func() bool { return s.action(third).Status == offchain.StatusSent })
 	s.stop()
 	s.ledger.Drop() // the ledger lost them
-	refuse[1] = true
+	refuse[s.nonce(first)] = true
 	s.start()
 	s.mined()
 	if a := s.action(first); a.Status != offchain.StatusFailed || a.ErrorCode != "LEDGER_REFUSED" {
@@ -283,7 +286,23 @@ func TestRefusedLater(t *testing.T) {
 			t.Errorf("a later action is %+v", a)
 		}
 	}
-	s.wantValue(shop, "Count", "110")
+	for i, want := range []string{"0", "10", "100"} {
+		s.wantValue(shops[i], "Count", want)
+	}
+}
+
+// nonce is that of an action's newest transaction.
+func (s *stage) nonce(action int) uint64 {
+	s.t.Helper()
+	pending, err := s.store.Pending(s.t.Context(), s.conn)
+	s.ok(err)
+	for _, p := range pending {
+		if n := len(p.Signed); p.ID == action && n > 0 {
+			return p.Signed[n-1].Nonce
+		}
+	}
+	s.t.Fatalf("action %d is not on its way", action)
+	return 0
 }
 
 // picky is a driver that refuses some transactions.

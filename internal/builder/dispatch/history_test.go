@@ -70,7 +70,7 @@ func (h *history) run(steps int) {
 // settle makes blocks until nothing is pending.
 func (h *history) settle() {
 	h.t.Helper()
-	if h.ledger.Manual {
+	if h.ledger.Manual || h.ledger.Replaces { // until what waits for it is final
 		h.mined()
 	}
 	h.calm()

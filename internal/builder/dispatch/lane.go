@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,19 +14,20 @@ import (
 	"github.com/coco-consortium/coco/internal/builder/offchain"
 )
 
-// lane does what one person's pending actions want: first what was signed is
-// looked after, then what was asked for is sent, in order.
+// lane does what one person's actions want that are due: first what was signed is
+// looked after, then what was asked for is sent.
 type lane struct {
 	*connection
-	person  int
-	actions []offchain.Pending // oldest first
-	who     *offchain.Person
-	from    common.Address
-	live    map[int]uint64 // nonces of what is signed and in no block, by action
+	person int
+	due    []*offchain.Pending // oldest first
+	who    *offchain.Person
+	from   common.Address
+	live   map[int]uint64 // nonces of what is signed and may still be in a block, by action
+	did    bool           // something was achieved
 }
 
-func newLane(c *connection, person int, actions []offchain.Pending) *lane {
-	l := &lane{connection: c, person: person, actions: actions, live: map[int]uint64{}}
+func newLane(c *connection, person int, actions []offchain.Pending, due []*offchain.Pending) *lane {
+	l := &lane{connection: c, person: person, due: due, live: map[int]uint64{}}
 	for i := range actions {
 		if n := len(actions[i].Signed); n > 0 {
 			l.live[actions[i].ID] = actions[i].Signed[n-1].Nonce
@@ -34,34 +36,33 @@ func newLane(c *connection, person int, actions []offchain.Pending) *lane {
 	return l
 }
 
-// run gives nil when everything is on its way, *blocked when the next action has
-// to wait, and else why it went no further.
+// run gives nil when everything was done that can be done now, and else what
+// stops everybody.
 func (l *lane) run(ctx context.Context) error {
 	if err := l.open(ctx); err != nil {
-		return err
+		for _, p := range l.due {
+			if err := l.guard(ctx, p, func() error { return err }); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	signed := slices.DeleteFunc(slices.Clone(l.actions), func(p offchain.Pending) bool { return len(p.Signed) == 0 })
-	slices.SortFunc(signed, func(a, b offchain.Pending) int {
-		return int(int64(l.live[a.ID]) - int64(l.live[b.ID]))
-	})
-	late := false
-	for i := range signed {
-		p := &signed[i]
-		if err := l.guard(ctx, p, func() error { return l.follow(ctx, p, &late) }); err != nil {
+	signed := slices.DeleteFunc(slices.Clone(l.due), func(p *offchain.Pending) bool { return len(p.Signed) == 0 })
+	slices.SortFunc(signed, func(a, b *offchain.Pending) int { return cmp.Compare(l.live[a.ID], l.live[b.ID]) })
+	for _, p := range signed {
+		if err := l.guard(ctx, p, func() error { return l.follow(ctx, p) }); err != nil {
 			return err
 		}
 	}
-	if late {
-		if err := l.fill(ctx); err != nil {
+	if len(signed) > 0 {
+		if err := l.fill(ctx); waits(err) || ctx.Err() != nil {
 			return err
+		} else if err != nil {
+			l.Log.Warn("a nonce could not be given away", "connection", l.id, "person", l.person, "why", err)
 		}
 	}
-	for i := range l.actions {
-		p := &l.actions[i]
-		l.mu.Lock()
-		_, sent := l.sent[p.ID]
-		l.mu.Unlock()
-		if len(p.Signed) > 0 || sent {
+	for _, p := range l.due {
+		if len(p.Signed) > 0 {
 			continue
 		}
 		if err := l.guard(ctx, p, func() error { return l.perform(ctx, p, nil) }); err != nil {
@@ -91,7 +92,7 @@ func (l *lane) open(ctx context.Context) error {
 
 // guard keeps what is wrong with one action from stopping the others: an action
 // that fails for a reason that stays is ended, and so is one that failed several
-// times for a reason nobody knows.
+// times for a reason nobody knows. It gives what stops everybody.
 func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -103,11 +104,18 @@ func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) 
 		return nil
 	}
 	var b *blocked
+	_, live := l.live[p.ID]
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &b), waits(err):
+	case errors.As(err, &b):
+		l.later(p.ID, nil, b.on)
+		return nil
+	case waits(err):
 		return err
+	case live && errors.Is(err, ledger.ErrUnfunded): // funds may come
+		l.later(p.ID, err, nil)
+		return nil
 	case final(err):
 		return l.fail(ctx, p, err)
 	}
@@ -117,41 +125,37 @@ func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) 
 // mostTries is how often an action is tried that fails for no known reason.
 const mostTries = 6
 
-// given counts a failure, and ends the action when there were too many.
+// given counts a failure, and ends the action when there were too many. What may
+// still be in a block is tried for as long as that takes.
 func (l *lane) given(ctx context.Context, p *offchain.Pending, err error) error {
+	l.later(p.ID, err, nil)
 	l.mu.Lock()
-	l.tries[p.ID]++
-	tries := l.tries[p.ID]
+	k := l.memory(p.ID)
+	k.tries++
+	tries := k.tries
 	l.mu.Unlock()
-	if tries < mostTries {
-		return err
+	if _, live := l.live[p.ID]; live || tries < mostTries {
+		l.Log.Warn("an action cannot be sent now; trying again", "action", p.ID, "tries", tries, "why", err)
+		return nil
 	}
 	l.Log.Error("an action is given up", "action", p.ID, "tries", tries, "why", err)
 	return l.fail(ctx, p, err)
 }
 
-// fail ends an action that will be in no block. Its nonce is used when later ones
-// of the person are signed: fill gives it away.
+// fail ends an action that will be in no block: it was never signed, or another
+// transaction has its nonce for ever. One whose transaction may still be in a block
+// is withdrawn first.
 func (l *lane) fail(ctx context.Context, p *offchain.Pending, why error) error {
+	if _, live := l.live[p.ID]; live {
+		return l.withdraw(ctx, p, why)
+	}
 	e := &offchain.Failed{ActionID: p.ID, Status: offchain.StatusRefused}
+	if len(p.Signed) > 0 {
+		e.Status = offchain.StatusFailed
+	}
 	e.Code, e.Message, e.RevertReason = told(why)
-	nonce, signed := l.live[p.ID]
-	delete(l.live, p.ID)
-	if signed {
-		for _, other := range l.live {
-			if other > nonce {
-				e.Status = offchain.StatusFailed
-			}
-		}
-	}
-	if err := l.settled(l.Store.Do(ctx, e)); err != nil {
-		return err
-	}
-	l.forget(p.ID)
-	if e.Status == offchain.StatusFailed {
-		return l.fill(ctx)
-	}
-	return nil
+	l.did = true
+	return l.settled(l.Store.Do(ctx, e))
 }
 
 // settled takes the sting out of an entry that came too late: the action is in a
@@ -161,14 +165,6 @@ func (l *lane) settled(_ offchain.Applied, err error) error {
 		return nil
 	}
 	return stored(err)
-}
-
-// forget makes the next nonce be asked for again.
-func (l *lane) forget(action int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.sent, action)
-	delete(l.nonces, l.person)
 }
 
 // ahead lists what may change what the contract says to p: what the person has
@@ -239,36 +235,4 @@ func (l *lane) creation(ctx context.Context, p *offchain.Pending) error {
 		}
 	}
 	return b
-}
-
-// next is the nonce after everything that is signed or that the ledger has.
-func (l *lane) next(ctx context.Context) (uint64, error) {
-	l.mu.Lock()
-	n, ok := l.nonces[l.person]
-	l.mu.Unlock()
-	if ok {
-		return n, nil
-	}
-	n, err := l.driver.NextNonce(ctx, l.from)
-	if err != nil {
-		return 0, err
-	}
-	for _, signed := range l.live {
-		n = max(n, signed+1)
-	}
-	return n, nil
-}
-
-// used says whether the ledger has, or may have, any transaction of an action.
-func (l *lane) used(ctx context.Context, p *offchain.Pending) (bool, error) {
-	for i := range p.Signed {
-		s, err := l.driver.Status(ctx, p.Signed[i].Hash)
-		if err != nil {
-			return false, err
-		}
-		if s.State == ledger.Committed || s.State == ledger.Pending {
-			return true, nil
-		}
-	}
-	return false, nil
 }

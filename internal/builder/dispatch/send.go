@@ -26,32 +26,15 @@ func words(args []offchain.Argument) []workflow.Argument {
 // taking its nonce or the price keeps rising.
 const mostSignings = 8
 
-// perform prepares, signs, journals and submits an action's transaction, and
-// signs it again with the next nonce as long as another one takes the nonce. price
-// is the nonce that stays, when only the price of a transaction was wrong.
-func (l *lane) perform(ctx context.Context, p *offchain.Pending, price *uint64) error {
+// perform prepares, signs, journals and hands over an action's transaction. same is
+// the nonce that stays, when only the price of a transaction was wrong.
+func (l *lane) perform(ctx context.Context, p *offchain.Pending, same *uint64) error {
 	to, data, err := l.data(ctx, p)
 	if err != nil {
 		return err
 	}
 	for range mostSignings {
-		request := ledger.Request{From: l.from, To: to, Data: data}
-		if price != nil {
-			request.Nonce = *price
-		} else if request.Nonce, err = l.next(ctx); err != nil {
-			return err
-		}
-		tx, err := l.driver.Prepare(ctx, request)
-		var reverted *ledger.Reverted
-		if errors.As(err, &reverted) {
-			on, again := l.ahead(ctx, p)
-			if again != nil {
-				return again
-			}
-			if len(on) > 0 {
-				return &blocked{on: on}
-			}
-		}
+		tx, err := l.prepare(ctx, p, ledger.Request{From: l.from, To: to, Data: data}, same)
 		if err != nil {
 			return err
 		}
@@ -62,26 +45,44 @@ func (l *lane) perform(ctx context.Context, p *offchain.Pending, price *uint64) 
 		if done || err != nil {
 			return err
 		}
-		switch err = l.submit(ctx, p, tx); {
-		case err == nil:
-			return nil
-		case errors.Is(err, ledger.ErrNonceUsed):
-			price = nil
-			if used, err := l.used(ctx, p); used || err != nil {
-				l.noted(p, tx)
-				return err
-			}
-			l.Log.Info("another transaction took the nonce; the action is signed again", "action", p.ID, "nonce", tx.Nonce())
-			delete(l.live, p.ID)
-			l.forget(p.ID)
-		case errors.Is(err, ledger.ErrUnderpriced):
-			nonce := tx.Nonce()
-			price = &nonce
-		default:
+		switch then, err := l.deliver(ctx, p, tx); {
+		case err != nil || then == nothing:
 			return err
+		case then == anew:
+			same = nil
+		case then == dearer:
+			same = new(tx.Nonce())
 		}
 	}
 	return fmt.Errorf("action %d was signed %d times in vain", p.ID, mostSignings)
+}
+
+// prepare makes the transaction that is to be signed, if the person may still do
+// that. It is asked before and after: what is slow here may be the ledger.
+func (l *lane) prepare(ctx context.Context, p *offchain.Pending, request ledger.Request, same *uint64) (tx *types.Transaction, err error) {
+	if err := l.allowed(ctx, p); err != nil {
+		return nil, err
+	}
+	if same != nil {
+		request.Nonce = *same
+	} else if request.Nonce, err = l.next(ctx); err != nil {
+		return nil, err
+	}
+	tx, err = l.driver.Prepare(ctx, request)
+	var reverted *ledger.Reverted
+	if errors.As(err, &reverted) {
+		on, again := l.ahead(ctx, p)
+		if again != nil {
+			return nil, again
+		}
+		if len(on) > 0 {
+			return nil, &blocked{on: on}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return tx, l.allowed(ctx, p)
 }
 
 // sign makes the person's vault key sign a transaction.
@@ -122,21 +123,4 @@ func (l *lane) journal(ctx context.Context, p *offchain.Pending, tx *types.Trans
 	}
 	l.nonces[l.person] = next
 	return false, nil
-}
-
-// submit hands a transaction over.
-func (l *lane) submit(ctx context.Context, p *offchain.Pending, tx *types.Transaction) error {
-	if err := l.driver.Submit(ctx, tx); err != nil {
-		return err
-	}
-	l.noted(p, tx)
-	return nil
-}
-
-// noted remembers that the ledger has a transaction.
-func (l *lane) noted(p *offchain.Pending, tx *types.Transaction) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.connection.sent[p.ID] = submission{hash: tx.Hash(), at: l.Clock()}
-	delete(l.tries, p.ID)
 }

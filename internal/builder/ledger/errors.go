@@ -23,7 +23,7 @@ var (
 	ErrCall = problem.New("LEDGER_CALL_FAILED", "the call failed without a reason of its contract",
 		"see the cause: the contract may need more gas than a call has, or not be there")
 	ErrNonceUsed = problem.New("LEDGER_NONCE_USED", "another transaction of the account has that nonce",
-		"sign it again with the account's next nonce; this one can never take effect")
+		"wait until that one is final; then sign it again with the account's next nonce")
 	ErrUnderpriced = problem.New("LEDGER_UNDERPRICED", "the ledger wants a higher fee for the transaction",
 		"prepare and sign it again, at today's price")
 	ErrUnfunded = problem.New("LEDGER_UNFUNDED", "the account cannot pay for the transaction, and no funds could be given to it",

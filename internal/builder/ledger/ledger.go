@@ -53,10 +53,15 @@ type Driver interface {
 	// NextNonce is the account's next nonce, counting what is pending.
 	NextNonce(ctx context.Context, account common.Address) (uint64, error)
 
+	// FinalNonce is the account's next nonce after a block that will never be replaced:
+	// the newest such one whose number is at most most. What has a lower nonce is
+	// decided for ever. It gives that block too.
+	FinalNonce(ctx context.Context, account common.Address, most uint64) (uint64, Ref, error)
+
 	// Submit hands over a signed transaction. It may be called again with the same one
 	// at any time: that it is known or committed already is no error. ErrNonceUsed:
-	// another transaction has the nonce, so this one can never take effect;
-	// ErrUnderpriced, ErrUnfunded, ErrRefused: it was not taken. ErrUnavailable: it is
+	// another transaction has the nonce; when that one is final (FinalNonce), this one
+	// can never take effect. ErrUnderpriced, ErrUnfunded, ErrRefused: it was not taken. ErrUnavailable: it is
 	// not known whether it was taken; submit the same one again.
 	Submit(ctx context.Context, tx *types.Transaction) error
 

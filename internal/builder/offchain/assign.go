@@ -108,9 +108,7 @@ func (f *folder) assign(ctx context.Context, e Entry) (a Applied, rows *Rows, er
 		a, err = f.assignSigned(ctx, v, e)
 	case *Failed:
 		a.ID = e.ActionID
-		if err = f.unsettled(ctx, v, e.ActionID); err == nil && e.Status != StatusRefused && e.Status != StatusFailed {
-			err = ErrSettled.From(fmt.Errorf("status %d is none of a failed action", e.Status))
-		}
+		err = f.assignFailed(ctx, v, e)
 	case *BlocksTaken:
 		rows, err = f.assignBlocks(ctx, v, e)
 	case *Rewound:
@@ -273,6 +271,20 @@ func (f *folder) assignSigned(ctx context.Context, v view, e *Signed) (Applied, 
 		return Applied{}, err
 	}
 	return Applied{ID: a.ID}, f.unsettled(ctx, v, e.ActionID)
+}
+
+// assignFailed checks that what was signed does not end as if it never had been sent.
+func (f *folder) assignFailed(ctx context.Context, v view, e *Failed) error {
+	a, err := v.Action(ctx, e.ActionID)
+	switch {
+	case err != nil:
+		return err
+	case a.Status >= StatusCommitted:
+		return ErrSettled
+	case a.Status == StatusSent && e.Status != StatusFailed, e.Status != StatusRefused && e.Status != StatusFailed:
+		return ErrSettled.From(fmt.Errorf("an action with status %d does not fail with status %d", a.Status, e.Status))
+	}
+	return nil
 }
 
 // unsettled checks that an action waits for its end.

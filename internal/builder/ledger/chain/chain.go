@@ -3,6 +3,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/big"
@@ -45,6 +46,34 @@ func (c *Chain) NextNonce(ctx context.Context, account common.Address) (uint64, 
 		return c.Client.Call(ctx, &n, "eth_getTransactionCount", account, "pending")
 	})
 	return uint64(n), Explain(err)
+}
+
+// NonceAt is an account's next nonce after the newest block that has at least depth
+// others upon it and no higher number than most. Block 0 is always deep enough.
+func (c *Chain) NonceAt(ctx context.Context, account common.Address, depth, most uint64) (uint64, ledger.Ref, error) {
+	head, err := c.Head(ctx)
+	if err != nil {
+		return 0, ledger.Ref{}, err
+	}
+	at := ledger.Ref{Number: min(head.Number-min(depth, head.Number), most)}
+	calls := []client.Request{{Method: "eth_getBlockByNumber", Params: []any{hexutil.Uint64(at.Number), false}},
+		{Method: "eth_getTransactionCount", Params: []any{account, hexutil.Uint64(at.Number)}}}
+	var block *struct{ Hash common.Hash }
+	var n hexutil.Uint64
+	err = c.Client.Retry(ctx, func(ctx context.Context) error {
+		if err := c.Client.Batch(ctx, calls); err != nil {
+			return err
+		}
+		return cmp.Or(calls[0].Decode(&block), calls[1].Decode(&n))
+	})
+	switch {
+	case err != nil:
+		return 0, at, Explain(err)
+	case block == nil:
+		return 0, at, ledger.ErrReplaced
+	}
+	at.Hash = block.Hash
+	return uint64(n), at, nil
 }
 
 // Message is a call or a transaction as nodes are asked about it.

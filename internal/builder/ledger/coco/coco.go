@@ -65,6 +65,11 @@ func (d *Driver) Prepare(ctx context.Context, r ledger.Request) (*types.Transact
 		GasFeeCap: common.Big0, GasTipCap: common.Big0, Value: common.Big0}), nil
 }
 
+// FinalNonce implements ledger.Driver: what is committed stays.
+func (d *Driver) FinalNonce(ctx context.Context, account common.Address, most uint64) (uint64, ledger.Ref, error) {
+	return d.NonceAt(ctx, account, 0, most)
+}
+
 // Submit implements ledger.Driver.
 func (d *Driver) Submit(ctx context.Context, tx *types.Transaction) error {
 	err := d.Client.Send(ctx, tx)

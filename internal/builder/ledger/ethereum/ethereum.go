@@ -34,6 +34,9 @@ type Options struct {
 	// Grants is for how many transactions, of the size of the one that wants funds, an
 	// account is given funds at once: 20.
 	Grants int64
+	// Confirmations is how many blocks upon a block make it final: 32, an epoch of
+	// Ethereum's. The node must keep the state of so many blocks.
+	Confirmations uint64
 }
 
 // Driver implements ledger.Driver.
@@ -41,6 +44,7 @@ type Driver struct {
 	chain.Chain
 	funder *ecdsa.PrivateKey
 	grants int64
+	depth  uint64
 	traces atomic.Int32 // 0: not asked yet, 1: yes, 2: no
 	funds  sync.Mutex   // one grant at a time: they share a nonce
 	given  map[common.Address]common.Hash
@@ -54,7 +58,7 @@ func Open(address string, o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{Chain: chain.Chain{Client: c}, funder: o.Funder, grants: cmp.Or(o.Grants, 20), given: map[common.Address]common.Hash{}}, nil
+	return &Driver{Chain: chain.Chain{Client: c}, funder: o.Funder, grants: cmp.Or(o.Grants, 20), depth: cmp.Or(o.Confirmations, 32), given: map[common.Address]common.Hash{}}, nil
 }
 
 // Info implements ledger.Driver.
@@ -126,6 +130,11 @@ func (d *Driver) reasons(ctx context.Context, blocks []ledger.Block) error {
 		}
 	}
 	return nil
+}
+
+// FinalNonce implements ledger.Driver.
+func (d *Driver) FinalNonce(ctx context.Context, account common.Address, most uint64) (uint64, ledger.Ref, error) {
+	return d.NonceAt(ctx, account, d.depth, most)
 }
 
 // Submit implements ledger.Driver.

@@ -23,10 +23,13 @@ const ChainID = 1337
 // Signer signs for it.
 var Signer = types.LatestSignerForChainID(big.NewInt(ChainID))
 
+// Depth is how many blocks upon a block make it final where blocks may be replaced.
+const Depth = 6
+
 // Options say what kind of ledger it is.
 type Options struct {
 	Manual   bool // blocks are made by Mine only; else every transaction makes one
-	Replaces bool // blocks may be replaced (Fork)
+	Replaces bool // blocks may be replaced (Fork), unless Depth others are upon them
 	Blind    bool // calls inside transactions are not told
 	Seed     uint64
 	// Hook is asked before each operation of the driver, by its name; an error is
@@ -43,7 +46,8 @@ type Ledger struct {
 	blocks   []block
 	height   map[common.Hash]uint64 // of committed transactions
 	pool     map[common.Address]map[uint64]*types.Transaction
-	arrived  []common.Hash // order of the pool
+	arrived  []common.Hash        // order of the pool
+	heard    []*types.Transaction // all that was ever handed over
 	watchers map[int]chan struct{}
 	watched  int
 	forks    uint64
@@ -158,11 +162,11 @@ func (l *Ledger) leave(tx *types.Transaction, from common.Address) {
 }
 
 // Fork replaces the newest n blocks by n+1 others, with their transactions again
-// except those that drop says.
+// except those that drop says. Blocks that are final stay.
 func (l *Ledger) Fork(n int, drop func(*types.Transaction) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n = min(n, len(l.blocks)-1)
+	n = min(n, len(l.blocks)-1, Depth)
 	gone := slices.Clone(l.blocks[len(l.blocks)-n:])
 	l.blocks = l.blocks[:len(l.blocks)-n]
 	l.forks++
@@ -305,6 +309,20 @@ func (l *Ledger) NextNonce(ctx context.Context, a common.Address) (uint64, error
 	})
 }
 
+// FinalNonce implements ledger.Driver.
+func (l *Ledger) FinalNonce(ctx context.Context, a common.Address, most uint64) (n uint64, at ledger.Ref, err error) {
+	n, err = do(ctx, l, "final nonce", func() (uint64, error) {
+		last := uint64(len(l.blocks) - 1)
+		if l.Replaces {
+			last -= min(last, Depth)
+		}
+		b := &l.blocks[min(last, most)]
+		at = b.Ref
+		return b.after.GetNonce(a), nil
+	})
+	return n, at, err
+}
+
 // Submit implements ledger.Driver.
 func (l *Ledger) Submit(ctx context.Context, tx *types.Transaction) error {
 	_, err := do(ctx, l, "submit", func() (struct{}, error) { return struct{}{}, l.submit(tx) })
@@ -329,10 +347,29 @@ func (l *Ledger) submit(tx *types.Transaction) error {
 		return ledger.ErrNonceUsed
 	}
 	l.enter(tx, from)
+	l.heard = append(l.heard, tx)
 	if !l.Manual {
 		l.mine()
 	}
 	return nil
+}
+
+// Echo hands over again what other nodes still have of all that was ever handed
+// over: what pick says, if the chain could take it. It may take the place of another
+// transaction that waits.
+func (l *Ledger) Echo(pick func(*types.Transaction) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, tx := range l.heard {
+		from, err := types.Sender(Signer, tx)
+		if _, there := l.height[tx.Hash()]; err != nil || there || tx.Nonce() < l.blocks[len(l.blocks)-1].after.GetNonce(from) || !pick(tx) {
+			continue
+		}
+		if other := l.pool[from][tx.Nonce()]; other != nil {
+			l.leave(other, from)
+		}
+		l.enter(tx, from)
+	}
 }
 
 // Status implements ledger.Driver.
