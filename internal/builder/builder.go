@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +37,7 @@ type Builder struct {
 	workspace *workspace.Workspace
 	oidc      *identity.OIDC
 	login     *identity.Development // nil: another issuer
+	waiting   []string              // what the ledgers that did not join are waited for
 	cancel    context.CancelFunc
 	group     sync.WaitGroup
 	fault     chan error
@@ -105,11 +106,8 @@ func (b *Builder) issuer() (err error) {
 // open opens everything that is kept, and starts what follows the ledgers.
 func (b *Builder) open(ctx context.Context) (err error) {
 	c := &b.config
-	key, err := masterKey(c.Key, filepath.Join(c.Data, "master.key"), !exists(filepath.Join(c.Data, "journal")))
+	key, err := masterKey(c.Key, filepath.Join(c.Data, "master.key"), !there(filepath.Join(c.Data, "journal")))
 	if err != nil {
-		return err
-	}
-	if b.vault, err = openVault(ctx, c); err != nil {
 		return err
 	}
 	book := binding.New()
@@ -118,6 +116,9 @@ func (b *Builder) open(ctx context.Context) (err error) {
 		return err
 	}
 	index.Store = b.store
+	if b.vault, err = b.openVault(ctx); err != nil {
+		return err
+	}
 	services, first, err := b.connect(ctx)
 	if err != nil {
 		return err
@@ -140,25 +141,6 @@ func (b *Builder) open(ctx context.Context) (err error) {
 		}
 	})
 	return nil
-}
-
-// openVault opens the vault by its passphrase, its key, or a key beside it.
-func openVault(ctx context.Context, c *Config) (*vault.File, error) {
-	o := vault.Options{Dir: cmp.Or(c.Vault.Dir, filepath.Join(c.Data, "vault")), KeyFile: c.Vault.Key, Clock: c.Clock}
-	switch {
-	case c.Vault.Passphrase != "":
-		text, err := secret("@" + c.Vault.Passphrase)
-		if err != nil {
-			return nil, err
-		}
-		o.Passphrase = []byte(text)
-	case c.Vault.Key == "":
-		o.KeyFile = filepath.Join(c.Data, "vault.key")
-		if _, err := masterKey("", o.KeyFile, !exists(o.Dir)); err != nil {
-			return nil, err
-		}
-	}
-	return vault.Open(ctx, o)
 }
 
 // serve begins to answer.
@@ -228,23 +210,17 @@ func (b *Builder) close() error {
 		b.listener.Close()
 	}
 	b.group.Wait()
-	var all []error
-	for _, c := range []io.Closer{closer(b.store != nil, b.store), closer(b.vault != nil, b.vault)} {
-		if c != nil {
-			all = append(all, c.Close())
-		}
-	}
 	for _, d := range b.drivers {
 		d.Close()
 	}
-	return errors.Join(all...)
-}
-
-func closer(is bool, c io.Closer) io.Closer {
-	if !is {
-		return nil
+	var all []error
+	if b.vault != nil {
+		all = append(all, b.vault.Close())
 	}
-	return c
+	if b.store != nil {
+		all = append(all, b.store.Close())
+	}
+	return errors.Join(all...)
 }
 
 // Place is where an App Builder answers, as --json prints it.
@@ -284,7 +260,7 @@ func (b *Builder) Place() Place {
 
 // Warnings are what whoever starts it must be told.
 func (b *Builder) Warnings() []string {
-	var list []string
+	list := slices.Clone(b.waiting)
 	if b.login != nil {
 		list = append(list, identity.DevelopmentWarning)
 	}

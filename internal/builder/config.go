@@ -71,11 +71,23 @@ type Vault struct {
 
 // Connection is a ledger.
 type Connection struct {
-	RPC     string `yaml:"rpc"`     // URL of JSON-RPC
+	RPC     Nodes  `yaml:"rpc"`     // URLs of JSON-RPC of nodes of one ledger; the next one is asked when one does not serve
 	Kind    string `yaml:"kind"`    // coco (default) or ethereum
 	Service string `yaml:"service"` // coco: file of the service certificate that receipts must be from
 	Funding string `yaml:"funding"` // ethereum: file with the private key (hex) that pays for people's gas
 	From    uint64 `yaml:"from"`    // first block to take in
+}
+
+// Nodes are URLs: one, or a list.
+type Nodes []string
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (n *Nodes) UnmarshalYAML(y *yaml.Node) error {
+	if y.Kind == yaml.ScalarNode {
+		*n = Nodes{y.Value}
+		return nil
+	}
+	return y.Decode((*[]string)(n))
 }
 
 // Read reads builder.yaml. Unknown fields are refused.
@@ -113,8 +125,8 @@ func secret(value string) (string, error) {
 	return string(bytes.TrimSpace(text)), nil
 }
 
-// exists is whether a file is there.
-func exists(name string) bool {
+// there is whether a file is there.
+func there(name string) bool {
 	_, err := os.Stat(name)
 	return !errors.Is(err, fs.ErrNotExist)
 }

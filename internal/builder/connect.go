@@ -10,15 +10,16 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/coco-consortium/coco/client"
 	"github.com/coco-consortium/coco/internal/builder/ledger"
+	"github.com/coco-consortium/coco/internal/builder/ledger/access"
 	"github.com/coco-consortium/coco/internal/builder/ledger/coco"
 	"github.com/coco-consortium/coco/internal/builder/ledger/ethereum"
-	"github.com/coco-consortium/coco/internal/builder/offchain"
 )
 
 // Kinds of connection.
@@ -27,109 +28,121 @@ const (
 	kindEthereum = "ethereum"
 )
 
-// connect makes a driver for each configured ledger and the row that it has in
-// the store: that of before, when it is the same ledger, else a new one. It gives
-// the pinned service of each and the id of the first.
+const (
+	// startPatience is how long a start waits for the ledgers to say which they are.
+	// One that does not joins when it does.
+	startPatience = 2 * time.Second
+	// nodePatience is how long one of several nodes is tried again before the next is.
+	nodePatience = 500 * time.Millisecond
+	nodeTimeout  = 10 * time.Second
+)
+
+// way is a connection of the configuration, and the way to its ledger.
+type way struct {
+	Connection
+	ledger   *access.Ledger
+	identity access.Identity // zero: it does not answer
+	err      error           // why not
+	service  []byte
+	funding  string
+}
+
+// connect makes the way to each configured ledger and the row that it has in the
+// store. It gives the pinned service of each and the id of the first.
 func (b *Builder) connect(ctx context.Context) (services map[int][]byte, first int, err error) {
-	if len(b.config.Connections) == 0 {
-		return nil, 0, ErrConfig.From(errors.New("no ledger is named: give --rpc or connections"))
-	}
-	known, err := b.store.Connections(ctx)
+	ways, err := dial(b.config)
 	if err != nil {
 		return nil, 0, err
 	}
+	var group sync.WaitGroup
+	for i := range ways {
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, startPatience)
+			defer cancel()
+			ways[i].identity, ways[i].err = ways[i].ledger.Identify(ctx)
+		})
+	}
+	group.Wait()
 	services = map[int][]byte{}
-	for _, c := range b.config.Connections {
-		driver, service, funding, err := dial(c)
+	for i := range ways {
+		id, err := b.join(ctx, &ways[i])
 		if err != nil {
+			for _, w := range ways[i:] {
+				w.ledger.Close()
+			}
 			return nil, 0, err
 		}
-		id, err := b.connection(ctx, c, driver, funding, known)
-		if err == nil && b.drivers[id] != nil {
-			err = ErrConfig.From(fmt.Errorf("%s is the same ledger as another connection", c.RPC))
-		}
-		if err != nil {
-			driver.Close()
-			return nil, 0, err
-		}
-		b.drivers[id], services[id] = driver, service
+		b.drivers[id], services[id] = ways[i].ledger, ways[i].service
 		first = cmp.Or(first, id)
 	}
 	return services, first, nil
 }
 
-// connection finds or makes the row of a ledger. One that is down now is known by
-// its address, if it was ever seen.
-func (b *Builder) connection(ctx context.Context, c Connection, driver ledger.Driver, funding string, known []offchain.Connection) (int, error) {
-	chain, genesis, err := identify(ctx, driver)
-	if err != nil {
-		for _, k := range known {
-			if k.Endpoint == c.RPC {
-				b.config.Logger.Warn("a ledger does not answer; it is tried again", "connection", k.ID, "err", err)
-				return k.ID, nil
+// dial makes the ways of a configuration. It connects to none.
+func dial(c Config) (ways []way, err error) {
+	if len(c.Connections) == 0 {
+		return nil, ErrConfig.From(errors.New("no ledger is named: give --rpc or connections"))
+	}
+	defer func() {
+		if err != nil {
+			for _, w := range ways {
+				w.ledger.Close()
 			}
 		}
-		return 0, err
-	}
-	for _, k := range known {
-		if k.ChainID != chain || k.Genesis != genesis {
-			continue
+	}()
+	for _, connection := range c.Connections {
+		if len(connection.RPC) == 0 {
+			return ways, ErrConfig.From(errors.New("a connection names no node: give its rpc"))
 		}
-		if k.Endpoint != c.RPC {
-			_, err = b.store.Do(ctx, &offchain.ConnectionChanged{ID: k.ID, Endpoint: c.RPC})
+		w := way{Connection: connection}
+		o := client.Options{}
+		if len(w.RPC) > 1 {
+			o.Patience, o.Timeout = nodePatience, nodeTimeout
 		}
-		return k.ID, err
+		open, err := w.opener(o)
+		if err != nil {
+			return ways, err
+		}
+		var nodes []access.Open
+		for _, address := range w.RPC {
+			nodes = append(nodes, func() (ledger.Driver, error) { return open(address) })
+		}
+		if w.ledger, err = access.New(access.Options{Nodes: nodes, Log: c.Logger}); err != nil {
+			return ways, err
+		}
+		ways = append(ways, w)
 	}
-	a, err := b.store.Do(ctx, &offchain.ConnectionAdded{LedgerID: 1, Endpoint: c.RPC, Kind: cmp.Or(c.Kind, kindCoco), FundingAccount: funding,
-		ChainID: chain, Genesis: genesis, First: c.From})
-	return a.ID, err
+	return ways, nil
 }
 
-// identify tells one ledger from another: by chain id and first block.
-func identify(ctx context.Context, driver ledger.Driver) (chain uint64, genesis common.Hash, err error) {
-	info, err := driver.Info(ctx)
-	if err != nil {
-		return 0, genesis, err
-	}
-	blocks, err := driver.Blocks(ctx, 0, 1)
-	if err != nil {
-		return 0, genesis, err
-	}
-	if len(blocks) == 0 || !info.ChainID.IsUint64() {
-		return 0, genesis, ledger.ErrAnswer
-	}
-	return info.ChainID.Uint64(), blocks[0].Hash, nil
-}
-
-// dial makes the driver of a connection.
-func dial(c Connection) (driver ledger.Driver, service []byte, funding string, err error) {
-	o := client.Options{}
-	if c.Service != "" {
-		if service, err = os.ReadFile(c.Service); err != nil {
-			return nil, nil, "", ErrConfig.From(err)
+// opener makes drivers of the connection's kind.
+func (w *way) opener(o client.Options) (open func(address string) (ledger.Driver, error), err error) {
+	if w.Service != "" {
+		if o.Service, err = os.ReadFile(w.Service); err != nil {
+			return nil, ErrConfig.From(err)
 		}
-		o.Service = service
 	}
-	switch cmp.Or(c.Kind, kindCoco) {
+	switch cmp.Or(w.Kind, kindCoco) {
 	case kindCoco:
-		driver, err = coco.Open(c.RPC, o)
-		return driver, service, "", err
+		w.service = o.Service
+		return func(address string) (ledger.Driver, error) { return coco.Open(address, o) }, nil
 	case kindEthereum:
 		var funder *ecdsa.PrivateKey
-		if c.Funding != "" {
-			text, err := os.ReadFile(c.Funding)
+		if w.Funding != "" {
+			text, err := os.ReadFile(w.Funding)
 			if err != nil {
-				return nil, nil, "", ErrConfig.From(err)
+				return nil, ErrConfig.From(err)
 			}
 			if funder, err = crypto.HexToECDSA(strings.TrimPrefix(string(bytes.TrimSpace(text)), "0x")); err != nil {
-				return nil, nil, "", ErrConfig.From(fmt.Errorf("%s holds no private key in hexadecimal", c.Funding))
+				return nil, ErrConfig.From(fmt.Errorf("%s holds no private key in hexadecimal", w.Funding))
 			}
-			funding = crypto.PubkeyToAddress(funder.PublicKey).Hex()
+			w.funding = crypto.PubkeyToAddress(funder.PublicKey).Hex()
 		}
-		driver, err = ethereum.Open(c.RPC, ethereum.Options{Options: o, Funder: funder})
-		return driver, nil, funding, err
+		return func(address string) (ledger.Driver, error) {
+			return ethereum.Open(address, ethereum.Options{Options: o, Funder: funder})
+		}, nil
 	}
-	return nil, nil, "", ErrConfig.From(fmt.Errorf("a connection's kind is %s or %s, not %q", kindCoco, kindEthereum, c.Kind))
+	return nil, ErrConfig.From(fmt.Errorf("a connection's kind is %s or %s, not %q", kindCoco, kindEthereum, w.Kind))
 }
 
 // databaseName is the database without its password.

@@ -135,14 +135,18 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	}
 }
 
-// startBuilder starts App Builder in front of node 1, as its client; nil when it
+// startBuilder starts App Builder in front of the nodes, as their client; nil when it
 // is off.
 func startBuilder(ctx context.Context, n *network.Network, o startOptions, logger *slog.Logger) (*builder.Builder, error) {
 	if o.portal == "off" {
 		return nil, nil
 	}
+	var nodes builder.Nodes
+	for _, s := range n.Overview().Nodes {
+		nodes = append(nodes, "http://"+s.RPC)
+	}
 	return builder.Start(ctx, builder.Config{Listen: o.portal, Data: filepath.Join(o.data, "builder"), DevLogin: true, People: sample.People, Samples: true,
-		Connections: []builder.Connection{{RPC: "http://" + n.Overview().Nodes[0].RPC, Service: filepath.Join(o.data, "service.pem")}},
+		Connections: []builder.Connection{{RPC: nodes, Service: filepath.Join(o.data, "service.pem")}},
 		Origins:     o.origins, Version: clientVersion(), Logger: logger})
 }
 

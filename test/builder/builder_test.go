@@ -54,9 +54,9 @@ func found(t testing.TB) *installation {
 }
 
 // start starts it, or goes on with what is there.
-func (i *installation) start() {
+func (i *installation) start(more ...string) {
 	i.t.Helper()
-	i.node = binary.StartCommand(i.t, exec.Command(binary.Path(), "start", "--json", "--rpc", "127.0.0.1:0", "--portal", "127.0.0.1:0", "--data", i.data))
+	i.node = binary.StartCommand(i.t, exec.Command(binary.Path(), append([]string{"start", "--json", "--rpc", "127.0.0.1:0", "--portal", "127.0.0.1:0", "--data", i.data}, more...)...))
 	if err := json.Unmarshal([]byte(i.node.Line), &i.place); err != nil {
 		i.t.Fatal(err)
 	}

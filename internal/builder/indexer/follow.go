@@ -20,9 +20,9 @@ const (
 	longPause  = 5 * time.Second
 )
 
-// Follow takes the blocks of one connection in until ctx ends, or until the node
-// turns out to be of another ledger (LEDGER_FOREIGN). Whatever else goes wrong is
-// tried again; State says what it is.
+// Follow takes the blocks of one connection in until ctx ends. Whatever goes wrong is
+// tried again, also that the node is of another ledger (LEDGER_FOREIGN), of which
+// nothing is taken in; State says what it is.
 func (x *Indexer) Follow(ctx context.Context, connectionID int, driver ledger.Driver) error {
 	ctx, end := context.WithCancel(ctx)
 	var watching sync.WaitGroup
@@ -47,8 +47,9 @@ func (x *Indexer) Follow(ctx context.Context, connectionID int, driver ledger.Dr
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ledger.ErrForeign):
-			x.Log.Error("the node is of another ledger; nothing more is taken in", "connection", connectionID, "why", err)
-			return err
+			if pause = longPause; fresh {
+				x.Log.Error("the node is of another ledger; nothing more is taken in", "connection", connectionID, "why", err)
+			}
 		case fresh:
 			x.Log.Warn("blocks cannot be taken in; trying again", "connection", connectionID, "block", f.next, "why", err)
 		}

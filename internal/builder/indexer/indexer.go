@@ -60,14 +60,13 @@ func New(o Options) *Indexer {
 	return &Indexer{Options: o, state: map[int]*State{}}
 }
 
-// Run follows every connection until ctx ends. A connection whose node is of
-// another ledger is left alone; State says so.
+// Run follows every connection until ctx ends.
 func (x *Indexer) Run(ctx context.Context) error {
 	var group errgroup.Group
 	for id, driver := range x.Drivers {
 		group.Go(func() error { return x.Follow(ctx, id, driver) })
 	}
-	group.Wait() // what ended a connection is in its State
+	group.Wait()
 	return ctx.Err()
 }
 

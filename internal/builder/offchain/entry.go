@@ -151,11 +151,14 @@ type ConnectionAdded struct {
 	At             time.Time   `json:"at"`
 }
 
-// ConnectionChanged is a new endpoint of the same ledger.
+// ConnectionChanged is a new endpoint of the same ledger; or, of one that did not
+// answer when it was added, which ledger it is.
 type ConnectionChanged struct {
-	ID       int       `json:"id"`
-	Endpoint string    `json:"endpoint"`
-	At       time.Time `json:"at"`
+	ID       int         `json:"id"`
+	Endpoint string      `json:"endpoint"`
+	ChainID  uint64      `json:"chainId,omitempty"` // 0: as before, and the same for Genesis
+	Genesis  common.Hash `json:"genesis,omitzero"`
+	At       time.Time   `json:"at"`
 }
 
 // ContractRequested asks for a contract: its row and its constructor's action.

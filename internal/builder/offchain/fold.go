@@ -74,6 +74,8 @@ func (f *folder) apply(ctx context.Context, e Entry, rows *Rows) error {
 		return f.applicationAdded(ctx, e)
 	case *CodeAdded:
 		return f.codeAdded(ctx, e)
+	case *ApplicationDeployed:
+		return f.applicationDeployed(ctx, e)
 	case *ApplicationEnabled:
 		f.touched.applications.add(e.ID)
 		return f.exec(ctx, "UPDATE application SET enabled = $1, archived = $2 WHERE id = $3", e.Enabled, e.Archived, e.ID)
@@ -115,6 +117,9 @@ func (f *folder) apply(ctx context.Context, e Entry, rows *Rows) error {
 			e.ID, e.LedgerID, e.Endpoint, e.Kind, e.FundingAccount, e.ChainID, hashText(e.Genesis), e.First, "")
 	case *ConnectionChanged:
 		f.touched.connections.add(e.ID)
+		if e.ChainID != 0 {
+			return f.exec(ctx, "UPDATE connection SET endpoint = $1, chain_id = $2, genesis = $3 WHERE id = $4", e.Endpoint, e.ChainID, hashText(e.Genesis), e.ID)
+		}
 		return f.exec(ctx, "UPDATE connection SET endpoint = $1 WHERE id = $2", e.Endpoint, e.ID)
 	case *ContractRequested:
 		return f.contractRequested(ctx, e)
@@ -288,6 +293,15 @@ func (f *folder) copyAssignments(ctx context.Context, e *ApplicationAdded, a *Ap
 }
 
 func (f *folder) codeAdded(ctx context.Context, e *CodeAdded) error {
+	a, err := get(view{f.tx, f.c}, f.c.applications, e.ApplicationID)
+	if err != nil {
+		return err
+	}
+	return f.code(ctx, e, a.Name)
+}
+
+// code adds the code of an application with that name.
+func (f *folder) code(ctx context.Context, e *CodeAdded, name string) error {
 	f.took("code", e.ID, 1)
 	f.touched.codes.add(e.ID)
 	f.touched.applications.add(e.ApplicationID)
@@ -303,18 +317,14 @@ func (f *folder) codeAdded(ctx context.Context, e *CodeAdded) error {
 		e.ID, e.ApplicationID, e.LedgerID, e.FileName, len(e.File), e.By, micros(e.At), file, output); err != nil || !e.Enable {
 		return err
 	}
-	a, err := get(view{f.tx, f.c}, f.c.applications, e.ApplicationID)
-	if err != nil {
-		return err
-	}
 	f.c.mu.RLock()
 	for _, other := range f.c.applications {
-		if other.Name == a.Name {
+		if other.Name == name {
 			f.touched.applications.add(other.ID)
 		}
 	}
 	f.c.mu.RUnlock()
-	if err := f.exec(ctx, "UPDATE application SET enabled = 0 WHERE name = $1", a.Name); err != nil {
+	if err := f.exec(ctx, "UPDATE application SET enabled = 0 WHERE name = $1", clean(name)); err != nil {
 		return err
 	}
 	return f.exec(ctx, "UPDATE application SET enabled = 1 WHERE id = $1", e.ApplicationID)

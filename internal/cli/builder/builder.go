@@ -23,7 +23,7 @@ func Commands(version string) []*cobra.Command {
 
 type options struct {
 	file    string
-	rpc     string
+	rpc     []string
 	service string
 	vault   string
 	people  bool
@@ -60,7 +60,7 @@ Every flag is also a field of builder.yaml, and a flag wins over the file.`,
 	f.StringVar(&o.config.Listen, "listen", "127.0.0.1:7700", "where portal and gateway listen, HOST:PORT; port 0 takes a free one")
 	f.StringVar(&o.config.URL, "url", "", "how browsers reach the portal, when that is not http://LISTEN")
 	f.StringVar(&o.config.Data, "data", "coco-builder", "directory that keeps the journal and the database")
-	f.StringVar(&o.rpc, "rpc", "", "JSON-RPC of a node of coco, such as http://127.0.0.1:8545")
+	f.StringArrayVar(&o.rpc, "rpc", nil, "JSON-RPC of a node of coco, such as http://127.0.0.1:8545; may be repeated for further nodes of the same network")
 	f.StringVar(&o.service, "service", "", "service certificate that the node's receipts must be from, such as coco-data/service.pem")
 	f.StringVar(&o.config.Database, "db", "", "PostgreSQL, such as postgres://coco@db/coco; without it an encrypted SQLite in --data")
 	f.StringVar(&o.vault, "vault", "", "directory of people's keys; without it --data/vault")
@@ -92,7 +92,7 @@ func (o *options) merged(c *cobra.Command) (builder.Config, error) {
 		}
 	}
 	config.DevLogin = config.DevLogin || o.config.DevLogin
-	if o.rpc != "" {
+	if len(o.rpc) > 0 {
 		config.Connections = []builder.Connection{{RPC: o.rpc, Service: o.service}}
 	} else if o.service != "" {
 		return config, terminal.Usage(c, errors.New("--service belongs to --rpc"))
