@@ -225,8 +225,9 @@ type Status struct {
 	Phase   string  // "snapshot", "entries", "chunks", or "" when it does nothing
 	Source  string  // the node that served last
 	Bytes   uint64  // received in this phase
-	Rate    float64 // bytes a second in this phase
 	Left    uint64  // bytes of a snapshot, entries of the others
+	Whole   uint64  // the most that was left in this phase
+	Rate    float64 // of them a second in this phase
 	Problem error   // what went wrong last, nil after a success
 }
 
@@ -243,7 +244,7 @@ func (f *Fetcher) Status() Status {
 	defer f.status.mu.Unlock()
 	s := f.status.now
 	if took := time.Since(f.status.began).Seconds(); s.Phase != "" && took > 0 {
-		s.Rate = float64(s.Bytes) / took
+		s.Rate = float64(s.Whole-s.Left) / took
 	}
 	return s
 }
@@ -269,7 +270,7 @@ func (t *tally) read(n int) {
 func (t *tally) left(n uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.now.Left = n
+	t.now.Left, t.now.Whole = n, max(n, t.now.Whole)
 }
 
 func (t *tally) source(name string, err error) {

@@ -28,7 +28,7 @@ const watchEvery = time.Second
 
 func networkStatusCommand() *cobra.Command {
 	var data string
-	var watch, wait, asJSON bool
+	var f statusFlags
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the nodes of the network that runs on a directory",
@@ -41,26 +41,35 @@ single node (coco node) it shows the network as that node sees it.`,
   coco network status --wait
   coco network status --data /var/lib/coco --json`,
 		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			client := operations.Dial(data)
-			defer client.Close()
-			if watch && wait {
-				return usage(c, errors.New("--watch and --wait exclude each other"))
-			}
-			var restless error
-			if wait {
-				if restless = awaitRest(c.Context(), client); c.Context().Err() != nil {
-					return terminal.Exit(terminal.Failed) // Ctrl+C
-				}
-			}
-			return errors.Join(restless, showNetwork(c.Context(), client, watch, asJSON, c.OutOrStdout()))
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return f.show(c, data) },
 	}
 	dataFlag(c, &data)
-	c.Flags().BoolVar(&watch, "watch", false, "show it anew every second, until Ctrl+C")
-	c.Flags().BoolVar(&wait, "wait", false, "first wait until the network is at rest: who can vote does, all agree who leads and who is there; at most a minute")
-	c.Flags().BoolVar(&asJSON, "json", false, "print it as one line of JSON; with --watch one line a second")
+	f.add(c)
 	return c
+}
+
+// statusFlags say how a status is shown.
+type statusFlags struct{ watch, wait, json bool }
+
+func (f *statusFlags) add(c *cobra.Command) {
+	c.Flags().BoolVar(&f.watch, "watch", false, "show it anew every second, until Ctrl+C")
+	c.Flags().BoolVar(&f.wait, "wait", false, "first wait until the network is at rest: who can vote does, all agree who leads and who is there; at most a minute")
+	c.Flags().BoolVar(&f.json, "json", false, "print it as one line of JSON; with --watch one line a second")
+}
+
+func (f *statusFlags) show(c *cobra.Command, data string) error {
+	client := operations.Dial(data)
+	defer client.Close()
+	if f.watch && f.wait {
+		return usage(c, errors.New("--watch and --wait exclude each other"))
+	}
+	var restless error
+	if f.wait {
+		if restless = awaitRest(c.Context(), client); c.Context().Err() != nil {
+			return terminal.Exit(terminal.Failed) // Ctrl+C
+		}
+	}
+	return errors.Join(restless, showNetwork(c.Context(), client, f.watch, f.json, c.OutOrStdout()))
 }
 
 func dataFlag(c *cobra.Command, data *string) {
@@ -216,6 +225,10 @@ func hears(s *operations.Status) string {
 
 // nodeTable shows a network as one of its nodes sees it.
 func nodeTable(w io.Writer, s operations.Status) {
+	if onItsWay(&s) {
+		describeArrival(w, &s)
+		return
+	}
 	fmt.Fprintf(w, "node %d is %s, %s in view %d, at block %d, commit %d\n\n", s.RaftID, roleOf(&s), contract.Printable(string(s.State)), s.View, s.Ledger.Height, s.Ledger.Commit)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RAFT ID\tROLE\tSTATE\tBEHIND\tHEARD\tADDRESS\tJSON-RPC")

@@ -41,7 +41,7 @@ and reuses the files in its directory as far as they are the network's.`),
 only voter; the others join it. Use the node with the most complete ledger: what
 only others had is not in the recovered network. coco ledger verify tells how far
 each reaches.`),
-		drainCommand(), retireCommand(), raiseCommand())
+		nodeStatusCommand(), drainCommand(), retireCommand(), raiseCommand())
 	return c
 }
 
@@ -108,6 +108,26 @@ func nodeData(c *cobra.Command, data, config string) (string, error) {
 	}
 	f, err := nodefile.Read(config)
 	return f.Data, err
+}
+
+func nodeStatusCommand() *cobra.Command {
+	var data, config string
+	var f statusFlags
+	c := &cobra.Command{Use: "status", Short: "Show what a node does, from its first moment",
+		Long: `Status shows the network as a node sees it, as coco network status does, and of a
+node that does not serve yet how far it has come: whether it is let in, what it
+fetches, which block it has applied, and what went wrong last.`,
+		Example: "  coco node status\n  coco node status --config second.yaml --watch\n  coco node status --data /var/lib/coco --json", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			dir, err := nodeData(c, data, config)
+			if err != nil {
+				return err
+			}
+			return f.show(c, dir)
+		}}
+	whichNode(c, &data, &config)
+	f.add(c)
+	return c
 }
 
 func drainCommand() *cobra.Command {

@@ -79,24 +79,19 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force
 		}
 		defer web.Close()
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := running{ended: make(chan error, 4)}
+	defer func() { err = errors.Join(err, r.stop(context.WithoutCancel(ctx))) }()
+	c.Arriving = func(arriving operations.Node) error {
+		return r.open(f, web, operations.NewDesk(arriving, operations.Options{Development: sim.Included, Stop: cancel}), c.Metrics)
+	}
 	n, err := node.Start(ctx, c)
 	if err != nil {
 		return begun(ctx, err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	r := running{node: n, ended: make(chan error, 4)}
-	defer func() { err = errors.Join(err, r.stop(context.WithoutCancel(ctx))) }()
-	socket, err := operations.Listen(f.Data)
-	if err != nil {
-		return err
-	}
-	c.Metrics.Register(operations.Collector(n))
-	observe := operations.Observe(n, c.Metrics.Handler())
-	r.serve(socket, operations.Server(operations.Local(observe, operations.Control(n, operations.Options{Development: sim.Included, Stop: cancel}))))
-	if web != nil {
-		r.serve(web, operations.Server(operations.Web(observe, f.Operations.Hosts)))
-	}
+	r.node = n
+	r.desk.Serves(n)
 	r.group.Go(func() { r.end(n.Serve(clients)) })
 	if err := r.announce(f, clients, web, asJSON, out); err != nil {
 		return err
@@ -119,10 +114,28 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force
 
 // running is a node with what serves it.
 type running struct {
-	node    *node.Node
+	node    *node.Node // nil until it serves
+	desk    *operations.Desk
 	servers []*http.Server
 	group   sync.WaitGroup
 	ended   chan error
+}
+
+// open lets the node be asked and stopped, on the socket of its directory and on
+// web if that is wanted.
+func (r *running) open(f nodefile.File, web net.Listener, desk *operations.Desk, metrics *telemetry.Metrics) error {
+	socket, err := operations.Listen(f.Data)
+	if err != nil {
+		return err
+	}
+	r.desk = desk
+	metrics.Register(operations.Collector(desk))
+	observe := operations.Observe(desk, metrics.Handler())
+	r.serve(socket, operations.Server(operations.Local(observe, desk)))
+	if web != nil {
+		r.serve(web, operations.Server(operations.Web(observe, f.Operations.Hosts)))
+	}
+	return nil
 }
 
 func (r *running) serve(l net.Listener, s *http.Server) {
@@ -147,12 +160,14 @@ func (r *running) stop(ctx context.Context) error {
 	for _, s := range r.servers {
 		errs = append(errs, s.Close())
 	}
-	drain, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-	defer cancel()
-	if err := r.node.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		errs = append(errs, err)
+	if r.node != nil {
+		drain, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+		defer cancel()
+		if err := r.node.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			errs = append(errs, err)
+		}
+		errs = append(errs, r.node.Stop(ctx))
 	}
-	errs = append(errs, r.node.Stop(ctx))
 	r.group.Wait()
 	return errors.Join(errs...)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/coco-consortium/coco/internal/consensus/transport"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/membership"
+	"github.com/coco-consortium/coco/internal/operations"
 )
 
 // admission asks the network's nodes, one after the other and again, to let this
@@ -38,10 +39,12 @@ func (n *Node) admission(ctx context.Context, service format.ServiceID) (*member
 				return answer, nil
 			case err == nil:
 				last = errors.New("the members have not admitted this node yet")
+				n.arrival.asks(operations.StagePending, last)
 			case errors.Is(err, membership.ErrRefused) || errors.Is(err, membership.ErrMessage):
 				return nil, err
 			default:
 				last = err
+				n.arrival.asks(operations.StageAdmission, last)
 				level := slog.LevelDebug
 				if text := err.Error(); said[address] != text { // once: whoever waits wants to know for what
 					said[address], level = text, slog.LevelWarn

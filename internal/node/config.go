@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/operations"
 	"github.com/coco-consortium/coco/internal/sequencer"
 	"github.com/coco-consortium/coco/internal/telemetry"
 )
@@ -54,6 +55,10 @@ type Config struct {
 	// Transfer bounds what nodes that catch up take from this one, in bytes a
 	// second; 0 is no bound.
 	Transfer int64
+
+	// Arriving, if not nil, is called once the process holds its directory, with
+	// what answers for the node until Start returns. Start fails when it does.
+	Arriving func(operations.Node) error
 
 	Metrics *telemetry.Metrics // instruments of this node; nil measures nothing
 	Tracer  *telemetry.Tracer  // nil records nothing

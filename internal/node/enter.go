@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/membership"
+	"github.com/coco-consortium/coco/internal/operations"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/proof"
 )
@@ -51,10 +53,13 @@ func (n *Node) enter(ctx context.Context) error {
 	if err := n.belongs(service, spki); err != nil {
 		return err
 	}
+	n.arrival.learns(func(s *operations.Status) { s.Service = hex.EncodeToString(service[:]) })
+	n.arrival.asks(operations.StageAdmission, nil)
 	answer, err := n.admission(ctx, service)
 	if err != nil {
 		return err
 	}
+	n.arrival.admitted(answer)
 	if n.bundle, err = keys.Import(answer.Secrets, n.own.hpke, membership.SecretsContext(service, n.own.spki())); err != nil {
 		return err
 	}

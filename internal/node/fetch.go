@@ -35,6 +35,7 @@ func (n *Node) sources() []catchup.Source {
 func (n *Node) fetch(ctx context.Context, usable []*snapshot.Snapshot) error {
 	n.fetcher = n.newFetcher()
 	n.fetcher.Least = n.floor
+	n.arrival.fetches(operations.StageEntries, n.fetcher)
 	if n.log.Head().HasBlock {
 		if err := n.agree(ctx); err != nil {
 			return err
@@ -47,7 +48,9 @@ func (n *Node) fetch(ctx context.Context, usable []*snapshot.Snapshot) error {
 	if err := catchup.Empty(n.log); err != nil {
 		return err
 	}
+	n.arrival.fetches(operations.StageSnapshot, n.fetcher)
 	s, err := n.fetcher.Snapshot(ctx)
+	n.arrival.fetches(operations.StageEntries, n.fetcher)
 	switch {
 	case errors.Is(err, catchup.ErrNoSnapshot):
 		return n.fetcher.Entries(ctx, n.log, checkFrom(lineage.New(authorities()...), format.Hash{}))
@@ -71,6 +74,7 @@ func (n *Node) founded(usable []*snapshot.Snapshot) bool {
 // pieces; Raft brings what is committed meanwhile.
 func (n *Node) tail(ctx context.Context, b *base) error {
 	end := n.log.Head()
+	n.arrival.fetches(operations.StageEntries, n.fetcher)
 	if err := n.fetcher.Entries(ctx, n.log, checkFrom(b.line.Clone(), end.Prefix)); err != nil {
 		return err
 	}
@@ -130,8 +134,9 @@ func (n *Node) catchingUp() *operations.CatchUp {
 	if n.fetcher == nil || n.log.First() == 1 {
 		return nil
 	}
-	s := n.fetcher.Status()
-	return &operations.CatchUp{Stage: s.Phase, Done: s.Bytes, Total: s.Left, Rate: s.Rate}
+	c := &operations.CatchUp{Stage: operations.StageBackfill}
+	fetched(n.fetcher, c)
+	return c
 }
 
 // peerRoutes are what other nodes may ask of this one over HTTP.

@@ -28,6 +28,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/ledger/snapshot"
 	"github.com/coco-consortium/coco/internal/membership"
+	"github.com/coco-consortium/coco/internal/operations"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -73,6 +74,7 @@ type Node struct {
 	floor      uint64 // index of what it had committed then
 	evidence   []byte // of this node
 	standing   standing
+	arrival    arrival
 
 	dismissed context.Context // ends when the network lets this node go
 	dismiss   context.CancelFunc
@@ -88,6 +90,7 @@ type Node struct {
 func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	n := &Node{config: c}
 	n.standing.began = c.Clock()
+	n.arrival.config = c
 	n.dismissed, n.dismiss = context.WithCancel(context.Background())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -104,6 +107,9 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, ErrRelease
 	}
 	if n.lock, err = openDirectory(c.FS); err != nil {
+		return nil, err
+	}
+	if err = n.arrives(); err != nil {
 		return nil, err
 	}
 	if n.machine, err = simulated(c.FS, dirKeys, c.Clock()); err != nil {
@@ -205,10 +211,12 @@ func (n *Node) reopen() (usable []*snapshot.Snapshot, err error) {
 func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineage.Lineage, error) {
 	ring := n.bundle.Ring()
 	n.archive = &archive{log: n.log, open: func(e *format.Entry) (*envelope.Block, error) { return envelope.Open(ring, e) }}
+	n.arrival.enters(operations.StageState, nil)
 	base, err := n.restore(ctx, ring, usable)
 	if err != nil {
 		return nil, err
 	}
+	n.arrival.height.Store(base.line.Head.Height)
 	n.index = openIndexer(ctx, n.config, ring, n.archive, chain.TermsOf, n.log.Head().Height)
 	if err := n.rooms.attach(ctx, n.archive, n.index, base.line.Head.Height); err != nil {
 		return nil, err
@@ -300,6 +308,7 @@ func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.S
 	n.group.Go(func() { n.tidy(run) })
 	context.AfterFunc(n.dismissed, n.consensus.Stop)
 	n.peers.open()
+	n.arrival.last(n, serveFrom > 0)
 	select {
 	case <-n.sequencer.Ready():
 		return nil

@@ -26,7 +26,9 @@ func (n *Node) replay(ctx context.Context, b *base) error {
 	if err != nil {
 		return err
 	}
-	last := n.log.Head().LastIndex
+	head := n.log.Head()
+	last := head.LastIndex
+	n.arrival.replays(head.Height)
 	for index := b.at + 1; index <= last; {
 		entries, err := n.log.Entries(index, last+1, 8<<20)
 		if err != nil {
@@ -81,6 +83,7 @@ func (n *Node) replayBlock(line *lineage.Lineage, e *format.Entry, prefix format
 		}
 		f.Committed(&sequencer.Committed{Block: b})
 	}
+	n.arrival.height.Store(b.Header.Height)
 	return nil
 }
 

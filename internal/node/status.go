@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/consensus"
@@ -91,10 +90,7 @@ func (n *Node) Status() operations.Status {
 	if height, ok := n.index.Height(); ok {
 		s.Ledger.Index = height
 	}
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(n.config.Data, &disk); err == nil {
-		s.Disk.Free, s.Disk.Total = disk.Bavail*uint64(disk.Bsize), disk.Blocks*uint64(disk.Bsize)
-	}
+	s.Disk.Free, s.Disk.Total = space(n.config.Data)
 	f := n.forwarder.Counts()
 	s.Queues.RequestsLimit, s.Queues.Forwarded = n.config.Limits.Queue, f.Kept
 	s.Counters.Forwarded = f.Sent - f.Again

@@ -113,14 +113,20 @@ func Control(n Controlled, o Options) http.Handler {
 		n.Isolate(ids)
 		return nil
 	})
-	if o.Stop != nil {
-		mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
-			Answer(w, nil)
-			http.NewResponseController(w).Flush()
-			o.Stop()
-		})
-	}
+	takeStop(mux, o)
 	return mux
+}
+
+// takeStop takes the command that ends the process.
+func takeStop(mux *http.ServeMux, o Options) {
+	if o.Stop == nil {
+		return
+	}
+	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
+		Answer(w, nil)
+		http.NewResponseController(w).Flush()
+		o.Stop()
+	})
 }
 
 // Local joins what Observe and Control answer, for the socket.

@@ -111,14 +111,29 @@ type Snapshot struct {
 	Overdue bool      `json:"overdue,omitempty"`
 }
 
-// CatchUp is the progress of a node that is behind the network.
+// CatchUp is the progress of a node that is on its way, or behind the network.
 type CatchUp struct {
-	Stage  string  `json:"stage"` // snapshot, chunks, tail, backfill
-	Done   uint64  `json:"done"`  // bytes, or entries in the stage tail
-	Total  uint64  `json:"total"`
-	Rate   float64 `json:"rate"` // of them a second
-	Source uint64  `json:"source,omitempty"`
+	Stage   string  `json:"stage"` // Stage*
+	Done    uint64  `json:"done"`  // bytes of a snapshot, blocks that are applied, otherwise entries
+	Total   uint64  `json:"total"` // 0: nothing is counted
+	Rate    float64 `json:"rate"`  // of them a second
+	Problem string  `json:"problem,omitempty"` // what went wrong last and is tried again
 }
+
+// The stages of a node, from its start until it has what the others have; which of
+// them there are depends on how it begins. Until StageTail is over it serves nobody.
+const (
+	StageLedger    = "ledger"    // opens what its directory has
+	StageAdmission = "admission" // asks to be let in
+	StagePending   = "pending"   // was heard, and waits for the members
+	StageSnapshot  = "snapshot"  // fetches a snapshot
+	StageEntries   = "entries"   // fetches entries of the ledger
+	StageState     = "state"     // fills the state from the snapshot
+	StageReplay    = "replay"    // verifies and applies blocks
+	StageOpening   = "opening"   // commits its first record: of who founds or recovers
+	StageTail      = "tail"      // takes from the primary what was committed meanwhile
+	StageBackfill  = "backfill"  // fetches the older ledger; it serves meanwhile
+)
 
 // Queues are the lengths of what waits in this node, and their limits.
 type Queues struct {
