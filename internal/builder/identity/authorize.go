@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/coco-consortium/coco/internal/builder/choice"
 )
 
 //go:embed authorize.html
@@ -27,10 +29,10 @@ var authorizeTemplate = template.Must(template.New("authorize").Funcs(template.F
 		}
 		return string(out)
 	},
-	"roles": func(n Named) string {
+	"roles": func(n Named, t authorizeTexts) string {
 		list := slices.Clone(n.Roles)
 		if n.Administrator {
-			list = slices.Insert(list, 0, Administrator)
+			list = slices.Insert(list, 0, t.Administrator)
 		}
 		return strings.Join(list, ", ")
 	},
@@ -43,24 +45,33 @@ type request struct {
 
 // page is what the choice of people shows.
 type page struct {
-	Style, Own, Action, Warning, Problem, Typed string
-	Request                                     request
-	People                                      []Named
+	Style, Own, Action, Problem, Typed, Theme string
+	Request                                   request
+	People                                    []Named
+	T                                         authorizeTexts
+	Languages                                 []choice.Language
+	To                                        string // this page, for who changes the language
+}
+
+// query is the request as it came.
+func (q request) query() url.Values {
+	return url.Values{"response_type": {"code"}, "client_id": {q.ClientID}, "redirect_uri": {q.RedirectURI}, "scope": {q.Scope}, "state": {q.State},
+		"nonce": {q.Nonce}, "code_challenge": {q.Challenge}, "code_challenge_method": {"S256"}}
 }
 
 const maxParameter = 2000 // bytes of state, nonce and the like
 
-// readRequest reads an authorization request. trouble is a sentence for the
-// person when the request must not be answered by a redirect; code and text are
+// readRequest reads an authorization request. trouble says to the person why
+// the request must not be answered by a redirect; code and text are
 // the error to redirect with (RFC 6749, 4.1.2.1).
-func readRequest(v url.Values) (q request, trouble, code, text string) {
+func readRequest(v url.Values, t authorizeTexts) (q request, trouble, code, text string) {
 	q = request{v.Get("client_id"), v.Get("redirect_uri"), v.Get("scope"), v.Get("state"), v.Get("nonce"), v.Get("code_challenge")}
 	u, err := url.Parse(q.RedirectURI)
 	switch {
 	case q.ClientID == "" || len(q.ClientID) > maxParameter:
-		return q, "The program that sent you here did not say who it is (client_id).", "", ""
+		return q, t.NoClient, "", ""
 	case err != nil || len(q.RedirectURI) > maxParameter || (u.Scheme != "http" && u.Scheme != "https") || !IsLoopback(u.Host) || u.User != nil || u.Fragment != "":
-		return q, "The program that sent you here wants you to go on to a place that is not on this machine (redirect_uri). The development login refuses that.", "", ""
+		return q, t.NotHere, "", ""
 	case len(q.State) > maxParameter || len(q.Nonce) > maxParameter || len(q.Challenge) > maxParameter:
 		q.State = ""
 		return q, "", "invalid_request", "a parameter is too long"
@@ -89,8 +100,10 @@ func (d *Development) authorize(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, errFormBad)
 		return
 	}
-	q, trouble, code, text := readRequest(r.Form)
-	p := page{Style: d.options.StyleSheet, Own: PathIssuer + "/authorize.css", Action: PathIssuer + "/authorize", Warning: DevelopmentWarning, Request: q, People: d.options.People}
+	t := authorizeIn(choice.LanguageOf(r))
+	q, trouble, code, text := readRequest(r.Form, t)
+	p := page{Style: d.options.StyleSheet, Own: PathIssuer + "/authorize.css", Action: PathIssuer + "/authorize", Request: q, People: d.options.People,
+		T: t, Theme: choice.ThemeOf(r), Languages: choice.Languages, To: PathIssuer + "/authorize?" + q.query().Encode()}
 	switch {
 	case trouble != "":
 		p.Problem, p.People = trouble, nil
@@ -110,7 +123,7 @@ func (d *Development) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	n, err := named(n)
 	if err != nil {
-		p.Problem, p.Typed = "Enter a name of 1 to 100 characters, or choose one from the list.", r.PostForm.Get("name")
+		p.Problem, p.Typed = t.BadName, r.PostForm.Get("name")
 		d.show(w, http.StatusUnprocessableEntity, p)
 		return
 	}
@@ -148,6 +161,7 @@ func (d *Development) style(w http.ResponseWriter, _ *http.Request) {
 func (d *Development) show(w http.ResponseWriter, status int, p page) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", p.T.Lang)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")

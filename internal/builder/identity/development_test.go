@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +124,24 @@ func TestAuthorize(t *testing.T) {
 		r, err := b.PostForm(p.URL+PathIssuer+"/authorize", v)
 		if text := body(t, r, err); r.StatusCode != 422 || !strings.Contains(text, `role="alert"`) {
 			t.Errorf("%q: %d", name, r.StatusCode)
+		}
+	}
+	// In the language that is chosen, or that the browser asks for; a page to come back to.
+	for _, c := range []struct{ accept, cookie, want string }{
+		{"", "", "Who are you?"}, {"de-AT", "", "Wer sind Sie?"}, {"de", "en", "Who are you?"}, {"en", "de", "Wer sind Sie?"},
+	} {
+		r := must(http.NewRequest(http.MethodGet, p.URL+PathIssuer+"/authorize?"+good.Encode(), nil))
+		r.Header.Set("Accept-Language", c.accept)
+		if c.cookie != "" {
+			r.AddCookie(&http.Cookie{Name: "coco-language", Value: c.cookie})
+		}
+		answer, err := b.Do(r)
+		text := body(t, answer, err)
+		if !strings.Contains(text, c.want) || !strings.Contains(text, `<html lang="`+answer.Header.Get("Content-Language")) {
+			t.Errorf("%v: %s", c, text)
+		}
+		if to := must(url.Parse(html.UnescapeString(regexp.MustCompile(`name="to" value="([^"]*)"`).FindStringSubmatch(text)[1]))); to.Path != PathIssuer+"/authorize" || to.Query().Get("state") != "s&t" {
+			t.Errorf("it leads back to %s", to)
 		}
 	}
 	// Hostile text in everything stays text.
@@ -313,7 +333,7 @@ func FuzzAuthorize(f *testing.F) {
 		if err != nil {
 			return
 		}
-		q, trouble, _, _ := readRequest(v)
+		q, trouble, _, _ := readRequest(v, authorizeIn("en"))
 		if u, err := url.Parse(q.RedirectURI); trouble == "" && (err != nil || !IsLoopback(u.Host)) {
 			t.Errorf("leads to %q", q.RedirectURI)
 		}

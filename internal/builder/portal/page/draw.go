@@ -9,15 +9,12 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/coco-consortium/coco/internal/builder/choice"
 )
 
 //go:embed templates/*.html
 var templateFiles embed.FS
-
-const (
-	cookieLanguage = "coco-language"
-	cookieTheme    = "coco-theme"
-)
 
 // Set is all pages in all languages, ready to be drawn.
 type Set struct {
@@ -105,7 +102,7 @@ func pairsToMap(pairs ...any) (map[string]any, error) {
 }
 
 // Printer says things in the language of a request.
-func (s *Set) Printer(r *http.Request) *Printer { return s.printers[Choose(r)] }
+func (s *Set) Printer(r *http.Request) *Printer { return s.printers[choice.LanguageOf(r)] }
 
 // Now is the time by which pages say how long ago something was.
 func (s *Set) Now() time.Time { return s.clock() }
@@ -114,10 +111,7 @@ func (s *Set) Now() time.Time { return s.clock() }
 // nobody sees half a page.
 func (s *Set) Draw(w http.ResponseWriter, r *http.Request, status int, name string, p Page) error {
 	f := p.frame()
-	f.Lang, f.Languages, f.Now = Choose(r), Languages, s.clock()
-	if c, err := r.Cookie(cookieTheme); err == nil && (c.Value == "light" || c.Value == "dark") {
-		f.Theme = c.Value
-	}
+	f.Lang, f.Theme, f.Languages, f.Now = choice.LanguageOf(r), choice.ThemeOf(r), Languages, s.clock()
 	if f.Path == "" {
 		f.Path = r.URL.RequestURI()
 	}

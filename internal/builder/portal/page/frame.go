@@ -1,6 +1,10 @@
 package page
 
-import "time"
+import (
+	"time"
+
+	"github.com/coco-consortium/coco/internal/builder/choice"
+)
 
 // Frame is what every page has around its content.
 type Frame struct {
@@ -17,7 +21,7 @@ type Frame struct {
 
 	// of the request; Draw sets them
 	Lang, Theme string
-	Languages   []Language
+	Languages   []choice.Language
 	Now         time.Time
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/coco-consortium/coco/internal/builder/choice"
 )
 
 // Design serves /design, which shows all components, and /design/NAME/KIND, which
@@ -38,24 +40,9 @@ func (s *Set) Settings() http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
-		if l := r.PostFormValue("language"); known(l) {
-			http.SetCookie(w, remembered(r, cookieLanguage, l))
-		}
-		switch theme := r.PostFormValue("theme"); theme {
-		case "light", "dark":
-			http.SetCookie(w, remembered(r, cookieTheme, theme))
-		case "system":
-			c := remembered(r, cookieTheme, "")
-			c.MaxAge = -1
-			http.SetCookie(w, c)
-		}
+		choice.Remember(w, r, r.PostFormValue("language"), r.PostFormValue("theme"))
 		http.Redirect(w, r, Local(r.PostFormValue("to"), "/applications"), http.StatusSeeOther)
 	})
-}
-
-// remembered is a cookie that lasts a year.
-func remembered(r *http.Request, name, value string) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode}
 }
 
 // Local is to if it is a path of this portal, else otherwise: a form cannot send

@@ -4,10 +4,10 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/coco-consortium/coco/internal/builder/choice"
 )
 
 //go:embed texts/*.json
@@ -15,10 +15,7 @@ var textFiles embed.FS
 
 // Languages are those that the catalogue has, in the order of the switch; the
 // first is used when none fits, and for texts that another one lacks.
-var Languages = []Language{{"en", "English"}, {"de", "Deutsch"}}
-
-// Language is a tag (BCP 47) and the language's name in itself.
-type Language struct{ Tag, Name string }
+var Languages = choice.Languages
 
 // text is one text, with a form for exactly one where it counts.
 type text struct{ One, Other string }
@@ -145,47 +142,4 @@ func (p *Printer) Group(s string) string {
 		out = append(out, digits[i])
 	}
 	return sign + string(out)
-}
-
-// Choose is the language for a request: the cookie's, else the best of
-// Accept-Language (RFC 9110, 12.5.4), else the first.
-func Choose(r *http.Request) string {
-	if c, err := r.Cookie(cookieLanguage); err == nil && known(c.Value) {
-		return c.Value
-	}
-	type wish struct {
-		tag string
-		q   float64
-	}
-	var wishes []wish
-	for i, part := range strings.Split(r.Header.Get("Accept-Language"), ",") {
-		if i == 20 {
-			break
-		}
-		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		q := 1.0
-		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
-			if f, err := strconv.ParseFloat(v, 64); err == nil {
-				q = f
-			}
-		}
-		tag, _, _ = strings.Cut(strings.ToLower(tag), "-")
-		if q > 0 && known(tag) {
-			wishes = append(wishes, wish{tag, q})
-		}
-	}
-	sort.SliceStable(wishes, func(i, j int) bool { return wishes[i].q > wishes[j].q })
-	if len(wishes) > 0 {
-		return wishes[0].tag
-	}
-	return Languages[0].Tag
-}
-
-func known(tag string) bool {
-	for _, l := range Languages {
-		if l.Tag == tag {
-			return true
-		}
-	}
-	return false
 }

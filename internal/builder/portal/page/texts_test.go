@@ -133,25 +133,6 @@ func TestPrinter(t *testing.T) {
 	}
 }
 
-func TestChoose(t *testing.T) {
-	for header, want := range map[string]string{
-		"": "en", "de": "de", "de-AT,de;q=0.9,en;q=0.8": "de", "fr, en;q=0.2, de;q=0.7": "de", "fr": "en",
-		"de;q=0, en;q=0.1": "en", "de;q=x": "de", ";;;,,,": "en", strings.Repeat("fr,", 30) + "de": "en",
-	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("Accept-Language", header)
-		if have := Choose(r); have != want {
-			t.Errorf("%q: %s, not %s", header, have, want)
-		}
-	}
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set("Accept-Language", "de")
-	r.AddCookie(&http.Cookie{Name: cookieLanguage, Value: "en"})
-	if Choose(r) != "en" {
-		t.Error("what was chosen does not win")
-	}
-}
-
 func TestLocal(t *testing.T) {
 	for to, want := range map[string]string{
 		"/contracts/1?a=b": "/contracts/1?a=b", "": "/x", "//evil.example": "/x", "https://evil.example/": "/x", `/\evil.example`: "/x",
