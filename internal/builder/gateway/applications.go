@@ -58,8 +58,7 @@ func cut[T any](all []T, p workspace.Page) workspace.List[T] {
 // applicationsPost takes a configuration: step one of two. With the contract code
 // beside it, which is an addition, both steps are done or neither.
 func applicationsPost(c *call) error {
-	found, leave, err := c.files("appFile", "contractFile")
-	defer leave()
+	found, err := c.files("appFile", "contractFile")
 	if err != nil {
 		return err
 	}
@@ -123,8 +122,7 @@ func codePost(c *call) error {
 	if err != nil {
 		return err
 	}
-	found, leave, err := c.files("contractFile")
-	defer leave()
+	found, err := c.files("contractFile")
 	if err != nil {
 		return err
 	}

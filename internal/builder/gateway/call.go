@@ -22,7 +22,27 @@ type call struct {
 	query   url.Values
 	claims  *identity.Claims
 	person  *workspace.Person
-	started bool // the answer's status was sent
+	started bool          // the answer's status was sent
+	room    chan struct{} // where the call has a place, for as long as it lasts
+}
+
+// enter takes a place in a room, or says that it is full.
+func (c *call) enter(room chan struct{}) error {
+	select {
+	case room <- struct{}{}:
+		c.room = room
+		return nil
+	default:
+		return errCrowded
+	}
+}
+
+// leave gives the place back that the call has, if any.
+func (c *call) leave() {
+	if c.room != nil {
+		<-c.room
+		c.room = nil
+	}
 }
 
 const jsonKind = "application/json; charset=utf-8"

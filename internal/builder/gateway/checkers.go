@@ -11,8 +11,7 @@ import (
 )
 
 func checkApplicationPost(c *call) error {
-	found, leave, err := c.files("appFile")
-	defer leave()
+	found, err := c.files("appFile")
 	if err != nil {
 		return err
 	}
@@ -31,8 +30,7 @@ func checkCodePost(c *call) error {
 	if _, err := c.ledger(); err != nil {
 		return err
 	}
-	found, leave, err := c.files("appFile", "contractFile")
-	defer leave()
+	found, err := c.files("appFile", "contractFile")
 	if err != nil {
 		return err
 	}

@@ -13,10 +13,11 @@ import (
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
-// maxBody is how many bytes a JSON body may have, and maxParameters how many
-// parameters an action.
+// maxBody is how many bytes a JSON body may have, smallBody up to how many it needs
+// no place among the large ones, and maxParameters how many parameters an action has.
 const (
 	maxBody       = 1 << 20
+	smallBody     = 64 << 10
 	maxParameters = 256
 )
 
@@ -33,7 +34,19 @@ type fields map[string]json.RawMessage
 
 // body reads the request's JSON object.
 func (c *call) body() (fields, error) {
-	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if c.r.ContentLength > maxBody {
+		return nil, errLarge
+	}
+	body := http.MaxBytesReader(c.w, c.r.Body, maxBody)
+	data, err := io.ReadAll(io.LimitReader(body, smallBody))
+	if err == nil && len(data) == smallBody {
+		if err := c.enter(c.g.bodies); err != nil {
+			return nil, err
+		}
+		var rest []byte
+		rest, err = io.ReadAll(body)
+		data = append(data, rest...)
+	}
 	if err != nil {
 		return nil, readError(err)
 	}

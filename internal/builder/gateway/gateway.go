@@ -40,11 +40,17 @@ type Gateway struct {
 	routes   *node
 	document []byte
 	uploads  chan struct{} // room for uploads, which are held in memory
+	bodies   chan struct{} // room for large bodies, likewise
 	streams  atomic.Int64  // event streams that are open
 }
 
-// mostUploads is how many uploads are read and checked at once.
-const mostUploads = 4
+// mostUploads is how many uploads are read and checked at once, and mostBodies how
+// many bodies of more than smallBody bytes: whoever comes then comes again, so that
+// many together hold no more memory than these.
+const (
+	mostUploads = 4
+	mostBodies  = 32
+)
 
 // New makes a gateway.
 func New(o Options) *Gateway {
@@ -62,6 +68,7 @@ func New(o Options) *Gateway {
 		routes:   tree(table),
 		document: document(table, models),
 		uploads:  make(chan struct{}, mostUploads),
+		bodies:   make(chan struct{}, mostBodies),
 	}
 }
 
@@ -86,6 +93,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	g.allowOrigin(w, r)
 	c := &call{g: g, w: w, r: r, version: 1}
+	defer c.leave()
 	defer func() {
 		if fault := recover(); fault != nil {
 			if fault == http.ErrAbortHandler {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/coco-consortium/coco/internal/builder/identity"
 	"github.com/coco-consortium/coco/internal/builder/ledger"
@@ -20,12 +21,10 @@ var errNever = problem.New("NOT_IMPLEMENTED", "nothing is ever deleted: what sta
 // never answers 501 and changes nothing.
 func never(*call) error { return errNever }
 
-// statuses are the HTTP statuses of problems by code; any other problem is 400.
+// statuses are the HTTP statuses of problems by code. Of the others, those of tokens
+// are 401, those of what App Builder stands on 503, and all else is 400.
 var statuses = map[problem.Code]int{
-	"TOKEN_MISSING":        http.StatusUnauthorized,
-	"TOKEN_EXPIRED":        http.StatusUnauthorized,
-	"TOKEN_FOREIGN":        http.StatusUnauthorized,
-	"TOKEN_INVALID":        http.StatusUnauthorized,
+	"TOKEN_EARLY":          http.StatusUnauthorized,
 	"FORBIDDEN":            http.StatusForbidden,
 	"APPLICATION_DISABLED": http.StatusForbidden,
 	"ACTION_NOT_ALLOWED":   http.StatusForbidden,
@@ -44,16 +43,30 @@ var statuses = map[problem.Code]int{
 	"INTERNAL":             http.StatusInternalServerError,
 	"NOT_IMPLEMENTED":      http.StatusNotImplemented,
 	"CALL_REVERTED":        http.StatusUnprocessableEntity,
+	"LEDGER_CALL_FAILED":   http.StatusUnprocessableEntity,
+	"VALUE_UNREADABLE":     http.StatusUnprocessableEntity,
+	"LEDGER_UNKNOWN":       http.StatusBadRequest,
+	"BINDING_MISSING":      http.StatusConflict,
+	"CODE_MISSING":         http.StatusConflict,
 	"ISSUER_DOWN":          http.StatusServiceUnavailable,
-	"LEDGER_UNAVAILABLE":   http.StatusServiceUnavailable,
-	"VAULT_DOWN":           http.StatusServiceUnavailable,
-	"VAULT_LOCKED":         http.StatusServiceUnavailable,
-	"JOURNAL_WRITE":        http.StatusServiceUnavailable,
-	"DATABASE_UNAVAILABLE": http.StatusServiceUnavailable,
 	"STORE_CLOSED":         http.StatusServiceUnavailable,
 	"REQUEST_SLOW":         http.StatusServiceUnavailable,
 	"UPLOADS_BUSY":         http.StatusServiceUnavailable,
 	"STREAMS_BUSY":         http.StatusServiceUnavailable,
+}
+
+// statusOf is the HTTP status of a problem.
+func statusOf(code problem.Code) int {
+	if s, ok := statuses[code]; ok {
+		return s
+	}
+	switch kind, _, _ := strings.Cut(string(code), "_"); kind {
+	case "TOKEN":
+		return http.StatusUnauthorized
+	case "DATABASE", "JOURNAL", "LEDGER", "VAULT":
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
 }
 
 // titles are the texts of the member error, as Workbench worded them, where they
@@ -80,10 +93,7 @@ func (c *call) refuse(err error) {
 			p = errSlow
 		}
 	}
-	status, ok := statuses[p.Code]
-	if !ok {
-		status = http.StatusBadRequest
-	}
+	status := statusOf(p.Code)
 	h := c.w.Header()
 	switch status {
 	case http.StatusUnauthorized:

@@ -16,7 +16,7 @@ import (
 // nothing.
 const maxFileParts = 8
 
-var errCrowded = problem.New("UPLOADS_BUSY", "too many uploads are being checked", "Try again in a moment")
+var errCrowded = problem.New("UPLOADS_BUSY", "too many uploads or large requests are being read", "Try again in a moment")
 
 // file is an uploaded file: the name that the client gave it, without folders,
 // and its bytes.
@@ -26,20 +26,12 @@ type file struct {
 }
 
 // files reads the files of a multipart/form-data body (RFC 7578) by the names of
-// their parts. What else is in the body is passed over. The second result gives
-// back the room that the upload takes; it is never nil.
-func (c *call) files(names ...string) (map[string]file, func(), error) {
-	select {
-	case c.g.uploads <- struct{}{}:
-	default:
-		return nil, func() {}, errCrowded
+// their parts. What else is in the body is passed over. The call keeps its place
+// among the uploads until it ends.
+func (c *call) files(names ...string) (map[string]file, error) {
+	if err := c.enter(c.g.uploads); err != nil {
+		return nil, err
 	}
-	leave := func() { <-c.g.uploads }
-	found, err := c.readFiles(names)
-	return found, leave, err
-}
-
-func (c *call) readFiles(names []string) (map[string]file, error) {
 	most := c.g.FileBytes*int64(len(names)) + 64<<10
 	if c.r.ContentLength > most {
 		return nil, errLarge

@@ -36,9 +36,8 @@ func upload(g *Gateway, kind string, body []byte) (map[string]file, error) {
 	r := httptest.NewRequest(post, "/api/v1/applications", bytes.NewReader(body))
 	r.Header.Set("Content-Type", kind)
 	c := &call{g: g, w: httptest.NewRecorder(), r: r}
-	found, leave, err := c.files("appFile", "contractFile")
-	leave()
-	return found, err
+	defer c.leave()
+	return c.files("appFile", "contractFile")
 }
 
 func TestUploads(t *testing.T) {
