@@ -52,7 +52,7 @@ func stored(err error) error {
 func waits(err error) bool {
 	var u *unkept
 	switch problem.CodeOf(err) { // the store's own, whoever asked it
-	case "DATABASE_UNAVAILABLE", "DATABASE_BEHIND", "JOURNAL_WRITE", "STORE_CLOSED":
+	case "DATABASE_UNAVAILABLE", "DATABASE_BEHIND", "DATABASE_LOCKED", "JOURNAL_WRITE", "STORE_CLOSED":
 		return true
 	}
 	return errors.As(err, &u) || errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrForeign) ||

@@ -54,6 +54,8 @@ func (f *folder) assign(ctx context.Context, e Entry) (a Applied, rows *Rows, er
 		e.ID = f.next("code")
 		a.ID = e.ID
 		err = f.assignCode(ctx, v, e)
+	case *ApplicationDeployed:
+		a, err = f.assignDeployed(ctx, v, e)
 	case *ApplicationEnabled:
 		a.ID = e.ID
 		_, err = v.Application(ctx, e.ID)

@@ -324,7 +324,7 @@ func (f *folder) code(ctx context.Context, e *CodeAdded, name string) error {
 		}
 	}
 	f.c.mu.RUnlock()
-	if err := f.exec(ctx, "UPDATE application SET enabled = 0 WHERE name = $1", clean(name)); err != nil {
+	if err := f.exec(ctx, "UPDATE application SET enabled = 0 WHERE name = $1", name); err != nil {
 		return err
 	}
 	return f.exec(ctx, "UPDATE application SET enabled = 1 WHERE id = $1", e.ApplicationID)

@@ -42,8 +42,16 @@ func openPostgres(ctx context.Context, dsn string) (*postgres, error) {
 	for range p.count {
 		p.readers <- nil
 	}
-	return p, p.connect(ctx)
+	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 100) {
+		if err := p.connect(ctx); !errors.Is(err, errDatabaseLocked) || time.Now().After(end) || ctx.Err() != nil {
+			return p, err
+		}
+	}
 }
+
+// lockPatience is how long a server may take to notice that the builder which wrote
+// before is gone.
+const lockPatience = 5 * time.Second
 
 // connect makes the writer's connection, if it has none that works.
 func (p *postgres) connect(ctx context.Context) error {

@@ -17,7 +17,7 @@ var kinds = map[string]func() Entry{}
 
 func init() {
 	for _, make := range []func() Entry{
-		func() Entry { return &ApplicationAdded{} }, func() Entry { return &CodeAdded{} }, func() Entry { return &ApplicationEnabled{} },
+		func() Entry { return &ApplicationAdded{} }, func() Entry { return &CodeAdded{} }, func() Entry { return &ApplicationDeployed{} }, func() Entry { return &ApplicationEnabled{} },
 		func() Entry { return &PersonAdded{} }, func() Entry { return &PersonChanged{} }, func() Entry { return &KeyAssociated{} },
 		func() Entry { return &PersonProvisioned{} }, func() Entry { return &RoleAssigned{} }, func() Entry { return &RoleChanged{} },
 		func() Entry { return &RoleRemoved{} }, func() Entry { return &ConnectionAdded{} }, func() Entry { return &ConnectionChanged{} },
@@ -81,6 +81,8 @@ func timeOf(e Entry) *time.Time {
 	case *ApplicationAdded:
 		return &e.At
 	case *CodeAdded:
+		return &e.At
+	case *ApplicationDeployed:
 		return &e.At
 	case *ApplicationEnabled:
 		return &e.At

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -37,6 +38,9 @@ func openSQLite(dir string, key [32]byte) (*sqlite, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := private(dir); err != nil {
+		return nil, err
+	}
 	name := "file:" + (&url.URL{Path: filepath.Join(dir, "builder.db")}).EscapedPath() + "?vfs=xts"
 	s := &sqlite{count: max(4, runtime.GOMAXPROCS(0)+2)}
 	s.readers = make(chan *sqliteConn, s.count)
@@ -51,7 +55,24 @@ func openSQLite(dir string, key [32]byte) (*sqlite, error) {
 		}
 		s.readers <- c
 	}
-	return s, nil
+	return s, private(dir)
+}
+
+// private makes the database's files readable by their owner alone, whatever the
+// process's file mode mask is; its first file is made if need be.
+func private(dir string) error {
+	name := filepath.Join(dir, "builder.db")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	f.Close()
+	for _, part := range []string{"", "-wal", "-shm"} {
+		if err := os.Chmod(name+part, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("open database: %w", err)
+		}
+	}
+	return nil
 }
 
 func openSQLiteConn(name string, secret []byte, reader bool) (*sqliteConn, error) {

@@ -182,12 +182,10 @@ func (p *Person) Deploy(ctx context.Context, configName string, configuration []
 	if err != nil {
 		return 0, nil, err
 	}
-	added, err := p.w.do(ctx, &offchain.ApplicationAdded{Name: app.Name, Configuration: withoutMark(configuration), By: p.ID})
-	if err != nil {
-		return 0, report, err
-	}
-	_, err = p.w.do(ctx, &offchain.CodeAdded{ApplicationID: added.ID, LedgerID: ethereum, FileName: base(codeName), File: code, Output: kept, Enable: true, By: p.ID})
-	return added.ID, report, err
+	a, err := p.w.do(ctx, &offchain.ApplicationDeployed{By: p.ID,
+		Application: offchain.ApplicationAdded{Name: app.Name, Configuration: withoutMark(configuration)},
+		Code:        offchain.CodeAdded{LedgerID: ethereum, FileName: base(codeName), File: code, Output: kept, Enable: true}})
+	return a.ID, report, err
 }
 
 // compile makes of code what is in it, and checks it against a configuration.
