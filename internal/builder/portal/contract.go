@@ -34,7 +34,7 @@ func contract(x *visit) error {
 	number := x.T("contract.number", "id", d.ID)
 	back := page.Link{Text: label(w.DisplayName, w.Name), URL: workflowURL(a.ID, w.ID)}
 	v := &page.Contract{Frame: x.frame(number, "applications", append(x.crumbs(a), back)...), ID: d.ID,
-		Workflow: label(w.DisplayName, w.Name), State: x.contractState(w, &d.Contract), Status: x.contractNotice(&d.Contract)}
+		Workflow: label(w.DisplayName, w.Name), State: x.contractState(w, &d.Contract), Status: x.contractNotice(d)}
 	v.Frame.Events = "/events?contract=" + strconv.Itoa(d.ID)
 	if d.Status != offchain.StatusCommitted {
 		v.State = nil
@@ -61,12 +61,18 @@ func contract(x *visit) error {
 }
 
 // contractNotice says how far a contract is that is not on the ledger.
-func (x *visit) contractNotice(c *offchain.Contract) *page.Notice {
+func (x *visit) contractNotice(d *workspace.ContractDetail) *page.Notice {
+	c := &d.Contract
 	key := "contract.status." + strconv.Itoa(c.Status)
 	switch c.Status {
 	case offchain.StatusCommitted:
 		return nil
 	case offchain.StatusAsked, offchain.StatusSent:
+		if len(d.Actions) > 0 {
+			if why, lang := x.waits(&d.Actions[0]); why != "" {
+				return &page.Notice{Tone: "wait", Title: x.T(key, "id", c.ID), Text: why, Lang: lang}
+			}
+		}
 		if x.p.pages.Now().Sub(c.CreatedAt) > slow {
 			return &page.Notice{Tone: "wait", Title: x.T("contract.status.1.slow", "id", c.ID)}
 		}
@@ -246,7 +252,11 @@ func (x *visit) progress(d *workspace.ContractDetail) *page.Notice {
 	what := x.what(d.Workflow, last)
 	switch last.Status {
 	case offchain.StatusAsked, offchain.StatusSent:
-		return &page.Notice{Tone: "busy", Title: x.T("contract.progress."+strconv.Itoa(last.Status), "what", what)}
+		n := &page.Notice{Tone: "busy", Title: x.T("contract.progress."+strconv.Itoa(last.Status), "what", what)}
+		if n.Text, n.Lang = x.waits(last); n.Text != "" {
+			n.Tone = "wait"
+		}
+		return n
 	case offchain.StatusCommitted:
 		return nil
 	}
@@ -293,6 +303,17 @@ func (x *visit) reason(a *offchain.Action) (text, lang string) {
 	return text, lang
 }
 
+// waits says why an action gets no further, if that is known; lang is its language
+// when that is not the page's.
+func (x *visit) waits(a *offchain.Action) (text, lang string) {
+	code, message := x.p.Waits(a)
+	if code == "" && message == "" {
+		return "", ""
+	}
+	text, _, lang = x.Problem(code, sentence(message), "")
+	return x.T("action.waits", "reason", text), lang
+}
+
 // event is an action in the timeline.
 func (x *visit) event(d *workspace.ContractDetail, c *offchain.Connection, a *offchain.Action) page.Event {
 	w := d.Workflow
@@ -318,6 +339,10 @@ func (x *visit) event(d *workspace.ContractDetail, c *offchain.Connection, a *of
 	}
 	if a.Status == offchain.StatusCommitted {
 		e.State = x.state(w, w.State(a.StateID), "")
+	}
+	if a.Status < offchain.StatusCommitted {
+		e.Pending = true
+		e.Error, e.Lang = x.waits(a)
 	}
 	if a.Status >= offchain.StatusRefused {
 		e.Hint = x.T("action.status." + strconv.Itoa(a.Status) + ".text")

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coco-consortium/coco/internal/builder/offchain"
 	"github.com/coco-consortium/coco/internal/builder/portal/page"
@@ -40,24 +41,15 @@ func (x *visit) asked(a *offchain.Application, connection int, parameters []offc
 func (x *visit) control(a *offchain.Application, connection int, key, label, hint string, t *workflow.Type, given string) (page.Field, error) {
 	roles := roleNames(a)
 	f := page.Field{ID: key, Name: key, Label: label, Hint: hint, Value: given, Kind: "text", Required: true}
-	also := func(more string) {
-		if f.Hint != "" && !strings.ContainsAny(f.Hint[len(f.Hint)-1:], ".!?:") {
-			f.Hint += "."
-		}
-		f.Hint = strings.TrimSpace(f.Hint + " " + more)
-	}
-	unless := func(more string) { // a description says more than the type does
-		if f.Hint == "" {
-			f.Hint = more
-		}
-	}
+	also := func(more string) { f.Hint = joined(f.Hint, more) }
 	switch kind := kindOf(t, roles); kind {
 	case "int":
-		f.Kind = "number"
-		unless(x.T("field.int"))
+		if f.Kind = "number"; f.Hint == "" { // a description says more than the type does
+			f.Hint = x.T("field.int")
+		}
 	case "money":
 		f.Kind = "number"
-		unless(x.T("field.money"))
+		also(x.T("field.money"))
 	case "time":
 		f.Kind = "date"
 		also(x.T("field.time"))
@@ -98,6 +90,18 @@ func (x *visit) control(a *offchain.Application, connection int, key, label, hin
 		f.Required, f.Bare, f.Limit = false, true, mostText
 	}
 	return f, nil
+}
+
+// joined is a text that somebody wrote, with or without its full stop, and a sentence
+// after it.
+func joined(text, sentence string) string {
+	if text = strings.TrimSpace(text); text == "" {
+		return sentence
+	}
+	if last, _ := utf8.DecodeLastRuneInString(text); !strings.ContainsRune(".!?:;…。！？", last) {
+		text += "."
+	}
+	return text + " " + sentence
 }
 
 // picker makes of a field a list of people: those of the role first, since a role's
@@ -163,7 +167,7 @@ func (x *visit) picker(f *page.Field, a *offchain.Application, connection int, t
 		f.Options = append(f.Options, page.Option{Value: given, Text: given, Chosen: true})
 	}
 	if more {
-		f.Kind, f.Hint = "hex", strings.TrimSpace(f.Hint+" "+x.T("field.address"))
+		f.Kind, f.Hint = "hex", joined(f.Hint, x.T("field.address"))
 	}
 	return nil
 }

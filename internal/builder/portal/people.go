@@ -309,7 +309,8 @@ func person(x *visit) error {
 		return err
 	}
 	tag := x.personTag(who)
-	v := &page.Facts{Frame: x.frame(workspace.DisplayName(who), "people", page.Link{Text: x.T("people.title"), URL: "/people"})}
+	v := &page.Facts{Frame: x.frame(workspace.DisplayName(who), "people", page.Link{Text: x.T("people.title"), URL: "/people"}), Face: &page.Face{Name: workspace.DisplayName(who)}}
+	v.Frame.Events = "/events?people"
 	text := func(key, value string) {
 		v.Pairs = append(v.Pairs, page.Pair{Name: x.T(key), Value: page.Value{Kind: "text", Text: value}})
 	}
@@ -317,7 +318,7 @@ func person(x *visit) error {
 	text("people.last", who.LastName)
 	text("people.email", who.Email)
 	text("people.external", who.ExternalID)
-	text("column.state", tag.Text)
+	v.Pairs = append(v.Pairs, page.Pair{Name: x.T("column.state"), Value: page.Value{Kind: "tag", Tag: &tag}})
 	all, err := x.person.Connections(x.ctx())
 	if err != nil {
 		return err
@@ -327,5 +328,20 @@ func person(x *visit) error {
 			v.Pairs = append(v.Pairs, page.Pair{Name: x.T("people.account", "ledger", connectionName(&all[i])), Value: page.Value{Kind: "hex", Hex: strings.ToLower(address.Hex())}})
 		}
 	}
+	held, err := x.person.Held(x.ctx(), id)
+	if err != nil {
+		return err
+	}
+	table := page.Listing{Caption: x.T("people.roles"), Empty: x.T("people.noroles"), Icon: "people", Columns: []page.Column{{Text: x.T("column.application")}, {Text: x.T("column.version")}, {Text: x.T("column.role")}, {Text: x.T("column.since")}}}
+	for i := range held {
+		h := &held[i]
+		a, err := x.person.Application(x.ctx(), h.ApplicationID)
+		if err != nil {
+			return err
+		}
+		table.Rows = append(table.Rows, page.ListRow{Key: strconv.Itoa(h.ID), Cells: []page.Value{
+			{Kind: "link", Text: label(a.DisplayName, a.Name), URL: applicationURL(a.ID) + "/members"}, {Kind: "text", Text: version(a)}, {Kind: "text", Text: h.RoleName}, {Kind: "ago", At: h.AssignedAt}}})
+	}
+	v.Tables = []page.Listing{table}
 	return x.draw("facts", v)
 }

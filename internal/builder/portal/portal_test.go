@@ -190,6 +190,28 @@ func TestWho(t *testing.T) {
 	}
 }
 
+// A person's page shows their roles, and hears when one is given.
+func TestPerson(t *testing.T) {
+	w := newWorld(t)
+	alice := w.browsers["alice"]
+	who, err := w.store.PersonByExternalID(t.Context(), w.externalID("Eve Ekman"))
+	w.must(err)
+	path := fmt.Sprint("/people/", who.ID)
+	if _, page := alice.see(path); !strings.Contains(page, "No roles in any application") || !strings.Contains(page, `data-events="/events?people"`) {
+		t.Errorf("without a role: %s", page)
+	}
+	lines := alice.listening("?people")
+	if status, page, _ := alice.send(applicationURL(w.purchase.ID)+"/members/new", "person", fmt.Sprint(who.ID), "role", fmt.Sprint(w.purchase.Roles[1].ID)); status != http.StatusOK {
+		t.Fatalf("a role: %d: %s", status, page)
+	}
+	if !hears(lines, -1) {
+		t.Error("a role is given, and the page is not told")
+	}
+	if _, page := alice.see(path); !strings.Contains(page, w.purchase.Roles[1].Name) || !strings.Contains(page, ">"+w.purchase.DisplayName+"<") {
+		t.Errorf("the role is missing: %s", page)
+	}
+}
+
 // An upload is checked, says what is wrong, and counts once.
 func TestUpload(t *testing.T) {
 	w := newWorld(t)

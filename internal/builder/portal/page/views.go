@@ -208,18 +208,19 @@ type Offer struct{ Text, Hint, URL string }
 
 // Event is an action in the timeline.
 type Event struct {
-	ID     int
-	What   string
-	By     Face
-	Via    string // the contract that called
-	At     time.Time
-	Tag    Tag // of its status
-	Values []Pair
-	State  *State
-	Error  string
-	Lang   string // of Error, when it is not the page's
-	Hint   string
-	Block  string
+	ID      int
+	What    string
+	By      Face
+	Via     string // the contract that called
+	At      time.Time
+	Tag     Tag // of its status
+	Values  []Pair
+	State   *State
+	Error   string
+	Lang    string // of Error, when it is not the page's
+	Hint    string
+	Pending bool // not settled yet
+	Block   string
 	BlockURL,
 	Hash, HashURL string
 	Request string
@@ -311,6 +312,7 @@ type Listing struct {
 	Columns []Column
 	Rows    []ListRow
 	Empty   string
+	Icon    string // of an empty table
 	Pager   Pager
 }
 
@@ -323,6 +325,7 @@ type ListRow struct {
 // Facts is a page of names and values: one block, one transaction, one person.
 type Facts struct {
 	Frame
+	Face   *Face // of a person
 	Lead   string
 	Pairs  []Pair
 	Tables []Listing

@@ -154,6 +154,9 @@ function follow(url, since) {
 }
 if (document.body.dataset.events) follow(document.body.dataset.events, document.body.dataset.since);
 
+// Why something waits no event tells: as long as it does, the page asks now and then.
+setInterval(() => { if ($("[data-wait]") && !document.hidden) refresh(); }, 5000);
+
 const [agoNow, agoMinutes, agoHours, agoDays] = (document.body.dataset.ago ?? "").split("|");
 setInterval(() => {
   for (const e of $$("time[data-ago]")) {
