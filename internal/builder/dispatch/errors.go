@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/builder/vault"
@@ -51,11 +52,9 @@ func stored(err error) error {
 // everything waits for that.
 func waits(err error) bool {
 	var u *unkept
-	switch problem.CodeOf(err) { // the store's own, whoever asked it
-	case "DATABASE_UNAVAILABLE", "DATABASE_BEHIND", "DATABASE_LOCKED", "JOURNAL_WRITE", "STORE_CLOSED":
-		return true
-	}
-	return errors.As(err, &u) || errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrForeign) ||
+	code := string(problem.CodeOf(err))
+	store := strings.HasPrefix(code, "DATABASE_") || strings.HasPrefix(code, "JOURNAL_") || code == "STORE_CLOSED" // whoever asked it
+	return store || errors.As(err, &u) || errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrForeign) ||
 		errors.Is(err, vault.ErrDown) || errors.Is(err, vault.ErrLocked)
 }
 

@@ -94,7 +94,7 @@ func (p *Person) Contract(ctx context.Context, id int) (*ContractDetail, error) 
 		return nil, err
 	}
 	mine := *d
-	mine.Contract, mine.Application = *c, app
+	mine.Contract, mine.Application, mine.Actions = *c, app, p.w.waiting(d.Actions)
 	return &mine, nil
 }
 
@@ -140,7 +140,9 @@ func (p *Person) Actions(ctx context.Context, contractID int, page Page) (List[o
 	if _, _, err := p.seeContract(ctx, contractID); err != nil {
 		return List[offchain.Action]{}, err
 	}
-	return listed(p.w.Store.Actions(ctx, contractID, true, offchain.Page(page.bounded())))
+	l, err := listed(p.w.Store.Actions(ctx, contractID, true, offchain.Page(page.bounded())))
+	l.Items = p.w.waiting(l.Items)
+	return l, err
 }
 
 // Action is one of them.
@@ -155,7 +157,7 @@ func (p *Person) Action(ctx context.Context, contractID, id int) (*offchain.Acti
 	if a.ContractID != contractID {
 		return nil, ErrNotFound
 	}
-	return a, nil
+	return &p.w.waiting([]offchain.Action{*a})[0], nil
 }
 
 // History are the values that a contract's property had; propertyID 0: all.

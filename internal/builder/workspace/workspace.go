@@ -49,8 +49,11 @@ type Options struct {
 	Vault    vault.Vault
 	Services map[int][]byte // PEM of the service that proofs must be from, by connection id; nil: not pinned
 	Clock    func() time.Time
-	Strict   bool // refuses Workbench's obsolete base contract
-	Logger   *slog.Logger
+	// Waits says why an action that is pending gets no further, as a code and a sentence,
+	// both empty when it does; nil: nobody knows.
+	Waits  func(a *offchain.Action) (code, message string)
+	Strict bool // refuses Workbench's obsolete base contract
+	Logger *slog.Logger
 }
 
 // Compiler makes of uploaded code (.sol, .zip or ready artifacts) what is in it.
