@@ -34,7 +34,6 @@ type Builder struct {
 	store     *offchain.Store
 	vault     *vault.File
 	drivers   map[int]ledger.Driver
-	waits     func(*offchain.Action) (code, message string)
 	workspace *workspace.Workspace
 	oidc      *identity.OIDC
 	login     *identity.Development // nil: another issuer
@@ -125,13 +124,13 @@ func (b *Builder) open(ctx context.Context) (err error) {
 		return err
 	}
 	send := dispatch.New(dispatch.Options{Store: b.store, Book: book, Drivers: b.drivers, Vault: b.vault, Log: c.Logger})
-	b.waits = send.Waits
 	compiler, err := newCompiler(c.Compilers, c.Strict)
 	if err != nil {
 		return err
 	}
 	b.workspace = workspace.New(workspace.Options{Store: b.store, Book: book, Compiler: compiler, Drivers: b.drivers, Default: first, Vault: b.vault,
-		Services: services, Clock: c.Clock, Strict: c.Strict, Logger: c.Logger})
+		Services: services, Clock: c.Clock, Strict: c.Strict, Waits: send.Waits, Logger: c.Logger})
+	send.Rights = b.workspace
 	ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	b.group.Go(func() { b.workspace.Follow(ctx) })
 	b.group.Go(func() { b.failed(index.Run(ctx)) })
@@ -152,7 +151,7 @@ func (b *Builder) serve() error {
 	if err != nil {
 		return err
 	}
-	pages, err := portal.New(portal.Options{Workspace: b.workspace, Sessions: sessions, Waits: b.waits, Clock: c.Clock, Logger: c.Logger})
+	pages, err := portal.New(portal.Options{Workspace: b.workspace, Sessions: sessions, Clock: c.Clock, Logger: c.Logger})
 	if err != nil {
 		return err
 	}
