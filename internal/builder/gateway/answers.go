@@ -45,11 +45,8 @@ func writeAssignment(w *writer, a *offchain.Assignment) {
 	w.open()
 	w.integer("id", a.ID)
 	w.integer("applicationRoleId", a.RoleID)
-	if w.key("user"); a.Person != nil {
-		writeUser(w, a.Person)
-	} else {
-		w.b = append(w.b, "null"...)
-	}
+	w.key("user")
+	writeUser(w, a.Person)
 	w.close()
 }
 

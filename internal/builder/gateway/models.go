@@ -39,7 +39,7 @@ var models = []model{
 	{"RoleAssignment", "One person's role in an application.", `
 		id integer
 		applicationRoleId integer
-		user User?`},
+		user User`},
 	{"RoleAssignmentInput", "Who gets which role.", `
 		userId integer
 		applicationRoleId integer`},

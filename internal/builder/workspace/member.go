@@ -18,7 +18,7 @@ func (p *Person) Assignments(ctx context.Context, applicationID, roleID int, pag
 	return listed(p.w.Store.Assignments(ctx, applicationID, roleID, offchain.Page(page.bounded())))
 }
 
-// Assignment is one of them.
+// Assignment is one of them, with the person.
 func (p *Person) Assignment(ctx context.Context, applicationID, id int) (*offchain.Assignment, error) {
 	if _, err := p.see(ctx, applicationID); err != nil {
 		return nil, err
@@ -30,7 +30,9 @@ func (p *Person) Assignment(ctx context.Context, applicationID, id int) (*offcha
 	if a.ApplicationID != applicationID {
 		return nil, ErrNotFound
 	}
-	return a, nil
+	whole := *a
+	whole.Person, err = p.w.person(ctx, a.PersonID)
+	return &whole, err
 }
 
 // Assign gives somebody a role and gives the assignment's id.
