@@ -75,7 +75,7 @@ func stranger(err error) bool {
 func (n *Node) ask(ctx context.Context, service format.ServiceID, address string) (*membership.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	certificate, err := transport.SelfSigned(n.own.signer, n.config.Clock())
+	certificate, err := transport.SelfSigned(n.own.Signer, n.config.Clock())
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +84,13 @@ func (n *Node) ask(ctx context.Context, service format.ServiceID, address string
 		return nil, err
 	}
 	defer session.Close()
-	binding := attest.JoinBinding{Service: service, Mode: format.ModeSimulated, NodeKey: n.own.spki(), NodeHPKEKey: n.own.hpke.PublicKey().Bytes(), Session: session.Session()}
+	binding := attest.JoinBinding{Service: service, Mode: format.ModeSimulated, NodeKey: n.own.SPKI(), NodeHPKEKey: n.own.HPKE.PublicKey().Bytes(), Session: session.Session()}
 	proven, err := evidence(ctx, n.machine, binding.ReportData())
 	if err != nil {
 		return nil, err
 	}
 	n.evidence = proven
-	q := &membership.Request{Reads: format.Highest, Key: n.own.spki(), HPKEKey: n.own.hpke.PublicKey().Bytes(), Evidence: proven,
+	q := &membership.Request{Reads: format.Highest, Key: n.own.SPKI(), HPKEKey: n.own.HPKE.PublicKey().Bytes(), Evidence: proven,
 		Address: n.peers.advertise, Client: n.config.Client}
 	var answer membership.Answer
 	return &answer, membership.Ask(ctx, session, address, membership.PathJoin, q, &answer)

@@ -60,7 +60,7 @@ func (n *Node) enter(ctx context.Context) error {
 		return err
 	}
 	n.arrival.admitted(answer)
-	if n.bundle, err = keys.Import(answer.Secrets, n.own.hpke, membership.SecretsContext(service, n.own.spki())); err != nil {
+	if n.bundle, err = keys.Import(answer.Secrets, n.own.HPKE, membership.SecretsContext(service, n.own.SPKI())); err != nil {
 		return err
 	}
 	if n.bundle.Service.ID != service || !bytes.Equal(keys.SPKI(&n.bundle.ServiceKey.PublicKey), spki) {

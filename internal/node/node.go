@@ -25,6 +25,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/founding"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/ledger/snapshot"
 	"github.com/coco-consortium/coco/internal/membership"
@@ -40,7 +41,7 @@ type Node struct {
 	config    Config
 	lock      io.Closer
 	machine   *platform
-	own       *nodeKeys
+	own       *founding.Process
 	bundle    *keys.Bundle
 	genesis   *format.Genesis
 	pem       []byte // service.pem
@@ -115,7 +116,7 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.machine, err = simulated(c.FS, dirKeys, c.Clock()); err != nil {
 		return nil, err
 	}
-	if n.own, err = newNodeKeys(); err != nil {
+	if n.own, err = founding.NewProcess(); err != nil {
 		return nil, err
 	}
 	if n.rooms, err = newRooms(); err != nil {
@@ -261,7 +262,7 @@ func (n *Node) run(ctx context.Context, line *lineage.Lineage, begin consensus.S
 	n.started = head.Height
 	c := n.config
 	n.sequencer = sequencer.New(sequencer.Config{
-		Store: n.state, Ring: n.bundle.Ring(), Signer: n.own.signer, Writer: n.own.writer(), Head: head,
+		Store: n.state, Ring: n.bundle.Ring(), Signer: n.own.Signer, Writer: n.own.Writer(), Head: head,
 		ViewAt: n.viewAt, Protocols: n.rooms.protocols(), Followers: n.followers, Clock: c.Clock, Logger: c.Logger,
 		Limits: c.Limits, ChunkUsed: func() uint64 { return uint64(n.log.ChunkUsed()) }, Opening: opening, Index: begin.Last.Index, Raft: config,
 		Watch: n.watchBlock,

@@ -63,7 +63,7 @@ func (n *Node) be(id uint64) error {
 	var err error
 	p.transport, err = transport.New(transport.Config{
 		ID: id, Listener: p.listener, Service: n.pem, Peers: p.peer, Clock: n.config.Clock,
-		Issue: transport.Issuer(n.bundle.ServiceKey, n.pem, n.own.signer, id),
+		Issue: transport.Issuer(n.bundle.ServiceKey, n.pem, n.own.Signer, id),
 		Deliver: func(m *raftpb.Message) {
 			if p.opened.Load() {
 				n.consensus.Deliver(m)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coco-consortium/coco/internal/attest"
 	"github.com/coco-consortium/coco/internal/consensus/transport"
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
@@ -85,30 +84,17 @@ func document(r *format.Record, key string, into any) error {
 }
 
 // recovery is the record with which this process continues a network none of
-// whose nodes is left, by platform sealing and so under the same service key.
+// whose nodes is left.
 func (n *Node) recovery(ctx context.Context, line *lineage.Lineage, raftID uint64) (*envelope.Draft, error) {
-	p, own := n.machine, n.own
-	head, log := line.Head, n.log.Head()
-	doc := &format.Recovery{Count: n.recoveries, Height: head.Height, Header: head.Hash, Prefix: log.Prefix,
-		Root: head.Tree.Root(), Route: format.RouteSealing, Address: n.peers.advertise, Client: n.config.Client}
-	var err error
-	if doc.Secrets, err = published(n.bundle); err != nil {
-		return nil, err
-	}
 	if err := named(n.bundle, &line.Identity); err != nil {
 		return nil, err
 	}
-	if doc.Node, err = own.introduce(n.bundle, raftID); err != nil {
-		return nil, err
-	}
-	binding := attest.RecoveryBinding{GenesisBinding: own.binding(n.bundle), OldHead: head.Hash}
-	if doc.Evidence, err = evidence(ctx, p, binding.ReportData()); err != nil {
+	doc, draft, err := n.founder(ctx).Recovery(line, n.log.Head().Prefix, raftID)
+	if err != nil {
 		return nil, err
 	}
 	n.evidence = doc.Evidence
-	return &envelope.Draft{Kind: format.KindRecovery, Public: append([]format.Write{
-		{Table: format.TableService, Key: []byte(format.KeyRecovery), Value: format.Encode(doc)},
-	}, lineage.RecoveryNodes(line.Identity.Nodes, doc)...)}, nil
+	return draft, nil
 }
 
 // alone makes sure, as far as it can, that no node of the network runs: whoever
@@ -118,7 +104,7 @@ func (n *Node) alone(ctx context.Context, members lineage.Members) error {
 	if n.config.Force {
 		return nil
 	}
-	certificate, err := transport.SelfSigned(n.own.signer, n.config.Clock())
+	certificate, err := transport.SelfSigned(n.own.Signer, n.config.Clock())
 	if err != nil {
 		return err
 	}

@@ -60,13 +60,13 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 		if lineage.Changes(p.Kind) {
 			s.changed = lineage.TxID{View: p.View, Seqno: p.Seqno}
 		}
-		if p.Kind == format.KindSnapshot && c.Header.Writer != s.node.own.writer() {
+		if p.Kind == format.KindSnapshot && c.Header.Writer != s.node.own.Writer() {
 			s.records, s.bytes = 0, 0
 			s.offer(&c.Records[i])
 		}
 	}
 	s.pending.Store(s.records)
-	if c.Header.Writer != s.node.own.writer() {
+	if c.Header.Writer != s.node.own.Writer() {
 		return
 	}
 	// A snapshot writes the whole state: as much ledger as that comes in between,

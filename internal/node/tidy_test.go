@@ -6,6 +6,7 @@ import (
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/founding"
 )
 
 // TestSilentLearner: a process that was let in and ended before it became a voter
@@ -29,7 +30,7 @@ func TestSilentLearner(t *testing.T) {
 	if gone.machine, err = simulated(disk.OS(dir), dirKeys, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if gone.own, err = newNodeKeys(); err != nil {
+	if gone.own, err = founding.NewProcess(); err != nil {
 		t.Fatal(err)
 	}
 	gone.dismiss = func() {}

@@ -2,17 +2,17 @@ package simulation
 
 import (
 	"context"
-	"crypto/ecdh"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rand"
+	"fmt"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/attest"
 	"github.com/coco-consortium/coco/internal/attest/sim"
 	"github.com/coco-consortium/coco/internal/keys"
+	"github.com/coco-consortium/coco/internal/ledger"
+	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
-	"github.com/coco-consortium/coco/internal/proof"
+	"github.com/coco-consortium/coco/internal/ledger/founding"
+	"github.com/coco-consortium/coco/internal/ledger/lineage"
 )
 
 // service is what all trusted nodes of the simulated network share: the service's
@@ -26,14 +26,8 @@ type service struct {
 }
 
 func newService() (*service, error) {
-	b := &keys.Bundle{Number: 1, Service: keys.Service{Mode: format.ModeSimulated},
-		Secrets: map[keys.Epoch]keys.Secret{{Domain: format.ServiceDomain, Number: 1}: keys.NewSecret()}}
-	rand.Read(b.Service.ID[:])
-	var err error
-	if b.ServiceKey, err = keys.NewSigner(); err != nil {
-		return nil, err
-	}
-	if b.Checkpoint, err = keys.NewCheckpointKey(); err != nil {
+	b, err := founding.NewBundle()
+	if err != nil {
 		return nil, err
 	}
 	s := &service{bundle: b, ring: b.Ring(), authorities: []attest.Authority{judged{sim.Roots(), map[string]attest.Claims{}}}}
@@ -76,53 +70,28 @@ func (s *service) evidence(report attest.ReportData) ([]byte, error) {
 	return e.Encode()
 }
 
-// secrets is what records publish of the bundle, which never changes here.
-func (s *service) secrets() (format.Secrets, error) {
-	out := format.Secrets{Bundle: 1, Digest: format.Sum([]byte("the simulation's bundle"))}
-	for _, e := range s.ring.Epochs() {
-		c, err := s.ring.Commitment(e)
-		if err != nil {
-			return out, err
-		}
-		out.Commitments = append(out.Commitments, format.Commitment{Domain: e.Domain, Epoch: e.Number, Digest: c})
-	}
-	return out, nil
+// founder is a process as one that founds or recovers the network. The bundle never
+// changes and is never sealed here.
+func (s *service) founder(p *founding.Process, machine int) *founding.Founder {
+	return &founding.Founder{Bundle: s.bundle, Digest: format.Sum([]byte("the simulation's bundle")), Process: p, Address: address(machine), Evidence: s.evidence}
 }
 
-func (s *service) endorse(purpose proof.Purpose, key []byte, number uint64) ([]byte, error) {
-	return proof.Endorse(s.bundle.ServiceKey, proof.Subject{
-		Service: s.bundle.Service.ID, Mode: s.bundle.Service.Mode, Purpose: purpose, Key: key, Number: number})
-}
-
-func (s *service) checkpoint() []byte { return s.bundle.Checkpoint.Public().(ed25519.PublicKey) }
-
-// identity is the keys of one process.
-type identity struct {
-	signer *ecdsa.PrivateKey
-	hpke   *ecdh.PrivateKey
-}
-
-func newIdentity() (*identity, error) {
-	signer, err := keys.NewSigner()
+// found writes the genesis block to a machine's empty log, as coco start does.
+func (s *service) found(log *ledger.Log, p *founding.Process, machine int, clock *clock) error {
+	f := s.founder(p, machine)
+	g, err := f.Genesis(s.policy)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	hpke, err := ecdh.X25519().GenerateKey(rand.Reader)
-	return &identity{signer, hpke}, err
+	return f.Found(log, g, nil, nil, uint64(clock.Now().UnixNano()))
 }
 
-func (i *identity) spki() []byte        { return keys.SPKI(&i.signer.PublicKey) }
-func (i *identity) writer() format.Hash { return format.Sum(i.spki()) }
-
-// node is the process as genesis or a recovery introduces it.
-func (s *service) node(i *identity, raftID uint64) (format.Node, error) {
-	n := format.Node{RaftID: raftID, Key: i.spki(), HPKEKey: i.hpke.PublicKey().Bytes(), Reads: format.Highest}
-	var err error
-	n.Endorsement, err = s.endorse(proof.PurposeNode, n.Key, raftID)
-	return n, err
+// recovery is the record with which a process continues a network none of whose
+// nodes is left.
+func (s *service) recovery(line *lineage.Lineage, prefix format.Hash, p *founding.Process, raftID uint64, machine int) (*envelope.Draft, error) {
+	_, draft, err := s.founder(p, machine).Recovery(line, prefix, raftID)
+	return draft, err
 }
 
-func (s *service) binding(i *identity) attest.GenesisBinding {
-	return attest.GenesisBinding{Service: s.bundle.Service.ID, Mode: s.bundle.Service.Mode, ServiceKey: keys.SPKI(&s.bundle.ServiceKey.PublicKey),
-		NodeKey: i.spki(), NodeHPKEKey: i.hpke.PublicKey().Bytes(), CheckpointKey: s.checkpoint()}
-}
+// address is where a machine would be reached.
+func address(machine int) string { return fmt.Sprintf("machine-%d:7000", machine) }

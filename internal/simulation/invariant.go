@@ -378,7 +378,7 @@ func (c *checker) began(p *process, recovers bool) {
 	if _, ok := c.ids[p.id]; ok && !(recovers && c.line.Identity.Nodes.Get(p.id) == nil) {
 		c.failf("a process that ended never votes again: %v runs under raft id %d, which another process had", p, p.id)
 	}
-	c.ids[p.id] = p.identity.writer()
+	c.ids[p.id] = p.identity.Writer()
 }
 
 // adopted checks the ledger from which a lost network is recovered: nothing that

@@ -115,7 +115,7 @@ func (p *process) seek() {
 	if p.dead || p.driver != nil {
 		return
 	}
-	if info := p.world.check.memberOf(p.identity.writer()); info != nil && p.admitted > 0 {
+	if info := p.world.check.memberOf(p.identity.Writer()); info != nil && p.admitted > 0 {
 		p.catchUp(info.Node.RaftID)
 	} else {
 		p.converse(p.askToJoin)
@@ -134,14 +134,14 @@ func (p *process) askToJoin(primary *process) {
 	}
 	if p.request == nil {
 		rand.Read(p.session[:])
-		binding := attest.JoinBinding{Service: s.bundle.Service.ID, Mode: s.bundle.Service.Mode, NodeKey: i.spki(), NodeHPKEKey: i.hpke.PublicKey().Bytes(), Session: p.session}
+		binding := attest.JoinBinding{Service: s.bundle.Service.ID, Mode: s.bundle.Service.Mode, NodeKey: i.SPKI(), NodeHPKEKey: i.HPKE.PublicKey().Bytes(), Session: p.session}
 		evidence, err := s.evidence(binding.ReportData())
 		if err != nil {
 			w.failf("evidence cannot be made: %v", err)
 		}
-		p.request = &membership.Request{Reads: format.Highest, Key: i.spki(), HPKEKey: i.hpke.PublicKey().Bytes(), Evidence: evidence, Address: address(p.machine.number)}
+		p.request = &membership.Request{Reads: format.Highest, Key: i.SPKI(), HPKEKey: i.HPKE.PublicKey().Bytes(), Evidence: evidence, Address: address(p.machine.number)}
 	}
-	answer, err := keeper.Admit(p.request, i.writer(), p.session)
+	answer, err := keeper.Admit(p.request, i.Writer(), p.session)
 	switch {
 	case err == nil:
 		w.event("%v admits %v as %d", primary, p.machine, answer.RaftID)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/founding"
 	"github.com/coco-consortium/coco/internal/proof"
 )
 
@@ -57,7 +58,7 @@ func (l *liar) lie(p *process, m *raftpb.Message) *raftpb.Message {
 
 func (l *liar) forge(p *process, body []byte) ([]byte, bool) {
 	raw, h, err := format.DecodeBlock(body)
-	if err != nil || h.Writer != p.identity.writer() {
+	if err != nil || h.Writer != p.identity.Writer() {
 		return nil, false
 	}
 	signer := p.identity
@@ -69,10 +70,10 @@ func (l *liar) forge(p *process, body []byte) ([]byte, bool) {
 	case wrongPrefix:
 		h.Prefix[0] ^= 1
 	case wrongWriter:
-		if signer, err = newIdentity(); err != nil {
+		if signer, err = founding.NewProcess(); err != nil {
 			return nil, false
 		}
-		h.Writer = signer.writer()
+		h.Writer = signer.Writer()
 	case fewerRecords:
 		if h.Count < 2 {
 			h.Root[1] ^= 1
@@ -83,7 +84,7 @@ func (l *liar) forge(p *process, body []byte) ([]byte, bool) {
 		}
 	}
 	raw.Header = h.Encode()
-	if raw.Signature, err = proof.SignRoot(signer.signer, h.Writer, l.world.service.bundle.Service.ID, raw.Header, h.Root); err != nil {
+	if raw.Signature, err = proof.SignRoot(signer.Signer, h.Writer, l.world.service.bundle.Service.ID, raw.Header, h.Root); err != nil {
 		return nil, false
 	}
 	if l.kind == wrongSignature {

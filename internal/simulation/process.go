@@ -14,6 +14,7 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/founding"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/membership"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -31,7 +32,7 @@ const (
 type process struct {
 	world    *world
 	machine  *machine
-	identity *identity
+	identity *founding.Process
 	id       uint64 // raft id, 0 until it is admitted
 	dead     bool
 	paused   time.Duration // until when it stands still
@@ -69,11 +70,11 @@ type process struct {
 }
 
 func newProcess(m *machine) (*process, error) {
-	i, err := newIdentity()
+	i, err := founding.NewProcess()
 	if err != nil {
 		return nil, err
 	}
-	m.keys = append(m.keys, i.writer())
+	m.keys = append(m.keys, i.Writer())
 	return &process{world: m.world, machine: m, identity: i, said: map[sequencer.TxID]sequencer.Status{}}, nil
 }
 
@@ -154,7 +155,7 @@ func (p *process) launch(id uint64, recovers bool) {
 	w.register(p)
 	p.shadow = append([]link(nil), m.stored...)
 	p.published, p.commit, p.applied, p.term, p.recovers = head.LastIndex, head.LastIndex, head.LastIndex, term, recovers
-	config := sequencer.Config{Store: p.room.store, Ring: w.service.ring, Signer: p.identity.signer, Writer: p.identity.writer(),
+	config := sequencer.Config{Store: p.room.store, Ring: w.service.ring, Signer: p.identity.Signer, Writer: p.identity.Writer(),
 		Head: p.line.Head.Clone(), ViewAt: p.viewAt, Protocols: []sequencer.Protocol{p.room}, Followers: []sequencer.Follower{p},
 		Clock: m.clock.Now, Logger: slog.New(slog.DiscardHandler), Limits: sequencer.DefaultLimits,
 		ChunkUsed: func() uint64 { return uint64(p.log.ChunkUsed()) }, Index: head.LastIndex, Raft: p.line.Identity.Config, Workers: 1}
@@ -162,7 +163,7 @@ func (p *process) launch(id uint64, recovers bool) {
 	config.Limits.Queue = 64
 	if recovers {
 		var err error
-		if config.Opening, err = w.service.recovery(p.line, head.Prefix, p.identity, p.id, address(m.number)); err != nil {
+		if config.Opening, err = w.service.recovery(p.line, head.Prefix, p.identity, p.id, m.number); err != nil {
 			w.failf("a recovery record cannot be made: %v", err)
 		}
 	}

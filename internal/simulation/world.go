@@ -173,7 +173,7 @@ func (w *world) found() {
 	if p.log, err = m.open(); err != nil {
 		w.failf("%v", err)
 	}
-	if err := w.service.found(p.log, p.identity, address(0), m.clock); err != nil {
+	if err := w.service.found(p.log, p.identity, 0, m.clock); err != nil {
 		w.failf("%v", err)
 	}
 	if m.stored, err = linksOf(p.log); err != nil {
