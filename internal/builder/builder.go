@@ -53,20 +53,22 @@ func Start(ctx context.Context, c Config) (_ *Builder, err error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	if c.Data, err = filepath.Abs(cmp.Or(c.Data, "coco-builder")); err != nil {
-		return nil, ErrConfig.From(err)
-	}
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, ErrConfig.From(err)
-	}
-	b := &Builder{config: c, drivers: map[int]ledger.Driver{}, fault: make(chan error, 4), ready: make(chan struct{})}
+	b := &Builder{config: c, listener: c.Listener, drivers: map[int]ledger.Driver{}, fault: make(chan error, 4), ready: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			b.close()
 		}
 	}()
-	if b.listener, err = net.Listen("tcp", cmp.Or(c.Listen, "127.0.0.1:7700")); err != nil {
-		return nil, ErrListen.From(err)
+	if b.listener == nil {
+		if b.listener, err = Listen(cmp.Or(c.Listen, "127.0.0.1:7700"), c.DevLogin); err != nil {
+			return nil, err
+		}
+	}
+	if b.config.Data, err = filepath.Abs(cmp.Or(c.Data, "coco-builder")); err != nil {
+		return nil, ErrConfig.From(err)
+	}
+	if err := os.MkdirAll(b.config.Data, 0o700); err != nil {
+		return nil, ErrConfig.From(err)
 	}
 	b.config.URL = cmp.Or(c.URL, "http://"+b.listener.Addr().String())
 	if err := b.issuer(); err != nil {
@@ -76,6 +78,20 @@ func Start(ctx context.Context, c Config) (_ *Builder, err error) {
 		return nil, err
 	}
 	return b, b.serve()
+}
+
+// Listen listens for a portal. One with the development login is for this machine
+// only.
+func Listen(address string, devLogin bool) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err == nil && devLogin && !identity.IsLoopback(host) {
+		return nil, identity.ErrExposed.From(fmt.Errorf("%q is no address that only this machine has", address))
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, ErrListen.From(err)
+	}
+	return l, nil
 }
 
 // issuer decides whom to believe who is asking.

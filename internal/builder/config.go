@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"time"
 
@@ -55,11 +56,12 @@ type Config struct {
 	Compilers    string       `yaml:"compilers"`    // directory of Solidity compilers; "": the user's cache
 	Strict       bool         `yaml:"strict"`       // refuses Workbench's obsolete base contract
 
-	People  []identity.Named `yaml:"-"` // offered by the development login
-	Samples bool             `yaml:"-"` // installs the sample applications and gives People their roles
-	Version string           `yaml:"-"`
-	Logger  *slog.Logger     `yaml:"-"`
-	Clock   func() time.Time `yaml:"-"`
+	Listener net.Listener     `yaml:"-"` // instead of Listen: what Listen gave; it is the builder's to close
+	People   []identity.Named `yaml:"-"` // offered by the development login
+	Samples  bool             `yaml:"-"` // installs the sample applications and gives People their roles
+	Version  string           `yaml:"-"`
+	Logger   *slog.Logger     `yaml:"-"`
+	Clock    func() time.Time `yaml:"-"`
 }
 
 // Vault is where people's keys are.

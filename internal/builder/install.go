@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/coco-consortium/coco/internal/builder/identity"
 	"github.com/coco-consortium/coco/internal/builder/offchain"
@@ -20,9 +19,7 @@ func install(ctx context.Context, w *workspace.Workspace, people []identity.Name
 	known := map[string]*workspace.Person{}
 	var administrator *workspace.Person
 	for _, n := range people {
-		given, family, _ := strings.Cut(n.Name, " ")
-		p, err := w.As(ctx, &identity.Claims{ExternalID: identity.ExternalID(n.Name, n.Client), Name: n.Name, GivenName: given, FamilyName: family,
-			Administrator: n.Administrator, Client: n.Client})
+		p, err := w.As(ctx, n.Claims())
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,7 @@ type startOptions struct {
 	data      string
 	rpc       string
 	portal    string // HOST:PORT, or off
+	anyPortal bool   // a port behind it will do
 	origins   []string
 	hosts     []string
 	past      node.Past
@@ -63,9 +65,7 @@ it. Ctrl+C stops the network; what was committed is there at the next start.`,
 			if _, _, err := net.SplitHostPort(o.portal); err != nil && o.portal != "off" {
 				return usage(c, fmt.Errorf("--portal is HOST:PORT or off: %w", err))
 			}
-			if !c.Flags().Changed("portal") {
-				o.portal = free(o.portal)
-			}
+			o.anyPortal = !c.Flags().Changed("portal")
 			if c.Flags().Changed("nodes") && o.nodes < 1 {
 				return usage(c, errors.New("--nodes is 1 or more"))
 			}
@@ -78,7 +78,7 @@ it. Ctrl+C stops the network; what was committed is there at the next start.`,
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "coco-data", "directory that keeps the network")
 	f.StringVar(&o.rpc, "rpc", "127.0.0.1:8545", "where JSON-RPC listens, HOST:PORT; port 0 takes a free one; further nodes take the free ports behind it")
-	f.StringVar(&o.portal, "portal", "127.0.0.1:7700", "where App Builder's portal and gateway listen, HOST:PORT, or off; without it another port is taken when that one is in use")
+	f.StringVar(&o.portal, "portal", "127.0.0.1:7700", "where App Builder's portal and gateway listen, HOST:PORT, or off; without it the next free port is taken when that one is in use")
 	f.IntVar(&o.nodes, "nodes", 0, "how many nodes the network has; without it as many as the directory has, one in a new one")
 	f.StringArrayVar(&o.origins, "allow-origin", nil, "web origin whose pages may use the node, such as http://localhost:5173; * is any; may be repeated")
 	f.StringArrayVar(&o.hosts, "allow-host", nil, "name under which the node may be addressed, beside IP addresses and localhost; * is any; may be repeated")
@@ -91,6 +91,13 @@ it. Ctrl+C stops the network; what was committed is there at the next start.`,
 }
 
 func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err error) {
+	portal, err := listenPortal(o)
+	if err != nil {
+		return err
+	}
+	if portal != nil {
+		defer portal.Close()
+	}
 	if o.ephemeral {
 		if o.data, err = os.MkdirTemp("", "coco-"); err != nil {
 			return node.ErrUnwritable.From(err)
@@ -111,7 +118,7 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 		return begun(ctx, err)
 	}
 	defer func() { err = errors.Join(err, n.Stop(context.WithoutCancel(ctx))) }()
-	apps, err := startBuilder(ctx, n, o, logger)
+	apps, err := startBuilder(ctx, n, o, portal, logger)
 	if err != nil {
 		return begun(ctx, err)
 	}
@@ -135,30 +142,42 @@ func start(ctx context.Context, o startOptions, out, errOut io.Writer) (err erro
 	}
 }
 
+// morePortals is how many ports behind the default one are tried.
+const morePortals = 20
+
+// listenPortal listens for the portal before anything is founded; nil when it is off.
+// Nobody who just tries coco out has to know what else listens at the default port.
+func listenPortal(o startOptions) (net.Listener, error) {
+	if o.portal == "off" {
+		return nil, nil
+	}
+	l, err := builder.Listen(o.portal, true)
+	if err == nil || !o.anyPortal {
+		return l, err
+	}
+	host, port, _ := net.SplitHostPort(o.portal)
+	first, _ := strconv.Atoi(port)
+	for more := 1; more <= morePortals; more++ {
+		if l, err := builder.Listen(net.JoinHostPort(host, strconv.Itoa(first+more)), true); err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
+}
+
 // startBuilder starts App Builder in front of the nodes, as their client; nil when it
 // is off.
-func startBuilder(ctx context.Context, n *network.Network, o startOptions, logger *slog.Logger) (*builder.Builder, error) {
-	if o.portal == "off" {
+func startBuilder(ctx context.Context, n *network.Network, o startOptions, portal net.Listener, logger *slog.Logger) (*builder.Builder, error) {
+	if portal == nil {
 		return nil, nil
 	}
 	var nodes builder.Nodes
 	for _, s := range n.Overview().Nodes {
 		nodes = append(nodes, "http://"+s.RPC)
 	}
-	return builder.Start(ctx, builder.Config{Listen: o.portal, Data: filepath.Join(o.data, "builder"), DevLogin: true, People: sample.People, Samples: true,
+	return builder.Start(ctx, builder.Config{Listener: portal, Data: filepath.Join(o.data, "builder"), DevLogin: true, People: sample.People, Samples: true,
 		Connections: []builder.Connection{{RPC: nodes, Service: filepath.Join(o.data, "service.pem")}},
 		Origins:     o.origins, Version: clientVersion(), Logger: logger})
-}
-
-// free is an address, or one with any free port if something listens there.
-func free(address string) string {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		host, _, _ := net.SplitHostPort(address)
-		return net.JoinHostPort(host, "0")
-	}
-	l.Close()
-	return address
 }
 
 // begun is why a start failed. One that Ctrl+C ended has not failed.
@@ -204,6 +223,9 @@ func announce(n *network.Network, apps *builder.Builder, o startOptions, out io.
 	if apps != nil {
 		place := apps.Place()
 		r.Place, portal = &place, fmt.Sprintf("  portal     %s  sign in as one of %d people and look around\n", place.Portal, len(place.Users))
+		if o.anyPortal && place.Portal != "http://"+o.portal {
+			portal += "             (something else listens at " + o.portal + ")\n"
+		}
 		for _, w := range apps.Warnings() {
 			warning += "  WARNING    " + w + "\n"
 		}

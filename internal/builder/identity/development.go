@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -26,6 +27,10 @@ import (
 
 // DevelopmentWarning is what whoever turns the development login on must print.
 const DevelopmentWarning = "DEVELOPMENT LOGIN: whoever reaches this portal may sign in as anybody, without a password. For trying out only."
+
+// ErrExposed says that a development login would stand where others reach it.
+var ErrExposed = problem.New("DEV_LOGIN_EXPOSED", "the development login serves this machine only",
+	"listen on 127.0.0.1; for other machines run coco builder with an issuer (--issuer) instead of the development login")
 
 // DevelopmentOptions say how the development login presents itself.
 type DevelopmentOptions struct {
@@ -70,8 +75,7 @@ type login struct {
 func NewDevelopment(o DevelopmentOptions) (*Development, error) {
 	u, err := url.Parse(o.Issuer)
 	if err != nil || u.Scheme != "http" || !IsLoopback(u.Host) || u.Path != PathIssuer || u.RawQuery != "" {
-		return nil, problem.Newf("DEV_LOGIN_EXPOSED", "listen on 127.0.0.1, or turn the development login off and configure an issuer",
-			"the development login serves this machine only: %q is no issuer for it", o.Issuer)
+		return nil, ErrExposed.From(fmt.Errorf("%q is no issuer for it", o.Issuer))
 	}
 	if o.Audience == "" {
 		o.Audience = "coco"

@@ -38,9 +38,9 @@ type Claims struct {
 
 // Authenticator tells who a bearer token is about.
 //
-// Its errors are problems: TOKEN_MISSING, TOKEN_EXPIRED, TOKEN_FOREIGN (another
-// issuer's or for another audience; it says which are expected), TOKEN_INVALID
-// and ISSUER_DOWN (nothing can be said about the token now).
+// Its errors are problems: TOKEN_MISSING, TOKEN_EXPIRED, TOKEN_EARLY, TOKEN_FOREIGN
+// (another issuer's or for another audience; it says which are expected),
+// TOKEN_INVALID and ISSUER_DOWN (nothing can be said about the token now).
 type Authenticator interface {
 	Bearer(ctx context.Context, token string) (*Claims, error)
 }
@@ -89,6 +89,7 @@ var (
 	errMissing = problem.New("TOKEN_MISSING", "the request carries no bearer token",
 		"send the header Authorization: Bearer TOKEN with a token of the configured issuer; on a development network `coco token --user NAME` prints one")
 	errExpired = problem.New("TOKEN_EXPIRED", "the token has expired", "get a new token from the issuer")
+	errEarly   = problem.New("TOKEN_EARLY", "the token is not valid yet", "compare the clocks of this machine and of the issuer: they may differ by one minute")
 	errForeign = problem.New("TOKEN_FOREIGN", "the token is not meant for this installation", "ask the issuer for a token with the expected issuer and audience")
 	errInvalid = problem.New("TOKEN_INVALID", "the token is not valid", "get a new token from the issuer; it must be signed with RS256, ES256, PS256 or EdDSA by a key that the issuer publishes")
 	errDown    = problem.New("ISSUER_DOWN", "the issuer does not answer, so it cannot be known who is asking", "try again in a moment; if it lasts, check that the issuer's URL can be reached from this machine")

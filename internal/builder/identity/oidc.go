@@ -23,10 +23,11 @@ import (
 //
 // The issuer need not answer when coco starts, nor later: its addresses and keys
 // are fetched when they are first needed, again every ten minutes, and when a
-// token names a key that is not known (so that a rotation is noticed at once;
-// callers with made-up key ids cannot turn this into a flood, for there is a
-// budget). Until the issuer answers, the keys there are go on being used; without
-// any, everything is ISSUER_DOWN.
+// token names a key that is not known, so that a rotation is noticed at once. For
+// that there is a budget, so that made-up key ids cannot be turned into a flood:
+// beyond it such a token is TOKEN_INVALID, as it is when the issuer has no such key.
+// Until the issuer answers, the keys there are go on being used; without any, and
+// for tokens that name others, it is ISSUER_DOWN.
 //
 // A checked token is remembered for up to five minutes and never beyond its end,
 // so that a busy client costs one signature check in five minutes. A key that an
@@ -37,6 +38,7 @@ type OIDC struct {
 	mu        sync.Mutex
 	flight    *flight // the fetch under way
 	budget    *rate.Limiter
+	silent    bool // the last fetch failed; under mu
 	tokens    tokens
 	checks    atomic.Int64 // signatures checked, for the tests
 }
@@ -119,14 +121,17 @@ type flight struct {
 
 // renew gives something newer than old, and waits for it. joined says that the
 // fetch was under way already: it may have begun before what the caller looks
-// for was published. It is ISSUER_DOWN when the issuer does not answer or was
-// asked too often within a short time.
+// for was published. It is ISSUER_DOWN when the issuer does not answer, and
+// TOKEN_INVALID when it does and was asked too often within a short time.
 func (o *OIDC) renew(ctx context.Context, old *published) (p *published, joined bool, err error) {
 	if p := o.published.Load(); p != old {
 		return p, true, nil
 	}
 	f, joined := o.fetching()
 	if f == nil {
+		if old != nil && !o.isSilent() {
+			return nil, false, errInvalid.From(errNoKey)
+		}
 		return nil, false, o.down(errors.New("it was asked several times within the last seconds"))
 	}
 	select {
@@ -159,13 +164,19 @@ func (o *OIDC) fetching() (f *flight, joined bool) {
 		f.found, f.err = fetch(ctx, o.options.Issuer, o.options.Client, o.options.Clock())
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if f.err == nil {
+		if o.silent = f.err != nil; f.err == nil {
 			o.published.Store(f.found)
 		}
 		o.flight = nil
 		close(f.done)
 	}()
 	return f, false
+}
+
+func (o *OIDC) isSilent() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.silent
 }
 
 func (o *OIDC) down(cause error) error {
@@ -214,7 +225,7 @@ func (o *OIDC) check(ctx context.Context, token string, audiences []string, nonc
 	case !now.Before(c.expires.Add(o.options.Skew)):
 		return nil, errExpired.From(fmt.Errorf("it ended at %s", c.expires.UTC().Format(time.RFC3339)))
 	case now.Add(o.options.Skew).Before(c.from):
-		return nil, errInvalid.From(fmt.Errorf("it begins only at %s", c.from.UTC().Format(time.RFC3339)))
+		return nil, errEarly.From(fmt.Errorf("it begins at %s, and it is %s", c.from.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)))
 	case nonce != "" && c.text("nonce") != nonce:
 		return nil, errInvalid.From(errors.New("it answers another sign-in (nonce)"))
 	}

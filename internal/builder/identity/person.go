@@ -51,21 +51,34 @@ func (n Named) clientID(portal string) string {
 	return portal
 }
 
-// claims are what the development login says about somebody.
-func (n Named) claims() map[string]any {
+// Claims are what the development login says about somebody.
+func (n Named) Claims() *Claims {
 	id := ExternalID(n.Name, n.Client)
-	c := map[string]any{"sub": id, "oid": id, "name": n.Name, "roles": []string{}}
-	if n.Administrator {
-		c["roles"] = []string{Administrator}
-	}
+	c := &Claims{Subject: id, ExternalID: id, Name: n.Name, Administrator: n.Administrator, Client: n.Client}
 	if n.Client {
-		c["idtyp"], c["azp"] = "app", id
 		return c
 	}
-	given, family, _ := strings.Cut(n.Name, " ")
-	c["given_name"], c["family_name"], c["preferred_username"] = given, family, n.Name
+	c.GivenName, c.FamilyName, _ = strings.Cut(n.Name, " ")
 	if s := slug(n.Name); s != "" {
-		c["email"] = s + "@example.com" // RFC 2606: nobody's
+		c.Email = s + "@example.com" // RFC 2606: nobody's
+	}
+	return c
+}
+
+// claims are the same as its tokens hold them.
+func (n Named) claims() map[string]any {
+	who := n.Claims()
+	c := map[string]any{"sub": who.Subject, "oid": who.ExternalID, "name": who.Name, "roles": []string{}}
+	if who.Administrator {
+		c["roles"] = []string{Administrator}
+	}
+	if who.Client {
+		c["idtyp"], c["azp"] = "app", who.Subject
+		return c
+	}
+	c["given_name"], c["family_name"], c["preferred_username"] = who.GivenName, who.FamilyName, who.Name
+	if who.Email != "" {
+		c["email"] = who.Email
 	}
 	return c
 }

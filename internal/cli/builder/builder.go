@@ -55,6 +55,7 @@ Every flag is also a field of builder.yaml, and a flag wins over the file.`,
 			return run(c.Context(), config, o.json, c.OutOrStdout())
 		},
 	}
+	c.AddCommand(usesCommand())
 	f := c.Flags()
 	f.StringVar(&o.file, "config", "", "builder.yaml; its fields are those of docs/reference/builder.md")
 	f.StringVar(&o.config.Listen, "listen", "127.0.0.1:7700", "where portal and gateway listen, HOST:PORT; port 0 takes a free one")

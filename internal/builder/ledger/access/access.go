@@ -175,10 +175,25 @@ func (l *Ledger) Submit(ctx context.Context, tx *types.Transaction) error {
 	return l.do(ctx, func(ctx context.Context, d ledger.Driver) error { return d.Submit(ctx, tx) })
 }
 
-// Status implements ledger.Driver.
+// Status implements ledger.Driver. What a node has kept to itself until somebody asks
+// may be all that it can do, when it is cut off from those that make blocks: another
+// node that does not know of it is used from then on, so that it can be sent there.
 func (l *Ledger) Status(ctx context.Context, hash common.Hash) (out ledger.Status, err error) {
 	err = l.do(ctx, func(ctx context.Context, d ledger.Driver) error { out, err = d.Status(ctx, hash); return err })
-	return out, err
+	if err != nil || out.State != ledger.Pending {
+		return out, err
+	}
+	used, _ := l.current()
+	for _, n := range l.nodes {
+		if n == used || l.admit(ctx, n) != nil {
+			continue
+		}
+		if other, err := l.driver(n).Status(ctx, hash); err == nil && other.State != ledger.Pending {
+			l.turn(used, n, fmt.Errorf("it has kept transaction %s to itself", hash))
+			return other, nil
+		}
+	}
+	return out, nil
 }
 
 // Proof implements ledger.Driver.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/builder/ledger/simulated"
 )
@@ -18,6 +20,7 @@ type seat struct {
 	ledger *simulated.Ledger // nil: nobody answers
 	silent bool              // takes questions and never answers
 	stale  uint64            // shows no block after it; 0: all
+	status ledger.State      // of every transaction
 	asked  atomic.Int64
 }
 
@@ -84,6 +87,13 @@ func (d *driver) Blocks(ctx context.Context, from uint64, limit int) ([]ledger.B
 		return nil, err
 	}
 	return l.Blocks(ctx, from, limit)
+}
+
+func (d *driver) Status(ctx context.Context, _ common.Hash) (ledger.Status, error) {
+	_, _, err := d.answer(ctx)
+	d.seat.mu.Lock()
+	defer d.seat.mu.Unlock()
+	return ledger.Status{State: d.seat.status}, err
 }
 
 func (d *driver) Watch(ctx context.Context, _ uint64, changed func()) error {
@@ -196,6 +206,26 @@ func TestSeveralNodes(t *testing.T) {
 	head(t, l, ledger.ErrUnavailable) // b would show less than was shown
 	b.set(func() { b.stale = 0 })
 	head(t, l, nil)
+}
+
+// TestKept has the node in use keep a transaction to itself.
+func TestKept(t *testing.T) {
+	ours := simulated.New(simulated.Options{})
+	a, b, c := &seat{ledger: ours, status: ledger.Pending}, &seat{status: ledger.Unknown}, &seat{ledger: ours, status: ledger.Pending}
+	l := way(t, a, b, c)
+	l.Bind(identityOf(t, ours), nil)
+	is := func(state ledger.State, number int) {
+		t.Helper()
+		s, err := l.Status(t.Context(), common.Hash{1})
+		if n, _ := l.current(); err != nil || s.State != state || n.number != number {
+			t.Errorf("%v of node %d, %v", s, n.number, err)
+		}
+	}
+	is(ledger.Pending, 1) // the others say the same, or nothing
+	b.set(func() { b.ledger = ours })
+	is(ledger.Unknown, 2)
+	b.set(func() { b.status = ledger.Committed })
+	is(ledger.Committed, 2)
 }
 
 // TestWatchNotices has the node in use go away, and fall behind, while nobody asks

@@ -44,17 +44,25 @@ func (l *Ledger) driver(n *node) ledger.Driver {
 	return n.driver
 }
 
-// leave goes on to the next node, unless another caller did so already. Before the
-// node is asked again it must show anew of which ledger it is.
+// leave goes on to the next node. Before the node is asked again it must show anew of
+// which ledger it is.
 func (l *Ledger) leave(n *node, why error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	n.admitted = false
-	if l.nodes[l.at] != n || len(l.nodes) == 1 {
+	next := l.nodes[n.number%len(l.nodes)]
+	l.mu.Unlock()
+	l.turn(n, next, why)
+}
+
+// turn uses another node instead of one, unless another caller did so already.
+func (l *Ledger) turn(from, to *node, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.nodes[l.at] != from || from == to {
 		return
 	}
-	l.at = (l.at + 1) % len(l.nodes)
-	l.Log.Info("a node of the ledger does not serve; the next one is asked", "node", n.number, "next", l.at+1, "why", why)
+	l.at = to.number - 1
+	l.Log.Info("a node of the ledger does not serve; the next one is asked", "node", from.number, "next", to.number, "why", why)
 	close(l.moved)
 	l.moved = make(chan struct{})
 }
