@@ -69,7 +69,8 @@ func New(t testing.TB, login identity.DevelopmentOptions) *House {
 	h.Connection = connection.ID
 	drivers[connection.ID] = h.Chain
 	send := dispatch.New(dispatch.Options{Store: h.Store, Book: book, Drivers: drivers, Vault: h.Vault})
-	h.Workspace = workspace.New(workspace.Options{Store: h.Store, Book: book, Compiler: made{}, Drivers: drivers, Default: connection.ID, Vault: h.Vault})
+	h.Workspace = workspace.New(workspace.Options{Store: h.Store, Book: book, Compiler: made{}, Drivers: drivers, Default: connection.ID, Vault: h.Vault, Waits: send.Waits})
+	send.Rights = h.Workspace
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup

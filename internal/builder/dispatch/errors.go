@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/coco-consortium/coco/client"
 	"github.com/coco-consortium/coco/internal/builder/ledger"
 	"github.com/coco-consortium/coco/internal/builder/vault"
 	"github.com/coco-consortium/coco/internal/problem"
@@ -80,13 +81,14 @@ func final(err error) bool {
 func told(err error) (code, message, reason string) {
 	var reverted *ledger.Reverted
 	var p *problem.Error
+	var said *client.Error
 	switch {
 	case errors.As(err, &reverted):
 		return string(ErrRefused.Code), reverted.Error(), reverted.Reason
 	case !errors.As(err, &p):
 		p = ErrInternal
-	case p.Cause != nil && (p.Code == ledger.ErrRefused.Code || p.Code == ledger.ErrUnfunded.Code):
-		return string(p.Code), p.What + ": " + places.ReplaceAllString(p.Cause.Error(), "…"), ""
+	case p.Code == ledger.ErrRefused.Code && errors.As(p.Cause, &said):
+		return string(p.Code), p.What + ": " + places.ReplaceAllString(said.Message, "…"), ""
 	}
 	return string(p.Code), p.What, ""
 }

@@ -88,6 +88,8 @@ type stage struct {
 
 	// step is asked before and after each entry; an error ends the process there.
 	step func(name string) error
+	// rights is asked before something is signed.
+	rights dispatch.Rights
 }
 
 var roles = map[string]string{"kim": "Keeper", "lee": "Keeper", "gus": "Guest"}
@@ -176,7 +178,7 @@ func (s *stage) start() {
 	store := stepped{s.store, s.step}
 	drivers := map[int]ledger.Driver{s.conn: s.driver}
 	s.index = indexer.New(indexer.Options{Store: store, Book: book, Drivers: drivers, Batch: s.batch})
-	s.send = dispatch.New(dispatch.Options{Store: store, Book: book, Drivers: drivers, Vault: s.vault, Again: s.again})
+	s.send = dispatch.New(dispatch.Options{Store: store, Book: book, Drivers: drivers, Vault: s.vault, Again: s.again, Rights: s.rights})
 	var running sync.WaitGroup
 	running.Go(func() { s.index.Run(ctx) })
 	running.Go(func() { s.send.Run(ctx) })
