@@ -224,6 +224,10 @@ var useCases = []struct {
 	{"Block", "yyyyyyyyyy", func(s *stage, p *workspace.Person) string { return only(p.Block(s.ctx, s.Connection, s.block)) }},
 	{"Users", "yyyyyyyyyy", func(s *stage, p *workspace.Person) string { return some(p.Users(s.ctx, workspace.UserQuery{})) }},
 	{"User", "yyyyyyyyyy", func(s *stage, p *workspace.Person) string { return only(p.User(s.ctx, p.ID)) }},
+	{"Held", "yyyyyy0000", func(s *stage, p *workspace.Person) string {
+		held, err := p.Held(s.ctx, s.people["buyer"].ID)
+		return some(workspace.List[offchain.Assignment]{Items: held}, err)
+	}},
 	{"NameOf", "yyyyyyyyyy", func(s *stage, p *workspace.Person) string {
 		mine, _ := s.people["owner"].Address(s.Connection)
 		if p.NameOf(s.ctx, s.Connection, mine) != "owner" || p.NameOf(s.ctx, s.Connection, common.Address{1}) != "" {
