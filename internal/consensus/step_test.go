@@ -15,9 +15,9 @@ import (
 	"github.com/coco-consortium/coco/internal/planted"
 )
 
-// led is a network of three whose node 1 leads and has sealed a block that is
-// still under way to node 2.
-func led(t *testing.T) (*cluster, *raftpb.Message) {
+// three is a network of three whose node 1 leads.
+func three(t *testing.T) (*cluster, *history) {
+	t.Helper()
 	c := newCluster(t, newService(t))
 	begin := c.s.voters(3)
 	for id := uint64(1); id <= 3; id++ {
@@ -28,6 +28,13 @@ func led(t *testing.T) (*cluster, *raftpb.Message) {
 	}
 	c.after(1)
 	c.settle()
+	return c, begin
+}
+
+// led is that network when node 1 has sealed a block that is still under way to
+// node 2.
+func led(t *testing.T) (*cluster, *raftpb.Message) {
+	c, _ := three(t)
 	c.propose(1)
 	for _, l := range c.wire {
 		if l.to == 2 && len(l.m.GetEntries()) > 0 {
@@ -359,16 +366,7 @@ func configs(m *memory) (n int) {
 }
 
 func TestMissingEntriesHarmNobody(t *testing.T) {
-	c := newCluster(t, newService(t))
-	begin := c.s.voters(3)
-	for id := uint64(1); id <= 3; id++ {
-		c.add(id, begin.log(), nil)
-	}
-	if err := c.peers[1].Campaign(); err != nil {
-		t.Fatal(err)
-	}
-	c.after(1)
-	c.settle()
+	c, begin := three(t)
 	c.crash(3)
 	for range 20 {
 		c.propose(1)

@@ -198,14 +198,20 @@ func TestTwoAreKept(t *testing.T) {
 			must(t, s.SetReceipt(height, []byte{byte(height)}))
 		}
 	}
-	s = openStore(t, d)
+	wantTwo(t, d, openStore(t, d), 0, 6)
+}
+
+// wantTwo wants the snapshots of blocks 3 and 2, so many damaged ones, and so many
+// files.
+func wantTwo(t *testing.T, d disk.FS, s *Store, wrong, files int) {
+	t.Helper()
 	usable, damaged := s.List()
-	if len(usable) != 2 || len(damaged) != 0 || usable[0].Manifest.Meta.Height != 3 || usable[1].Manifest.Meta.Height != 2 {
+	if len(usable) != 2 || len(damaged) != wrong || usable[0].Manifest.Meta.Height != 3 || usable[1].Manifest.Meta.Height != 2 {
 		t.Fatal(len(usable), damaged)
 	}
 	names, err := d.ReadDir(testDir)
 	must(t, err)
-	if len(names) != 6 {
+	if len(names) != files {
 		t.Fatalf("%v", names)
 	}
 }
@@ -224,15 +230,7 @@ func TestPrune(t *testing.T) {
 	}
 	must(t, disk.WriteFile(d, s.name(4, manifestSuffix), []byte("damaged")))
 	must(t, s.Prune())
-	usable, damaged := s.List()
-	if len(usable) != 2 || len(damaged) != 1 || usable[0].Manifest.Meta.Height != 3 || usable[1].Manifest.Meta.Height != 2 {
-		t.Fatal(len(usable), damaged)
-	}
-	names, err := d.ReadDir(testDir)
-	must(t, err)
-	if len(names) != 9 {
-		t.Fatalf("%v", names)
-	}
+	wantTwo(t, d, s, 1, 9)
 }
 
 func TestWrongVersionAndRepetition(t *testing.T) {

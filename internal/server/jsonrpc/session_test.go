@@ -154,17 +154,21 @@ func TestSlowConsumer(t *testing.T) {
 	}
 }
 
-// Drain lets a call at work end and its answer go out, and starts no other.
-func TestDrain(t *testing.T) {
-	release := make(chan struct{})
-	p := newPipe()
-	s := subscriber(Limits{}, nil, release).NewSession(context.Background(), p)
-	ended := make(chan error)
+// holding is a session with a call at work until it is released.
+func holding() (s *Session, p *pipe, release chan struct{}, ended chan error) {
+	release, p, ended = make(chan struct{}), newPipe(), make(chan error)
+	s = subscriber(Limits{}, nil, release).NewSession(context.Background(), p)
 	go func() { ended <- s.Run() }()
 	p.in <- []byte(`{"jsonrpc":"2.0","id":7,"method":"hold"}`)
 	for len(s.slots) == 0 {
 		runtime.Gosched() // until the call is at work
 	}
+	return s, p, release, ended
+}
+
+// Drain lets a call at work end and its answer go out, and starts no other.
+func TestDrain(t *testing.T) {
+	s, p, release, ended := holding()
 	drained := make(chan struct{})
 	go func() { s.Drain(context.Background()); close(drained) }()
 	for len(s.slots) < cap(s.slots) && s.ctx.Err() == nil {
@@ -186,15 +190,7 @@ func TestDrain(t *testing.T) {
 }
 
 func TestDrainGivesUp(t *testing.T) {
-	release := make(chan struct{})
-	p := newPipe()
-	s := subscriber(Limits{}, nil, release).NewSession(context.Background(), p)
-	ended := make(chan error)
-	go func() { ended <- s.Run() }()
-	p.in <- []byte(`{"jsonrpc":"2.0","id":7,"method":"hold"}`)
-	for len(s.slots) == 0 {
-		runtime.Gosched() // until the call is at work
-	}
+	s, p, release, ended := holding()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	s.Drain(ctx)

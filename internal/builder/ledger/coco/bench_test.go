@@ -12,9 +12,9 @@ import (
 	"github.com/coco-consortium/coco/internal/builder/ledger/coco"
 )
 
-// BenchmarkBlocks takes all blocks of the node at COCO_RPC, as an indexer does,
-// and says how many transactions a second that is.
-func BenchmarkBlocks(b *testing.B) {
+// named opens the node at COCO_RPC.
+func named(b *testing.B) *coco.Driver {
+	b.Helper()
 	address := os.Getenv("COCO_RPC")
 	if address == "" {
 		b.Fatal("COCO_RPC names no node")
@@ -23,7 +23,14 @@ func BenchmarkBlocks(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer d.Close()
+	b.Cleanup(func() { d.Close() })
+	return d
+}
+
+// BenchmarkBlocks takes all blocks of the node at COCO_RPC, as an indexer does,
+// and says how many transactions a second that is.
+func BenchmarkBlocks(b *testing.B) {
+	d := named(b)
 	for b.Loop() {
 		began, transactions, untraced := time.Now(), 0, 0
 		for from := uint64(0); ; {
@@ -52,15 +59,7 @@ func BenchmarkBlocks(b *testing.B) {
 // none has come for three seconds, and says how long after a block was announced it
 // was taken.
 func BenchmarkFollow(b *testing.B) {
-	address := os.Getenv("COCO_RPC")
-	if address == "" {
-		b.Fatal("COCO_RPC names no node")
-	}
-	d, err := coco.Open(address, client.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer d.Close()
+	d := named(b)
 	for b.Loop() {
 		follow(b, d)
 	}

@@ -229,6 +229,26 @@ func (b *stateBench) file(t *testing.T, path string, counts *tally) {
 	}
 }
 
+// begin opens a block and puts accounts into its first transaction, which is left
+// open. End takes all of it back.
+func (b *stateBench) begin(alloc types.GenesisAlloc) (block *kv.Block, pre *kv.Tx, end func(), err error) {
+	if block, err = b.store.Begin(1); err != nil {
+		return nil, nil, nil, err
+	}
+	end = func() {
+		block.Discard()
+		b.store.Rollback(0)
+	}
+	pre = block.Tx()
+	for address, account := range alloc {
+		if err := b.put(pre, address, account); err != nil {
+			end()
+			return nil, nil, nil, err
+		}
+	}
+	return block, pre, end, nil
+}
+
 // run runs one case and compares state and logs.
 func (b *stateBench) run(f *fixture, fork string, raw json.RawMessage) error {
 	var post fixturePost
@@ -239,18 +259,11 @@ func (b *stateBench) run(f *fixture, fork string, raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	block, err := b.store.Begin(1)
+	block, pre, end, err := b.begin(f.Pre)
 	if err != nil {
 		return err
 	}
-	defer b.store.Rollback(0)
-	defer block.Discard()
-	pre := block.Tx()
-	for address, account := range f.Pre {
-		if err := b.put(pre, address, account); err != nil {
-			return err
-		}
-	}
+	defer end()
 	if err := pre.Commit(); err != nil {
 		return err
 	}

@@ -103,18 +103,11 @@ func (p *program) free() vm.BlockContext {
 
 func (p *program) compareTraces(b *stateBench, name, config string) error {
 	want := p.libraryTraces(name, config)
-	block, err := b.store.Begin(1)
+	_, pre, end, err := b.begin(p.alloc)
 	if err != nil {
 		return err
 	}
-	defer b.store.Rollback(0)
-	defer block.Discard()
-	pre := block.Tx()
-	for address, account := range p.alloc {
-		if err := b.put(pre, address, account); err != nil {
-			return err
-		}
-	}
+	defer end()
 	machine := &Machine{Rules{Config: p.config}, b.ids, b.codes}
 	state := machine.Overlay(pre)
 	x := &Executor{machine: machine, block: p.free(), state: newState(b.ids, b.codes, nil)}
