@@ -7,27 +7,21 @@ import (
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
-// order reads a name of an order: one of those that are known, or nothing. A
-// leading "-", or " desc" behind it, turns it round.
+// order reads a name of an order: one of those that are known, or nothing. Either a
+// leading "-" or the word desc behind it turns it round.
 func order(name string, known map[string]offchain.OrderBy) (offchain.Order, error) {
 	var o offchain.Order
-	word := strings.ToLower(strings.TrimSpace(name))
-	if word == "" {
+	words := strings.Fields(strings.ToLower(name))
+	if len(words) == 0 {
 		return o, nil
 	}
-	if rest, ok := strings.CutPrefix(word, "-"); ok {
-		word, o.Descending = rest, true
-	}
-	if rest, ok := strings.CutSuffix(word, " desc"); ok {
-		word, o.Descending = rest, true
-	}
-	word = strings.TrimSuffix(word, " asc")
-	by, ok := known[strings.TrimSpace(word)]
-	if !ok {
+	word, turned := strings.CutPrefix(words[0], "-")
+	way := strings.Join(words[1:], " ")
+	by, ok := known[word]
+	if !ok || way != "" && (turned || way != "asc" && way != "desc") {
 		return o, problem.New("SORT_UNKNOWN", "the list cannot be sorted so", "use one of the orders of docs/reference/gateway.md")
 	}
-	o.By = by
-	return o, nil
+	return offchain.Order{By: by, Descending: turned || way == "desc"}, nil
 }
 
 // listed is a list as the store gives it.
