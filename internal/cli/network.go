@@ -39,7 +39,8 @@ keeps its connections and says nothing.`, "  coco network pause 1", "node %s sta
 		partitionCommand(), healCommand(), addCommand(),
 		seatCommand("replace NODE", "Put a new node in the place of one", `Replace starts a new node that joins; when it is a voter, the old one is retired
 and stopped. The new node has the next free number. Its directory is its own; the
-old one's stays until you remove it.`, "  coco network replace 2", "node %s is replaced\n"))
+old one's stays until you remove it. Ctrl+C before the new node is a voter takes it
+back; the same command later goes on with what it fetched.`, "  coco network replace 2", "node %s is replaced\n"))
 	return c
 }
 
@@ -120,6 +121,8 @@ func tell(c *cobra.Command, data, path string, arguments url.Values, done string
 	defer client.Close()
 	if err := client.Post(c.Context(), path, arguments); err != nil {
 		switch {
+		case errors.Is(err, context.Canceled) && strings.HasPrefix(path, "/network/"):
+			return givenUp(c, client)
 		case errors.Is(err, context.Canceled):
 			return terminal.Exit(terminal.Failed)
 		case errors.Is(err, operations.ErrAnswer) && strings.HasPrefix(path, "/network/"): // a single node, which knows no network

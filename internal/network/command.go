@@ -103,7 +103,7 @@ func (n *Network) StartNode(ctx context.Context, number int) error {
 	}
 	before := m.raftID
 	if err := n.launch(ctx, m, Join); err != nil {
-		return err
+		return n.unjoin(ctx, m, err)
 	}
 	return n.retire(ctx, before)
 }
@@ -254,8 +254,7 @@ func (n *Network) add(ctx context.Context) (int, error) {
 	m := &member{number: number, data: dataOf(n.config.Data, number)}
 	n.change(func() { n.members = append(n.members, m) })
 	if err := n.launch(ctx, m, Join); err != nil {
-		n.forget(m)
-		return 0, err
+		return 0, n.remove(ctx, m, err)
 	}
 	n.change(func() { n.register = r })
 	return number, r.write(n.config.Data)
@@ -269,6 +268,8 @@ func (n *Network) forget(m *member) {
 
 // Replace puts a new node in the place of another: the new one joins, and when it
 // is a voter the old one is retired and stopped. It gives the new one's number.
+// Until the new one is a voter, the end of the context takes everything back; from
+// then on it is carried through. One that failed there is gone on with.
 func (n *Network) Replace(ctx context.Context, number int) (int, error) {
 	n.work.Lock()
 	defer n.work.Unlock()
@@ -276,13 +277,18 @@ func (n *Network) Replace(ctx context.Context, number int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	added, err := n.add(ctx)
-	if err != nil {
-		return 0, err
+	added := old.successor
+	if _, err := n.live(added); err != nil {
+		if added, err = n.add(ctx); err != nil {
+			return 0, err
+		}
+		if err := n.await(ctx, added, operations.StateVoter); err != nil {
+			m, _ := n.find(added)
+			return 0, n.remove(ctx, m, err)
+		}
+		n.change(func() { old.successor = added })
 	}
-	if err := n.await(ctx, added, operations.StateVoter); err != nil {
-		return added, err
-	}
+	ctx = context.WithoutCancel(ctx)
 	if err := n.retire(ctx, old.raftID); err != nil {
 		return added, err
 	}
@@ -290,7 +296,7 @@ func (n *Network) Replace(ctx context.Context, number int) (int, error) {
 		err = n.stopNode(ctx, number)
 	}
 	n.change(func() {
-		n.register.Nodes = slices.DeleteFunc(slices.Clone(n.register.Nodes), func(o int) bool { return o == number })
+		n.register = n.register.without(number)
 		n.register.Retired = append(n.register.Retired, number)
 	})
 	n.forget(old)

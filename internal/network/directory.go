@@ -93,6 +93,12 @@ func findNodes(data string) (r register, err error) {
 	return r, nil
 }
 
+// without is the register without a node.
+func (r register) without(number int) register {
+	r.Nodes = slices.DeleteFunc(slices.Clone(r.Nodes), func(o int) bool { return o == number })
+	return r
+}
+
 func (r register) write(data string) error {
 	text, err := json.Marshal(r)
 	if err != nil {

@@ -29,6 +29,10 @@ type world struct {
 	index   uint64
 	live    map[uint64]*pretender
 	history []string
+	// slow, if not nil, is called while a node joins, which is a learner by then.
+	slow func(ctx context.Context) error
+	// refuses is what it says to retire, nil to do it.
+	refuses error
 }
 
 func newWorld() *world { return &world{live: map[uint64]*pretender{}} }
@@ -56,7 +60,7 @@ func setHead(t *testing.T, data string, p Position) {
 	}
 }
 
-func (w *world) launch(_ context.Context, p Plan) (Member, error) {
+func (w *world) launch(ctx context.Context, p Plan) (Member, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.history = append(w.history, fmt.Sprintf("%s %d", p.Founding, p.Number))
@@ -70,6 +74,16 @@ func (w *world) launch(_ context.Context, p Plan) (Member, error) {
 		for i := range w.table {
 			w.table[i].State = operations.StateRetired
 		}
+	}
+	if p.Founding == Join && w.slow != nil {
+		w.table = append(w.table, operations.Peer{Place: operations.Place{RaftID: id, Client: p.Client}, State: operations.StateLearner})
+		w.mu.Unlock()
+		err := w.slow(ctx)
+		w.mu.Lock()
+		if err != nil {
+			return nil, err
+		}
+		w.table = w.table[:id-1]
 	}
 	w.table = append(w.table, operations.Peer{Place: operations.Place{RaftID: id, Address: fmt.Sprint("127.0.0.1:", 7000+id), Client: p.Client}, State: operations.StateVoter, Active: true})
 	w.view++
@@ -126,6 +140,9 @@ func (m *pretender) Retire(_ context.Context, id uint64) error {
 	m.note("retire %d", id)
 	m.world.mu.Lock()
 	defer m.world.mu.Unlock()
+	if m.world.refuses != nil {
+		return m.world.refuses
+	}
 	m.world.table[id-1].State = operations.StateRetired
 	return nil
 }

@@ -19,6 +19,8 @@ type Overview struct {
 	Nodes []Seat `json:"nodes"` // by number
 	// Apart are the nodes that Partition cut from the others.
 	Apart []int `json:"apart,omitempty"`
+	// Busy is whether a command is under way, or what it began is being taken back.
+	Busy bool `json:"busy,omitempty"`
 }
 
 // Seat is a node's place in the network.
@@ -42,6 +44,9 @@ func (n *Network) Overview() Overview {
 		members = append(members, m.snapshot())
 	}
 	n.mu.Unlock()
+	if o.Busy = !n.work.TryLock(); !o.Busy {
+		n.work.Unlock()
+	}
 	slices.SortFunc(members, func(a, b *member) int { return a.number - b.number })
 	for _, m := range members {
 		s := Seat{Number: m.number, Running: m.node != nil, Phase: m.phase, Data: m.data, RPC: m.rpc, Operations: m.metrics}
@@ -54,11 +59,9 @@ func (n *Network) Overview() Overview {
 	return o
 }
 
-// commandTime bounds a command: joining and retiring wait for other nodes.
-const commandTime = 2 * time.Minute
-
 // handler answers on the network's socket: for the network below /network, and
-// otherwise for node 1 as that would.
+// otherwise for node 1 as that would. Commands end with whoever waits for them and
+// take as long as they need: a node that joins may have much to fetch.
 func (n *Network) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /network", func(w http.ResponseWriter, _ *http.Request) {
@@ -69,9 +72,11 @@ func (n *Network) handler() http.Handler {
 		mux.HandleFunc("POST /network/"+name, func(w http.ResponseWriter, r *http.Request) {
 			list, err := numbers(r.FormValue("node"))
 			if err == nil {
-				ctx, cancel := context.WithTimeout(r.Context(), commandTime)
-				defer cancel()
-				err = do(ctx, list)
+				patient := http.NewResponseController(w)
+				err = errors.Join(patient.SetReadDeadline(time.Time{}), patient.SetWriteDeadline(time.Time{}))
+			}
+			if err == nil {
+				err = do(r.Context(), list)
 			}
 			operations.Answer(w, err)
 		})

@@ -22,6 +22,8 @@ type member struct {
 	raftID  uint64 // of the process that runs, or ran last
 	phase   string // what is done to it, empty when nothing is
 
+	successor int // the node that is to take its place and is a voter already; 0: none
+
 	node       Member       // nil: stopped
 	observe    http.Handler // what operations show of it
 	operations []*http.Server
@@ -45,7 +47,7 @@ func (n *Network) launch(ctx context.Context, m *member, f Founding) error {
 		return err
 	}
 	plan.Client = l.Addr().String()
-	n.change(func() { m.phase = string(f) })
+	n.change(func() { m.phase, m.rpc = string(f), plan.Client })
 	defer n.change(func() { m.phase = "" })
 	running, err := n.launcher.Launch(ctx, plan)
 	if err != nil {

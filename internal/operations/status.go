@@ -113,10 +113,10 @@ type Snapshot struct {
 
 // CatchUp is the progress of a node that is on its way, or behind the network.
 type CatchUp struct {
-	Stage   string  `json:"stage"` // Stage*
-	Done    uint64  `json:"done"`  // bytes of a snapshot, blocks that are applied, otherwise entries
-	Total   uint64  `json:"total"` // 0: nothing is counted
-	Rate    float64 `json:"rate"`  // of them a second
+	Stage   string  `json:"stage"`             // Stage*
+	Done    uint64  `json:"done"`              // bytes of a snapshot, blocks that are applied, otherwise entries
+	Total   uint64  `json:"total"`             // 0: nothing is counted
+	Rate    float64 `json:"rate"`              // of them a second
 	Problem string  `json:"problem,omitempty"` // what went wrong last and is tried again
 }
 
