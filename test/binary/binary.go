@@ -55,8 +55,9 @@ func Build(file string, tags ...string) error {
 	return nil
 }
 
-// hang is when a command that should end is taken to hang.
-const hang = 2 * time.Minute
+// hang is when a command that should end is taken to hang: far longer than the
+// slowest, which verifies half an hour's ledger on a busy machine.
+const hang = 15 * time.Minute
 
 // Result is what a command that ended left behind.
 type Result struct {
