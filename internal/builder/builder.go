@@ -142,7 +142,7 @@ func (b *Builder) open(ctx context.Context) (err error) {
 	}
 	send := dispatch.New(dispatch.Options{Store: b.store, Book: book, Drivers: b.drivers, Vault: b.vault, Log: c.Logger})
 	b.waits = send.Waits
-	compiler, err := newCompiler(c.Compilers, c.Strict)
+	compiler, err := newCompiler(c.Compilers, c.Data, c.Strict)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/coco-consortium/coco/internal/builder/sample"
 	"github.com/coco-consortium/coco/internal/builder/solidity"
@@ -17,10 +18,13 @@ type compiler struct {
 
 var _ workspace.Compiler = compiler{}
 
-func newCompiler(dir string, strict bool) (_ compiler, err error) {
+// newCompiler uses the compilers of a directory; without one those of the user, or of
+// the data where a service has no user's home.
+func newCompiler(dir, data string, strict bool) (compiler, error) {
 	if dir == "" {
+		var err error
 		if dir, err = solidity.DefaultDirectory(); err != nil {
-			return compiler{}, err
+			dir = filepath.Join(data, "compilers")
 		}
 	}
 	c, err := solidity.Open(dir)

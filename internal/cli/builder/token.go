@@ -25,7 +25,7 @@ else. Any name works: who comes for the first time is made known.`,
 		Args: terminal.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if (user == "") == (client == "") {
-				return terminal.Usage(c, errors.New("give --user NAME or --client NAME"))
+				return terminal.Usage(c, errors.New("give --user NAME or --client NAME, one of them"))
 			}
 			if o.TTL <= 0 {
 				return terminal.Usage(c, errors.New("--ttl is more than 0"))
