@@ -59,6 +59,8 @@ func onceForEver(t *testing.T, seed uint64) {
 			}
 		case k < 65:
 			s.ledger.Mine()
+		case k < 70:
+			s.ledger.Cut(1 + r.IntN(simulated.Depth))
 		case k < 80:
 			s.ledger.Fork(1+r.IntN(simulated.Depth), some())
 		case k < 90:
@@ -128,4 +130,36 @@ func TestNonceFreedByAReorganisation(t *testing.T) {
 	s.mined()
 	s.once()
 	s.wantValue(shop, "Count", "1")
+}
+
+// TestLedgerSetBack: a ledger loses its newest blocks and makes no others by itself.
+// That is noticed, what was in them is sent again, and new actions go on.
+func TestLedgerSetBack(t *testing.T) {
+	s := newStage(t, simulated.Options{Replaces: true})
+	s.start()
+	shop, _ := s.create("kim", "0")
+	s.calm()
+	for _, who := range []string{"kim", "gus", "kim"} {
+		s.act(who, shop, "Put", "n", "1")
+		s.calm()
+	}
+	for n := range 5 { // 4: the contract goes too
+		s.ledger.Cut(n)
+		if n%2 == 0 {
+			s.act("kim", shop, "Put", "n", "1")
+		}
+		s.until("it is as before", func() bool {
+			s.do(&offchain.PersonChanged{ID: s.people["gus"], FirstName: "Gus"}) // a change to be woken by
+			sent := 0
+			for _, tx := range s.ledger.Transactions() {
+				if len(tx.Calls) > 0 {
+					sent++
+				}
+			}
+			return sent == len(s.actions(shop))
+		})
+		s.calm()
+	}
+	s.once()
+	s.wantValue(shop, "Count", "6")
 }

@@ -177,7 +177,7 @@ func (s *stage) start() {
 	book := binding.New()
 	store := stepped{s.store, s.step}
 	drivers := map[int]ledger.Driver{s.conn: s.driver}
-	s.index = indexer.New(indexer.Options{Store: store, Book: book, Drivers: drivers, Batch: s.batch})
+	s.index = indexer.New(indexer.Options{Store: store, Book: book, Drivers: drivers, Batch: s.batch, Patience: 50 * time.Millisecond})
 	s.send = dispatch.New(dispatch.Options{Store: store, Book: book, Drivers: drivers, Vault: s.vault, Again: s.again, Rights: s.rights})
 	var running sync.WaitGroup
 	running.Go(func() { s.index.Run(ctx) })

@@ -71,6 +71,7 @@ type follower struct {
 	last    common.Hash // of the block before next; zero: none was taken in
 	ahead   *fetch      // what comes next, on its way
 	final   bool        // no block is ever replaced
+	short   time.Time   // since when the ledger has fewer blocks than were taken in; zero: it has them
 }
 
 func (f *follower) wake() {
@@ -153,13 +154,27 @@ func (f *follower) step(ctx context.Context) error {
 	}
 	if len(got.blocks) == 0 {
 		f.taken(f.id, f.next, time.Time{})
+		gone, err := f.gone(ctx)
+		if err != nil {
+			return err
+		}
+		if gone {
+			return f.rewind(ctx)
+		}
+		var again <-chan time.Time
+		if !f.short.IsZero() {
+			again = time.After(f.Patience)
+		}
 		select {
 		case <-f.changed:
+			return nil
+		case <-again:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	f.short = time.Time{}
 	if got.blocks[0].Parent != f.last && f.last != (common.Hash{}) {
 		return f.rewind(ctx)
 	}
@@ -174,6 +189,27 @@ func (f *follower) step(ctx context.Context) error {
 		return f.rewind(ctx)
 	}
 	return err
+}
+
+// gone says whether the newest block that was taken in is none of the ledger's any
+// more, though no other came after it: a chain that was set back, or a node that lost
+// its last blocks with its machine. One that is only shorter may be behind, and is
+// given a while.
+func (f *follower) gone(ctx context.Context) (bool, error) {
+	if f.final || f.next == 0 || f.last == (common.Hash{}) {
+		return false, nil
+	}
+	there, err := f.driver.Blocks(ctx, f.next-1, 1)
+	switch {
+	case err != nil:
+		return false, err
+	case len(there) > 0:
+		f.short = time.Time{}
+		return there[0].Hash != f.last, nil
+	case f.short.IsZero():
+		f.short = time.Now()
+	}
+	return time.Since(f.short) >= f.Patience, nil
 }
 
 func consecutive(from uint64, blocks []ledger.Block) error {

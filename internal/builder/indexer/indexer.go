@@ -28,6 +28,9 @@ type Options struct {
 	// Batch is the most blocks that are taken in at once; 0 is 512. One block is taken
 	// in as soon as it is there: batches grow only while there is something to catch up.
 	Batch int
+	// Patience is how long a ledger that replaces blocks may have fewer than were taken
+	// in before those are given up; 0 is 5 seconds.
+	Patience time.Duration
 }
 
 // Indexer takes the blocks of all connections in.
@@ -56,6 +59,9 @@ func New(o Options) *Indexer {
 	}
 	if o.Batch <= 0 {
 		o.Batch = 512
+	}
+	if o.Patience <= 0 {
+		o.Patience = 5 * time.Second
 	}
 	return &Indexer{Options: o, state: map[int]*State{}}
 }

@@ -137,12 +137,33 @@ func (l *Ledger) mine() {
 		}
 	}
 	l.blocks = append(l.blocks, b)
+	l.tell()
+}
+
+// tell wakes who watches.
+func (l *Ledger) tell() {
 	for _, w := range l.watchers {
 		select {
 		case w <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// Cut takes the newest n blocks away, and what was in them is lost: as debug_setHead
+// does, or a machine that lost what it had not written. Blocks that are final stay.
+func (l *Ledger) Cut(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n = min(n, len(l.blocks)-1, Depth)
+	for _, b := range l.blocks[len(l.blocks)-n:] {
+		for _, tx := range b.txs {
+			delete(l.height, tx.Hash())
+		}
+	}
+	l.blocks = l.blocks[:len(l.blocks)-n]
+	l.forks++
+	l.tell()
 }
 
 func (l *Ledger) waiting(h common.Hash) (*types.Transaction, common.Address) {
