@@ -93,6 +93,23 @@ func TestListsSayWhereTheyGoOn(t *testing.T) {
 	}
 }
 
+// TestTotalsAreTold wants a number where it is known, and none where it is not.
+func TestTotalsAreTold(t *testing.T) {
+	for want, l := range map[string]workspace.List[offchain.Contract]{
+		"7": {Items: make([]offchain.Contract, 1), Total: 7},
+		"":  {Items: make([]offchain.Contract, 1), Total: 10_000, AtLeast: true},
+	} {
+		w := httptest.NewRecorder()
+		c := &call{g: &Gateway{}, w: w, r: httptest.NewRequest(get, "/api/v1/contracts", nil), version: 1}
+		if err := list(c, "contracts", workspace.Page{}, l, func(w *writer, one *offchain.Contract) { writeContract(w, one, 1, &history{}) }); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Header().Get("X-Total-Count"); got != want {
+			t.Errorf("of %d (at least: %v) the number is %q", l.Total, l.AtLeast, got)
+		}
+	}
+}
+
 // BenchmarkWriter is the writing alone.
 func BenchmarkWriter(b *testing.B) {
 	contracts := make([]offchain.Contract, 50)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,40 @@ func answered(t testing.TB, method, path string, status int, h http.Header, body
 	if err := conforms(doc, method, path, status, h, body); err != nil {
 		t.Errorf("%s %s: %v\n%s", method, path, err, body)
 	}
+	if status >= http.StatusBadRequest && method != http.MethodHead {
+		if err := told(status, h, body); err != nil {
+			t.Errorf("%s %s: %v\n%s", method, path, err, body)
+		}
+	}
+}
+
+// codes are those of the reference, which scripts and catalogues of texts go by.
+var codes = sync.OnceValues(func() (string, error) {
+	text, err := os.ReadFile("../../../docs/reference/errors.md")
+	return string(text), err
+})
+
+// told wants every refusal in one form, with a code that stands in the reference, so
+// that whoever shows it in another language can.
+func told(status int, h http.Header, body []byte) error {
+	known, err := codes()
+	if err != nil {
+		return err
+	}
+	var p struct {
+		Status             int
+		Code, Detail, Next string
+	}
+	if err := json.Unmarshal(body, &p); err != nil {
+		return err
+	}
+	if kind := h.Get("Content-Type"); kind != problemKind || p.Status != status || p.Detail == "" || p.Next == "" {
+		return fmt.Errorf("%d %s is not told as a problem", status, kind)
+	}
+	if !strings.Contains(known, "| `"+p.Code+"` |") {
+		return fmt.Errorf("the code %q does not stand in the reference", p.Code)
+	}
+	return nil
 }
 
 func conforms(doc *openapi3.T, method, path string, status int, h http.Header, body []byte) error {
