@@ -53,6 +53,9 @@ func TestCalls(t *testing.T) {
 		if name, got, ok := b.DecodeCall(data); !ok || name != c.function || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %s %v %v", c.function, name, got, ok)
 		}
+		if got := b.Shown(c.function, c.given); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is shown with %v", c.function, got)
+		}
 		if len(data) > 4 {
 			if name, got, ok := b.DecodeCall(data[:len(data)-32]); ok || name != c.function || got != nil {
 				t.Errorf("%s: what is cut short still names its function: %s %v %v", c.function, name, got, ok)

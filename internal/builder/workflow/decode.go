@@ -152,3 +152,24 @@ func (d *decoder) transition(t *Transition) read {
 			need("NextStates", list(d, &t.NextStates, 1, d.reference)))
 	}
 }
+
+// Shown are the arguments of a call, or of a creation where function is "", that
+// Call or Create takes: by their names and in their order in the configuration,
+// values in canonical form, as they will be decoded from the ledger.
+func (b *Binding) Shown(function string, args []Argument) []Argument {
+	parameters := b.Workflow.Constructor.Parameters
+	if f := b.Workflow.Function(function); f != nil {
+		parameters = f.Parameters
+	}
+	list := make([]Argument, len(parameters))
+	for _, a := range args {
+		if i := named(len(parameters), func(i int) string { return parameters[i].Name }, a.Name); i >= 0 {
+			text, err := CheckValue(&parameters[i].Type, b.roles, a.Value)
+			if err != nil {
+				text = a.Value
+			}
+			list[i] = Argument{parameters[i].Name, text}
+		}
+	}
+	return list
+}

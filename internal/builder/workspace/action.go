@@ -72,7 +72,8 @@ func (p *Person) Create(ctx context.Context, in Input) (int, error) {
 	if _, err := b.Create(in.Arguments); err != nil {
 		return 0, err
 	}
-	e := &offchain.ContractRequested{WorkflowID: w.ID, CodeID: code, ConnectionID: connection, PersonID: p.ID, Arguments: in.Arguments,
+	shown := b.Shown("", in.Arguments)
+	e := &offchain.ContractRequested{WorkflowID: w.ID, CodeID: code, ConnectionID: connection, PersonID: p.ID, Arguments: shown,
 		RequestID: cmp.Or(in.RequestID, rand.Text())}
 	switch a, err := p.w.do(ctx, e); {
 	case err != nil:
@@ -115,7 +116,8 @@ func (p *Person) Act(ctx context.Context, contractID int, in Input) (int, error)
 	if _, err := b.Call(f.Name, in.Arguments); err != nil {
 		return 0, err
 	}
-	e := &offchain.ActionRequested{ContractID: c.ID, FunctionID: f.ID, PersonID: p.ID, Arguments: in.Arguments,
+	shown := b.Shown(f.Name, in.Arguments)
+	e := &offchain.ActionRequested{ContractID: c.ID, FunctionID: f.ID, PersonID: p.ID, Arguments: shown,
 		RequestID: cmp.Or(in.RequestID, rand.Text())}
 	switch a, err := p.w.do(ctx, e); {
 	case err != nil:

@@ -94,22 +94,34 @@ func (p *Person) Contract(ctx context.Context, id int) (*ContractDetail, error) 
 		return nil, err
 	}
 	mine := *d
-	mine.Contract, mine.Application, mine.Actions = *c, app, p.w.waiting(d.Actions)
+	mine.Application, mine.Actions = app, p.w.waiting(d.Actions)
 	return &mine, nil
 }
 
-// detail reads what a contract's page shows, but for the application.
+// detail reads what a contract's page shows, but for the application. The actions
+// are those that led to the values: where a block came between the two, it reads
+// again.
 func (w *Workspace) detail(ctx context.Context, c *offchain.Contract) (_ *ContractDetail, err error) {
 	d := &ContractDetail{}
 	if d.Workflow, err = w.workflow(ctx, c.WorkflowID); err != nil {
 		return nil, err
 	}
-	l, err := w.Store.Actions(ctx, c.ID, true, offchain.Page{Top: mostActions})
-	if err != nil {
-		return nil, err
+	for {
+		l, err := w.Store.Actions(ctx, c.ID, true, offchain.Page{Top: mostActions})
+		if err != nil {
+			return nil, err
+		}
+		now, err := w.Store.Contract(ctx, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		if now.BlockNumber == c.BlockNumber && now.Status == c.Status {
+			slices.Reverse(l.Rows)
+			d.Contract, d.Actions = *now, l.Rows
+			break
+		}
+		c = now
 	}
-	slices.Reverse(l.Rows)
-	d.Actions = l.Rows
 	if d.Transactions, err = w.Store.ContractTransactions(ctx, c.ID); err != nil {
 		return nil, err
 	}
