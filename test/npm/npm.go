@@ -5,9 +5,11 @@ package npm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -16,7 +18,15 @@ import (
 // failure.
 func Install(t testing.TB, dir string) {
 	t.Helper()
-	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
+	f, err := os.Open(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() // and with it the lock: tests of several packages may want the same folder
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := io.ReadAll(f)
 	if err != nil {
 		t.Fatal(err)
 	}

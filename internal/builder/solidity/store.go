@@ -139,10 +139,12 @@ func (c *Compilers) Add(ctx context.Context, file string) (Installed, error) {
 		return Installed{}, err
 	}
 	place := c.folder(i)
-	if err := os.RemoveAll(place); err != nil {
-		return Installed{}, err
+	for range 3 { // another process may add the same at the same time
+		if err = errors.Join(os.RemoveAll(place), os.Rename(fresh, place)); err == nil {
+			break
+		}
 	}
-	return i, os.Rename(fresh, place)
+	return i, err
 }
 
 func (c *Compilers) folder(i Installed) string { return filepath.Join(c.dir, i.Version) }
