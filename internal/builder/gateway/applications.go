@@ -152,7 +152,7 @@ func codeGet(c *call) error {
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	h.Set("Content-Length", strconv.Itoa(len(data)))
 	h.Set("Content-Type", "application/octet-stream")
-	c.started = true
+	c.begin()
 	c.w.WriteHeader(http.StatusOK)
 	c.w.Write(data)
 	return nil

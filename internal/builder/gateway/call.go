@@ -37,6 +37,17 @@ func (c *call) enter(room chan struct{}) error {
 	}
 }
 
+// wait takes a place in a room as soon as there is one.
+func (c *call) wait(room chan struct{}) error {
+	select {
+	case room <- struct{}{}:
+		c.room = room
+		return nil
+	case <-c.r.Context().Done():
+		return c.r.Context().Err()
+	}
+}
+
 // leave gives the place back that the call has, if any.
 func (c *call) leave() {
 	if c.room != nil {

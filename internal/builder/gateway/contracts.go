@@ -23,6 +23,9 @@ func contractsGet(c *call) error {
 	h := history{withActions: c.expands("actions"), withTransactions: c.expands("transactions")}
 	details := map[int]*workspace.ContractDetail{}
 	if h.withActions || h.withTransactions {
+		if err := c.wait(c.g.wide); err != nil {
+			return err
+		}
 		for i := range l.Items {
 			id := l.Items[i].ID
 			if details[id], err = c.person.Contract(c.r.Context(), id); err != nil {

@@ -1,12 +1,15 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/problem"
 )
@@ -96,6 +99,62 @@ func TestUploadsWaitTheirTurn(t *testing.T) {
 	}
 	if status, _ := ask(); status != http.StatusOK {
 		t.Error("a wrong one kept its place")
+	}
+}
+
+// TestListsWithHistoriesWait has all places for lists with histories taken: another
+// one waits, and what is light does not.
+func TestListsWithHistoriesWait(t *testing.T) {
+	w := newWorld(t)
+	w.purchase("a lathe")
+	for range mostWide {
+		w.gateway.wide <- struct{}{}
+	}
+	answered := make(chan int)
+	go func() {
+		status, _, _ := w.ask("member", get, "/api/v2/contracts?expand=actions", nil)
+		answered <- status
+	}()
+	for range 20 {
+		if status, _, _ := w.ask("member", get, "/api/v2/contracts", nil); status != http.StatusOK {
+			t.Fatalf("a light one is %d", status)
+		}
+		select {
+		case status := <-answered:
+			t.Fatalf("without a place it is %d", status)
+		default:
+		}
+	}
+	<-w.gateway.wide
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("with a place it is %d", status)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.gateway.wide <- struct{}{}
+	r := httptest.NewRequest(get, "/api/v2/contracts?expand=actions", nil).WithContext(ctx)
+	r.Header.Set("Authorization", "Bearer "+w.tokens["member"])
+	cancel()
+	if w.gateway.ServeHTTP(httptest.NewRecorder(), r); len(w.gateway.wide) != mostWide {
+		t.Error("who left has a place")
+	}
+}
+
+// hurried is a writer that knows by when it must be done.
+type hurried struct {
+	*httptest.ResponseRecorder
+	by time.Time
+}
+
+func (h *hurried) SetWriteDeadline(t time.Time) error { h.by = t; return nil }
+
+// TestAnswersAreNotKeptForEver wants an end to the time in which a client may read.
+func TestAnswersAreNotKeptForEver(t *testing.T) {
+	for _, path := range []string{"/api/openapi.json", "/api/v1/users/me"} {
+		w := &hurried{ResponseRecorder: httptest.NewRecorder()}
+		edge(Options{}).ServeHTTP(w, httptest.NewRequest(get, path, nil))
+		if left := time.Until(w.by); left <= 0 || left > patientFor {
+			t.Errorf("%s may be read for %v", path, left)
+		}
 	}
 }
 

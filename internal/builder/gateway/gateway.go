@@ -41,15 +41,18 @@ type Gateway struct {
 	document []byte
 	uploads  chan struct{} // room for uploads, which are held in memory
 	bodies   chan struct{} // room for large bodies, likewise
+	wide     chan struct{} // room for lists with histories in them
 	streams  atomic.Int64  // event streams that are open
 }
 
 // mostUploads is how many uploads are read and checked at once, and mostBodies how
 // many bodies of more than smallBody bytes: whoever comes then comes again, so that
-// many together hold no more memory than these.
+// many together hold no more memory than these. mostWide is how many lists with
+// histories are written at once; others wait.
 const (
 	mostUploads = 4
 	mostBodies  = 32
+	mostWide    = 4
 )
 
 // New makes a gateway.
@@ -69,6 +72,7 @@ func New(o Options) *Gateway {
 		document: document(table, models),
 		uploads:  make(chan struct{}, mostUploads),
 		bodies:   make(chan struct{}, mostBodies),
+		wide:     make(chan struct{}, mostWide),
 	}
 }
 

@@ -5,9 +5,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 )
+
+// patientFor is how long a client may take to accept an answer: who does not read
+// would keep it in memory.
+const patientFor = 2 * time.Minute
 
 // leastGzip is the size from which an answer is worth compressing.
 const leastGzip = 1400
@@ -17,9 +22,15 @@ var compressors = sync.Pool{New: func() any {
 	return w
 }}
 
+// begin says that the answer is on its way, and by when it must be read.
+func (c *call) begin() {
+	c.started = true
+	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(patientFor)) // what cannot has its own end
+}
+
 // send sends an answer whole, compressed if the client takes that.
 func (c *call) send(status int, kind string, body []byte) {
-	c.started = true
+	c.begin()
 	h := c.w.Header()
 	if kind != "" {
 		h.Set("Content-Type", kind)
