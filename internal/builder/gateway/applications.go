@@ -144,6 +144,9 @@ func (c *call) ledger() (int, error) {
 }
 
 func codeGet(c *call) error {
+	if err := c.enter(c.g.bodies); err != nil {
+		return err
+	}
 	name, data, err := c.person.CodeFile(c.r.Context(), c.ids[0])
 	if err != nil {
 		return err

@@ -52,6 +52,9 @@ func TestLargeBodiesWaitTheirTurn(t *testing.T) {
 	for len(w.gateway.bodies) < mostBodies { // what was written is being read
 		runtime.Gosched()
 	}
+	if status, text, _ := w.ask("member", get, "/api/v1/applications/contractCode/1", nil); status != http.StatusServiceUnavailable {
+		t.Errorf("a file beside them is %d %s", status, text)
+	}
 	status, text, h := w.ask("member", post, path, large())
 	if status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" || !strings.Contains(string(text), `"code":"UPLOADS_BUSY"`) {
 		t.Errorf("one too many is %d %s", status, text)

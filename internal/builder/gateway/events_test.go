@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -80,6 +81,31 @@ func TestEvents(t *testing.T) {
 	again := w.heard(w.listen("member", fmt.Sprintf("/api/v2/events?contractId=%d", id), "41"), "event: reset")
 	if again[len(again)-2] != "id: 42" {
 		t.Errorf("after 41 comes %q", again)
+	}
+}
+
+// TestEventsAreForThoseWhoSee opens streams of a contract, of its application and of
+// everything as every kind of people, under both versions.
+func TestEventsAreForThoseWhoSee(t *testing.T) {
+	s := newScene(t)
+	for _, version := range []string{"v1", "v2"} {
+		for _, who := range kinds {
+			for query, mine := range map[string]bool{"": false, fmt.Sprintf("?applicationId=%d", s.app): true, fmt.Sprintf("?contractId=%d", s.contract): true,
+				fmt.Sprintf("?applicationId=%d", s.apps["Freight"].ID): false} {
+				path, want := "/api/"+version+"/events"+query, http.StatusOK
+				switch freight := !mine && query != ""; {
+				case slices.Contains([]string{"anonymous", "expired", "forger"}, who):
+					want = http.StatusUnauthorized
+				case mine && slices.Contains(outside, who), freight && who != "other" && who != "administrator":
+					want = http.StatusNotFound
+				}
+				if want == http.StatusOK {
+					s.heard(s.listen(who, path, ""), "retry: 1000")
+				} else if status, text, _ := s.ask(who, get, path, nil); status != want {
+					t.Errorf("%s as %s is %d, not %d: %s", path, who, status, want, text)
+				}
+			}
+		}
 	}
 }
 
