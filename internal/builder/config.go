@@ -89,7 +89,10 @@ func (n *Nodes) UnmarshalYAML(y *yaml.Node) error {
 		*n = Nodes{y.Value}
 		return nil
 	}
-	return y.Decode((*[]string)(n))
+	if y.Decode((*[]string)(n)) != nil {
+		return fmt.Errorf("line %d: rpc is a URL or a list of URLs", y.Line)
+	}
+	return nil
 }
 
 // Read reads builder.yaml. Unknown fields are refused.

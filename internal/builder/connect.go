@@ -32,7 +32,8 @@ const (
 	// startPatience is how long a start waits for the ledgers to say which they are.
 	// One that does not joins when it does.
 	startPatience = 2 * time.Second
-	// nodePatience is how long one of several nodes is tried again before the next is.
+	// nodePatience is how long a node is tried again before the next one is, or before
+	// its connection waits; nodeTimeout for how long one of several may not answer.
 	nodePatience = 500 * time.Millisecond
 	nodeTimeout  = 10 * time.Second
 )
@@ -95,9 +96,9 @@ func dial(c Config) (ways []way, err error) {
 			return ways, ErrConfig.From(errors.New("a connection names no node: give its rpc"))
 		}
 		w := way{Connection: connection}
-		o := client.Options{}
+		o := client.Options{Patience: nodePatience}
 		if len(w.RPC) > 1 {
-			o.Patience, o.Timeout = nodePatience, nodeTimeout
+			o.Timeout = nodeTimeout
 		}
 		open, err := w.opener(o)
 		if err != nil {

@@ -21,7 +21,7 @@ func (b *Builder) join(ctx context.Context, w *way) (id int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	row := claimed(w, known)
+	row := claimed(w, known, func(c *offchain.Connection) bool { return b.drivers[c.ID] != nil || b.named(c.Endpoint) })
 	if row == nil {
 		a, err := b.store.Do(ctx, &offchain.ConnectionAdded{LedgerID: 1, Endpoint: w.RPC[0], Kind: cmp.Or(w.Kind, kindCoco), FundingAccount: w.funding,
 			ChainID: w.identity.Chain, Genesis: w.identity.Genesis, First: w.From})
@@ -54,9 +54,16 @@ func (b *Builder) join(ctx context.Context, w *way) (id int, err error) {
 	return row.ID, err
 }
 
+// named is whether a connection of the configuration has an address.
+func (b *Builder) named(address string) bool {
+	return slices.ContainsFunc(b.config.Connections, func(c Connection) bool { return slices.Contains(c.RPC, address) })
+}
+
 // claimed is the row of a connection: that of its address, or, when that is new or
-// never answered, that of its ledger; nil when it needs a new one.
-func claimed(w *way, known []offchain.Connection) *offchain.Connection {
+// never answered, that of its ledger. When it does not say which that is, it is the
+// only row that no other connection can have: its address changed. nil: it needs a
+// new one.
+func claimed(w *way, known []offchain.Connection, taken func(*offchain.Connection) bool) *offchain.Connection {
 	at := slices.IndexFunc(known, func(k offchain.Connection) bool { return slices.Contains(w.RPC, k.Endpoint) })
 	same := slices.IndexFunc(known, func(k offchain.Connection) bool {
 		return w.identity != access.Identity{} && identityOf(&k) == w.identity
@@ -66,8 +73,19 @@ func claimed(w *way, known []offchain.Connection) *offchain.Connection {
 		return &known[at]
 	case same >= 0:
 		return &known[same]
+	case w.identity != access.Identity{}:
+		return nil
 	}
-	return nil
+	var left *offchain.Connection
+	for i := range known {
+		if k := &known[i]; k.Kind == cmp.Or(w.Kind, kindCoco) && !taken(k) {
+			if left != nil {
+				return nil
+			}
+			left = k
+		}
+	}
+	return left
 }
 
 func identityOf(c *offchain.Connection) access.Identity {

@@ -24,7 +24,7 @@ func masterKey(name, beside string, fresh bool) (key [32]byte, err error) {
 		}
 	}
 	if err != nil {
-		return key, ErrConfig.From(fmt.Errorf("the key of the data: %w", err))
+		return key, ErrConfig.From(fmt.Errorf("the key of the data, 32 random bytes in a file: %w", err))
 	}
 	if len(data) != len(key) {
 		return key, ErrConfig.From(fmt.Errorf("the key in %s has %d bytes, not 32", name, len(data)))

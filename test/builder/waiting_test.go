@@ -123,6 +123,12 @@ func TestVaultThatIsAway(t *testing.T) {
 	b.begin()
 	d.ask("2")
 	d.is("2")
+	r := binary.Run(t, t.TempDir(), "builder", "uses", "--config", b.config)
+	for _, u := range b.place.Users {
+		if u.Name == bob && strings.Count(r.Stdout, u.ExternalID) != 2 || r.Code != 0 || !strings.Contains(r.Stdout, `"action 2 on connection 1"`) {
+			t.Errorf("the uses are %d %s%s", r.Code, r.Stdout, r.Stderr)
+		}
+	}
 }
 
 // TestNodeStopped stops the nodes of a network one after the other, each in its own

@@ -60,7 +60,7 @@ func (p *postgres) connect(ctx context.Context) error {
 	}
 	c, err := pgx.ConnectConfig(ctx, p.config)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return errDatabase.From(err)
 	}
 	// The journal is what is durable: the server need not sync at every commit.
 	if _, err := c.Exec(ctx, "SET synchronous_commit = off"); err != nil {
