@@ -82,7 +82,7 @@ func (c *Compilers) work(ctx context.Context, j job, limit time.Duration) (*ende
 		return e, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case timed.Err() != nil, p.ProcessState != nil && strings.Contains(p.ProcessState.String(), "CPU time"):
+	case timed.Err() != nil, p.ProcessState != nil && p.ProcessState.UserTime()+p.ProcessState.SystemTime() >= limit:
 		return nil, problem.Newf(ErrCompilerTime.Code, ErrCompilerTime.Next, "the compiler was ended after %s of processor time", limit)
 	case stderr.says("out of memory", "cannot allocate memory", "stack exceeds", "stack overflow", "failed to create new OS thread"):
 		return nil, problem.Newf(ErrCompilerMemory.Code, ErrCompilerMemory.Next, "the compiler was ended: it wanted more than %d MiB", j.Memory>>20)
