@@ -88,3 +88,38 @@ func TestAllowsForgetsNothing(t *testing.T) {
 	offer.ContractID = 999
 	want("NOT_FOUND")
 }
+
+// TestNamedWithoutARole has a contract name people who have no role in its
+// application: being named is no right of its own, neither to see nor to act.
+func TestNamedWithoutARole(t *testing.T) {
+	for who, want := range map[string]string{"stranger": "NOT_FOUND", "other": "NOT_FOUND", "removed": "NOT_FOUND", "administrator": "FORBIDDEN", "inspector": ""} {
+		t.Run(who, func(t *testing.T) {
+			s := newStage(t)
+			named := s.people[who]
+			address, _ := named.Address(s.Connection)
+			inspect := function(s.f, "Inspect")
+			for _, step := range []struct {
+				who, function string
+				values        []string
+			}{{"buyer", "MakeOffer", []string{"inspector", address.Hex(), "offerPrice", "90"}}, {"owner", "AcceptOffer", nil}} {
+				_, err := s.people[step.who].Act(s.ctx, s.contract, workspace.Input{FunctionID: function(s.f, step.function), Arguments: arguments(step.values...)})
+				s.Must(err)
+				s.settled(s.contract)
+			}
+			signing := "FORBIDDEN"
+			if want == "" {
+				signing = ""
+			}
+			if got := told(s.Workspace.Allows(s.ctx, offchain.Action{ContractID: s.contract, FunctionID: inspect, PersonID: named.ID})); got != signing {
+				t.Errorf("signing: %q, not %q", got, signing)
+			}
+			if all, _ := named.Allowed(s.ctx, s.contract); want != "" && len(all) > 0 {
+				t.Errorf("it may be done %v", all)
+			}
+			in := workspace.Input{FunctionID: inspect, Arguments: arguments("defects", "false", "report", "fine")}
+			if got := only(named.Act(s.ctx, s.contract, in)); got != want {
+				t.Errorf("inspecting: %q, not %q", got, want)
+			}
+		})
+	}
+}
