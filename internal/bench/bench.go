@@ -15,12 +15,9 @@
 package bench
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/coco-consortium/coco/internal/problem"
 )
@@ -110,27 +107,18 @@ func (o Options) withDefaults() Options {
 // first: new accounts with ether and tokens.
 func Ethereum(ctx context.Context, o Options) (*Report, error) {
 	o = o.withDefaults()
-	if len(o.Nodes) == 0 {
-		return nil, ErrNode.From(errors.New("no node was named"))
-	}
 	for _, l := range o.Loads {
 		if err := l.check(); err != nil {
 			return nil, err
 		}
 	}
-	var targets []*target
+	targets, leave, err := dialAll(ctx, o.Nodes, o.Accounts, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	report := &Report{Machine: machine(), Accounts: o.Accounts, Rounds: o.Rounds}
-	for _, n := range o.Nodes {
-		fmt.Fprintf(o.Progress, "setting up %d accounts and a token at %s\n", o.Accounts, cmp.Or(n.URL, n.Name))
-		t, err := dial(ctx, n, o.Accounts)
-		if err != nil {
-			return nil, err
-		}
-		defer t.close()
-		for slices.ContainsFunc(targets, func(other *target) bool { return other.name == t.name }) {
-			t.name += "'"
-		}
-		targets = append(targets, t)
+	for _, t := range targets {
 		report.Nodes = append(report.Nodes, t.info())
 	}
 	for _, l := range o.Loads {

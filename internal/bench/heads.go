@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -65,18 +64,13 @@ func Heads(ctx context.Context, o HeadsOptions) (*HeadsReport, error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
-	if len(o.Nodes) == 0 {
-		return nil, ErrNode.From(errors.New("no node was named"))
-	}
 	report := &HeadsReport{Machine: machine(), Subscribers: o.Subscribers, Rate: o.Rate, Rounds: o.Rounds}
-	var targets []*target
-	for _, n := range o.Nodes {
-		t, err := dial(ctx, n, 20)
-		if err != nil {
-			return nil, err
-		}
-		defer t.close()
-		targets = append(targets, t)
+	targets, leave, err := dialAll(ctx, o.Nodes, 20, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for _, t := range targets {
 		report.Nodes = append(report.Nodes, t.info())
 		report.Sides = append(report.Sides, HeadsSide{Node: t.name})
 	}

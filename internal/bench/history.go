@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -86,18 +85,14 @@ func History(ctx context.Context, o HistoryOptions) (*HistoryReport, error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
-	if len(o.Nodes) == 0 {
-		return nil, ErrNode.From(errors.New("no node was named"))
-	}
 	report := &HistoryReport{Machine: machine(), Logs: o.Logs, Rounds: o.Rounds}
-	var targets []*target
+	targets, leave, err := dialAll(ctx, o.Nodes, 200, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	var emitters []*emitter
-	for _, n := range o.Nodes {
-		t, err := dial(ctx, n, 200)
-		if err != nil {
-			return nil, err
-		}
-		defer t.close()
+	for _, t := range targets {
 		e, err := t.emit(ctx, o.Logs, o.Progress)
 		if err == nil {
 			err = e.check(t.control)
@@ -105,7 +100,7 @@ func History(ctx context.Context, o HistoryOptions) (*HistoryReport, error) {
 		if err != nil {
 			return nil, ErrSetup.From(err)
 		}
-		targets, emitters = append(targets, t), append(emitters, e)
+		emitters = append(emitters, e)
 		report.Nodes = append(report.Nodes, t.info())
 	}
 	for _, q := range questions {

@@ -1,14 +1,17 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +19,8 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/coco-consortium/coco/internal/bench/fleet"
 )
 
 // tokenCode is the creation code of token/Token.sol.
@@ -361,18 +366,35 @@ const patience = 15 * time.Second
 
 // poll asks until the answer is yes.
 func poll(ctx context.Context, ask func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if yes, err := ask(); yes || err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return errors.New("the node did not commit a transaction in time")
+	yes, err := fleet.Until(ctx, patience, ask)
+	if err == nil && !yes {
+		err = errors.New("the node did not commit a transaction in time")
+	}
+	return err
+}
+
+// dialAll sets up every node, with so many accounts, under names that differ. Leave
+// ends the connections.
+func dialAll(ctx context.Context, nodes []Node, accounts int, progress io.Writer) (all []*target, leave func(), err error) {
+	if len(nodes) == 0 {
+		return nil, nil, ErrNode.From(errors.New("no node was named"))
+	}
+	leave = func() {
+		for _, t := range all {
+			t.close()
 		}
 	}
+	for _, n := range nodes {
+		fmt.Fprintf(progress, "setting up %d accounts and a token at %s\n", accounts, cmp.Or(n.URL, n.Name))
+		t, err := dial(ctx, n, accounts)
+		if err != nil {
+			leave()
+			return nil, nil, err
+		}
+		for slices.ContainsFunc(all, func(other *target) bool { return other.name == t.name }) {
+			t.name += "'"
+		}
+		all = append(all, t)
+	}
+	return all, leave, nil
 }

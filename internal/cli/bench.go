@@ -24,7 +24,7 @@ func benchEthereum() *cobra.Command {
 	var o bench.Options
 	var p peers
 	var loads []string
-	var asJSON, withBare, backup bool
+	var withBare, backup bool
 	var processes int
 	c := &cobra.Command{
 		Use:   "ethereum",
@@ -40,46 +40,6 @@ mean.`,
   coco bench ethereum --bare
   coco bench ethereum --nodes 3 --backup
   coco bench ethereum --against http://127.0.0.1:9545`,
-		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.Nodes = p.nodes()
-			self, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			if processes > 0 {
-				if c.Flags().Changed("rpc") || processes < 2 {
-					return usage(c, errors.New("--nodes starts a network of two nodes or more itself; it goes without --rpc"))
-				}
-				own, stop, err := bench.Processes(c.Context(), self, processes, backup)
-				if err != nil {
-					return err
-				}
-				defer stop()
-				o.Nodes = append(own, o.Nodes[1:]...)
-			}
-			if withBare {
-				bare, stop, err := bench.Spawn(c.Context(), self, "bench", "bare")
-				if err != nil {
-					return err
-				}
-				defer stop()
-				o.Nodes = slices.Insert(o.Nodes, 1, bare)
-			}
-			for _, text := range loads {
-				l, err := bench.ParseLoad(text)
-				if err != nil {
-					return err
-				}
-				o.Loads = append(o.Loads, l)
-			}
-			o.Progress = c.ErrOrStderr()
-			report, err := bench.Ethereum(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			return show(c, report, asJSON)
-		},
 	}
 	p.flags(c)
 	f := c.Flags()
@@ -89,8 +49,41 @@ mean.`,
 	f.StringArrayVar(&loads, "load", nil, "a load, such as \"erc20 http batch=100\" or \"eth ws rate=1000\"; may be repeated")
 	f.IntVar(&o.Accounts, "accounts", 200, "accounts that send")
 	f.IntVar(&o.Rounds, "rounds", 3, "repetitions of each load; figures are their medians")
-	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
-	return c
+	return reports(c, func(c *cobra.Command) (*bench.Report, error) {
+		o.Nodes = p.nodes()
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		if processes > 0 {
+			if c.Flags().Changed("rpc") || processes < 2 {
+				return nil, usage(c, errors.New("--nodes starts a network of two nodes or more itself; it goes without --rpc"))
+			}
+			own, stop, err := bench.Processes(c.Context(), self, processes, backup)
+			if err != nil {
+				return nil, err
+			}
+			defer stop()
+			o.Nodes = append(own, o.Nodes[1:]...)
+		}
+		if withBare {
+			bare, stop, err := bench.Spawn(c.Context(), self, "bench", "bare")
+			if err != nil {
+				return nil, err
+			}
+			defer stop()
+			o.Nodes = slices.Insert(o.Nodes, 1, bare)
+		}
+		for _, text := range loads {
+			l, err := bench.ParseLoad(text)
+			if err != nil {
+				return nil, err
+			}
+			o.Loads = append(o.Loads, l)
+		}
+		o.Progress = c.ErrOrStderr()
+		return bench.Ethereum(c.Context(), o)
+	})
 }
 
 // benchBare is the process behind --bare.

@@ -22,6 +22,20 @@ func show(c *cobra.Command, f figures, asJSON bool) error {
 	return f.Text(c.OutOrStdout())
 }
 
+// reports makes a command of a measurement: it shows what came of it.
+func reports[F figures](c *cobra.Command, measure func(c *cobra.Command) (F, error)) *cobra.Command {
+	asJSON := c.Flags().Bool("json", false, "print the report as one line of JSON")
+	c.Args = exactly(0)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		report, err := measure(c)
+		if err != nil {
+			return err
+		}
+		return show(c, report, *asJSON)
+	}
+	return c
+}
+
 // peers are the flags that name the nodes to measure.
 type peers struct {
 	url, key string
@@ -48,7 +62,6 @@ func (p *peers) nodes() []bench.Node {
 func benchHistory() *cobra.Command {
 	var o bench.HistoryOptions
 	var p peers
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "history",
 		Short: "Measure how a node answers questions about the past",
@@ -57,28 +70,20 @@ eth_getLogs: selective questions and broad ones. What it writes stays on the
 chain.`,
 		Example: `  coco bench history
   coco bench history --logs 100000 --against http://127.0.0.1:18545`,
-		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.Nodes, o.Progress = p.nodes(), c.ErrOrStderr()
-			report, err := bench.History(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			return show(c, report, asJSON)
-		},
 	}
 	p.flags(c)
 	f := c.Flags()
 	f.IntVar(&o.Logs, "logs", 1_000_000, "logs to write")
 	f.IntVar(&o.Rounds, "rounds", 20, "how often each question is asked; figures are percentiles of them")
-	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
-	return c
+	return reports(c, func(c *cobra.Command) (*bench.HistoryReport, error) {
+		o.Nodes, o.Progress = p.nodes(), c.ErrOrStderr()
+		return bench.History(c.Context(), o)
+	})
 }
 
 func benchHeads() *cobra.Command {
 	var o bench.HeadsOptions
 	var p peers
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "heads",
 		Short: "Measure announcements of blocks to many subscribers",
@@ -87,21 +92,14 @@ meanwhile, and measures when each subscriber hears of each block and what that
 costs the node.`,
 		Example: `  coco bench heads
   coco bench heads --subscribers 2000 --against http://127.0.0.1:18545`,
-		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.Nodes, o.Progress = p.nodes(), c.ErrOrStderr()
-			report, err := bench.Heads(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			return show(c, report, asJSON)
-		},
 	}
 	p.flags(c)
 	f := c.Flags()
 	f.IntVar(&o.Subscribers, "subscribers", 1000, "WebSockets that subscribe")
 	f.Float64Var(&o.Rate, "rate", 20, "transactions a second")
 	f.IntVar(&o.Rounds, "rounds", 3, "how often each node is measured")
-	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
-	return c
+	return reports(c, func(c *cobra.Command) (*bench.HeadsReport, error) {
+		o.Nodes, o.Progress = p.nodes(), c.ErrOrStderr()
+		return bench.Heads(c.Context(), o)
+	})
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"time"
 
@@ -38,24 +39,21 @@ func networkFlags(c *cobra.Command, o *bench.NetworkOptions) {
 	f.StringVar(&o.Dir, "keep", "", "keep the nodes' directories and logs in this new directory")
 }
 
-// measured runs a measurement of a network and shows what came of it.
-func measured[F figures](c *cobra.Command, o *bench.NetworkOptions, asJSON bool, measure func() (F, error)) error {
-	var err error
-	if o.Program, err = os.Executable(); err != nil {
-		return err
-	}
-	o.Progress = c.ErrOrStderr()
-	report, err := measure()
-	if err != nil {
-		return err
-	}
-	return show(c, report, asJSON)
+// measured makes a command of a measurement of a network of this program's processes.
+func measured[F figures](c *cobra.Command, o *bench.NetworkOptions, measure func(ctx context.Context) (F, error)) *cobra.Command {
+	networkFlags(c, o)
+	return reports(c, func(c *cobra.Command) (report F, err error) {
+		o.Progress = c.ErrOrStderr()
+		if o.Program, err = os.Executable(); err != nil {
+			return report, err
+		}
+		return measure(c.Context())
+	})
 }
 
 func benchKills() *cobra.Command {
 	var o bench.NetworkOptions
 	var kills int
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "kills",
 		Short: "Kill the primary under load, again and again",
@@ -66,22 +64,15 @@ left, before the next. At the end every acknowledged transaction is looked for o
 every node.`,
 		Example: `  coco bench network kills
   coco bench network kills --kills 5 --rate 500 --json`,
-		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return measured(c, &o, asJSON, func() (*bench.KillsReport, error) { return bench.Kills(c.Context(), o, kills) })
-		},
 	}
-	networkFlags(c, &o)
 	c.Flags().IntVar(&kills, "kills", 50, "how often")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
-	return c
+	return measured(c, &o, func(ctx context.Context) (*bench.KillsReport, error) { return bench.Kills(ctx, o, kills) })
 }
 
 func benchSlow() *cobra.Command {
 	var o bench.NetworkOptions
 	var part float64
 	var rounds int
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "slow",
 		Short: "Throttle one backup under load",
@@ -92,23 +83,16 @@ control groups, otherwise the process is stopped and continued; the report says
 which.`,
 		Example: `  coco bench network slow
   coco bench network slow --part 0.05 --share 0.9`,
-		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return measured(c, &o, asJSON, func() (*bench.SlowReport, error) { return bench.Slow(c.Context(), o, part, rounds) })
-		},
 	}
-	networkFlags(c, &o)
 	f := c.Flags()
 	f.Float64Var(&part, "part", 0.1, "part of one processor that the backup has")
 	f.IntVar(&rounds, "rounds", 3, "how often each is measured")
-	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
-	return c
+	return measured(c, &o, func(ctx context.Context) (*bench.SlowReport, error) { return bench.Slow(ctx, o, part, rounds) })
 }
 
 func benchJoin() *cobra.Command {
 	var o bench.NetworkOptions
 	var slots, rounds int
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "join",
 		Short: "Have fresh nodes join a network with a large state under load",
@@ -117,15 +101,9 @@ join under load, one after the other: how soon each serves, how soon it is a vot
 and what the network commits meanwhile.`,
 		Example: `  coco bench network join
   coco bench network join --slots 10000000 --rounds 1`,
-		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return measured(c, &o, asJSON, func() (*bench.JoinReport, error) { return bench.Joins(c.Context(), o, slots, rounds) })
-		},
 	}
-	networkFlags(c, &o)
 	f := c.Flags()
 	f.IntVar(&slots, "slots", 1_000_000, "slots of state that are written first")
 	f.IntVar(&rounds, "rounds", 3, "how many nodes join, one after the other")
-	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON")
-	return c
+	return measured(c, &o, func(ctx context.Context) (*bench.JoinReport, error) { return bench.Joins(ctx, o, slots, rounds) })
 }

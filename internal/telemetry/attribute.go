@@ -43,9 +43,6 @@ func Height(n uint64) Attribute { return number("coco.height", n) }
 // Records is the number of transactions in a block.
 func Records(n int) Attribute { return number("coco.records", uint64(n)) }
 
-// Attempt counts how often a request was forwarded, from 1.
-func Attempt(n int) Attribute { return number("coco.attempt", uint64(n)) }
-
 // Method is the name of a registered method, such as eth_sendRawTransaction.
 func Method(registered string) Attribute {
 	return Attribute{attribute.String("rpc.method", registered)}
@@ -55,4 +52,4 @@ func Method(registered string) Attribute {
 func Code(c problem.Code) Attribute { return Attribute{attribute.String("error.type", string(c))} }
 
 // Allowed are the keys of all attributes that leave the process with a span.
-var Allowed = []string{"coco.node", "coco.view", "coco.seqno", "coco.height", "coco.records", "coco.attempt", "rpc.method", "error.type"}
+var Allowed = []string{"coco.node", "coco.view", "coco.seqno", "coco.height", "coco.records", "rpc.method", "error.type"}

@@ -50,7 +50,7 @@ func TestTraceAcrossNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	request := backup.Begin("", Request, Method("eth_sendRawTransaction"), Node(2))
-	forward := backup.Begin(request.Link(), Forward, Attempt(1))
+	forward := backup.Begin(request.Link(), Forward, Records(1))
 	wire := string(forward.Link())
 	now := time.Now()
 	leader.Record(ParseLink(wire), Execute, now.Add(-time.Millisecond), now, Node(1), View(3), Seqno(17))
@@ -106,7 +106,7 @@ func TestAttributesAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := []Attribute{Node(1), View(1), Seqno(1), Height(1), Records(1), Attempt(1), Method("m"), Code("C")}
+	made := []Attribute{Node(1), View(1), Seqno(1), Height(1), Records(1), Method("m"), Code("C")}
 	if functions := strings.Count(string(source), ") Attribute {"); functions != len(made)+1 { // number
 		t.Errorf("attribute.go makes attributes with %d functions, this test knows %d", functions-1, len(made))
 	}

@@ -3,11 +3,9 @@
 package sim
 
 import (
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"fmt"
 	"math/big"
 	"time"
 
@@ -64,47 +62,6 @@ func (p *Platform) extensions(tcb [8]byte) []pkix.Extension {
 		list = append(list, amd([]byte{asn1.TagInteger, 1, tcb[i]}, 3, int(component)))
 	}
 	return append(list, amd(p.chipID[:], 4))
-}
-
-// vendorCertificates makes root and intermediate, the same bytes every time.
-func vendorCertificates() (root, intermediate []byte, err error) {
-	rootPrivate, err := rootKey.private()
-	if err != nil {
-		return nil, nil, err
-	}
-	intermediatePrivate, err := intermediateKey.private()
-	if err != nil {
-		return nil, nil, err
-	}
-	rootTemplate := authority("ARK", 1)
-	root, err = issue(rootTemplate, rootTemplate, &rootPrivate.PublicKey, rootPrivate)
-	if err != nil {
-		return nil, nil, err
-	}
-	intermediateTemplate := authority("SEV", 2)
-	intermediateTemplate.MaxPathLenZero = true
-	intermediate, err = issue(intermediateTemplate, rootTemplate, &intermediatePrivate.PublicKey, rootPrivate)
-	return root, intermediate, err
-}
-
-func issue(template, parent *x509.Certificate, key *rsa.PublicKey, signer *rsa.PrivateKey) ([]byte, error) {
-	salt := stream(fmt.Sprintf("certificate salt %d", template.SerialNumber))
-	return x509.CreateCertificate(salt, template, parent, key, signer)
-}
-
-func authority(role string, serial int64) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber:          big.NewInt(serial),
-		Subject:               name(role),
-		NotBefore:             time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:              time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
-		SignatureAlgorithm:    x509.SHA384WithRSAPSS,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-		KeyUsage:              x509.KeyUsageCertSign,
-		SubjectKeyId:          []byte(Marker + " " + role), // stated, so that no release of Go changes it
-		ExtraExtensions:       []pkix.Extension{insecure()},
-	}
 }
 
 func name(role string) pkix.Name {

@@ -4,12 +4,16 @@ package sim
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"flag"
+	"fmt"
 	"math/big"
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "write the vendor's certificates")
@@ -60,5 +64,46 @@ func TestVendorCertificates(t *testing.T) {
 		if cert.PublicKey.(interface{ Size() int }).Size() != 512 {
 			t.Errorf("%s has not an RSA-4096 key, as AMD's has", cert.Subject.CommonName)
 		}
+	}
+}
+
+// vendorCertificates makes root and intermediate, the same bytes every time.
+func vendorCertificates() (root, intermediate []byte, err error) {
+	rootPrivate, err := rootKey.private()
+	if err != nil {
+		return nil, nil, err
+	}
+	intermediatePrivate, err := intermediateKey.private()
+	if err != nil {
+		return nil, nil, err
+	}
+	rootTemplate := authority("ARK", 1)
+	root, err = issue(rootTemplate, rootTemplate, &rootPrivate.PublicKey, rootPrivate)
+	if err != nil {
+		return nil, nil, err
+	}
+	intermediateTemplate := authority("SEV", 2)
+	intermediateTemplate.MaxPathLenZero = true
+	intermediate, err = issue(intermediateTemplate, rootTemplate, &intermediatePrivate.PublicKey, rootPrivate)
+	return root, intermediate, err
+}
+
+func issue(template, parent *x509.Certificate, key *rsa.PublicKey, signer *rsa.PrivateKey) ([]byte, error) {
+	salt := stream(fmt.Sprintf("certificate salt %d", template.SerialNumber))
+	return x509.CreateCertificate(salt, template, parent, key, signer)
+}
+
+func authority(role string, serial int64) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber:          big.NewInt(serial),
+		Subject:               name(role),
+		NotBefore:             time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:              time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+		SignatureAlgorithm:    x509.SHA384WithRSAPSS,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		KeyUsage:              x509.KeyUsageCertSign,
+		SubjectKeyId:          []byte(Marker + " " + role), // stated, so that no release of Go changes it
+		ExtraExtensions:       []pkix.Extension{insecure()},
 	}
 }

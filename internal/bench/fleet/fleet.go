@@ -8,6 +8,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,18 +151,27 @@ func (f *Fleet) Place(ctx context.Context) (primary *Node, backups []*Node, err 
 
 // Await asks until the answer is yes.
 func Await(ctx context.Context, what string, ask func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	yes, err := Until(ctx, patience, ask)
+	if err == nil && !yes {
+		err = ErrLate.From(fmt.Errorf("waiting until %s: %w", what, cmp.Or(ctx.Err(), context.DeadlineExceeded)))
+	}
+	return err
+}
+
+// Until asks until the answer is yes, and says whether it was within so much time.
+func Until(ctx context.Context, within time.Duration, ask func() (bool, error)) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if yes, err := ask(); yes || err != nil {
-			return err
+			return yes, err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return ErrLate.From(fmt.Errorf("waiting until %s: %w", what, ctx.Err()))
+			return false, nil
 		}
 	}
 }

@@ -63,22 +63,6 @@ func (j *JoinClient) Close() error {
 	return j.conn.Close()
 }
 
-// HTTPJoin is a client of one who is no node yet, for the node at address and
-// whatever needs no session, over as many connections as it takes.
-func HTTPJoin(address string, servicePEM []byte, own tls.Certificate) (*http.Client, error) {
-	if _, err := parseService(servicePEM); err != nil {
-		return nil, err
-	}
-	limits := Limits{}.withDefaults()
-	return httpClient(limits, nil, func(ctx context.Context) (net.Conn, error) {
-		c, _, err := visit(ctx, address, servicePEM, own, limits)
-		if err != nil {
-			return nil, err
-		}
-		return c, nil
-	}), nil
-}
-
 // visit connects to any node of the service.
 func visit(ctx context.Context, address string, servicePEM []byte, own tls.Certificate, limits Limits) (*tls.Conn, Identity, error) {
 	service, err := parseService(servicePEM)
