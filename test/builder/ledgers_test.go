@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
 
@@ -69,35 +70,37 @@ func (b *alone) token(name string) {
 // geth is a development node that can be stopped and started again.
 type geth struct {
 	program, dir, port, url string
+	more                    string // interfaces that it serves besides
+	flags                   []string
 	process                 *exec.Cmd
 }
 
-func newGeth(t testing.TB) *geth {
+func newGeth(t testing.TB, more string, flags ...string) *geth {
 	t.Helper()
-	g := &geth{program: ledgertest.GethProgram(t), dir: t.TempDir(), port: ledgertest.FreePort(t)}
+	g := &geth{program: ledgertest.GethProgram(t), dir: t.TempDir(), port: ledgertest.FreePort(t), more: more, flags: flags}
 	g.url = "http://127.0.0.1:" + g.port
 	g.start(t)
 	t.Cleanup(func() { g.stop() })
 	return g
 }
 
-func rpcCall(t testing.TB, url, method string) error {
+func rpcCall(t testing.TB, url string, result any, method string, args ...any) error {
 	c, err := rpc.DialContext(t.Context(), url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return c.CallContext(t.Context(), nil, method)
+	return c.CallContext(t.Context(), result, method, args...)
 }
 
 func (g *geth) start(t testing.TB) {
 	t.Helper()
-	g.process = exec.Command(g.program, "--dev", "--datadir", g.dir, "--ipcdisable", "--nodiscover", "--port", "0", "--authrpc.port", "0", "--lightkdf",
-		"--http", "--http.port", g.port, "--http.api", "eth,net,web3", "--gcmode", "archive", "--verbosity", "1")
+	g.process = exec.Command(g.program, append(g.flags, "--dev", "--datadir", g.dir, "--ipcdisable", "--nodiscover", "--port", "0", "--authrpc.port", "0", "--lightkdf",
+		"--http", "--http.port", g.port, "--http.api", "eth,net,web3"+g.more, "--gcmode", "archive", "--verbosity", "1")...)
 	if err := g.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ledgertest.Eventually(t, "geth answers", func() bool { return rpcCall(t, g.url, "eth_chainId") == nil })
+	ledgertest.Eventually(t, "geth answers", func() bool { return rpcCall(t, g.url, nil, "eth_chainId") == nil })
 }
 
 // stop ends it as Ctrl+C does, so that it keeps its chain.
@@ -107,6 +110,23 @@ func (g *geth) stop() {
 		g.process.Wait()
 		g.process = nil
 	}
+}
+
+// kill ends it as a loss of power does to a process: what it had not written is lost.
+func (g *geth) kill() {
+	g.process.Process.Kill()
+	g.process.Wait()
+	g.process = nil
+}
+
+// height is the number of its newest block.
+func (g *geth) height(t testing.TB) uint64 {
+	t.Helper()
+	var n hexutil.Uint64
+	if err := rpcCall(t, g.url, &n, "eth_blockNumber"); err != nil {
+		t.Fatal(err)
+	}
+	return uint64(n)
 }
 
 // funding writes the key of the developer's account to a file.
@@ -148,7 +168,7 @@ func connectionOf(n *binary.Node) string {
 // TestTwoLedgers has one application on a node of coco and on geth at once, while
 // geth is down and up again.
 func TestTwoLedgers(t *testing.T) {
-	g := newGeth(t)
+	g := newGeth(t, "")
 	n, _ := newCoco(t)
 	b := newAlone(t, connectionOf(n)+fmt.Sprintf("  - rpc: %s\n    kind: ethereum\n    funding: %s\n", g.url, g.funding(t)))
 	var list struct {

@@ -116,7 +116,7 @@ func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) 
 	case live && errors.Is(err, ledger.ErrUnfunded): // funds may come
 		l.later(p.ID, err, nil)
 		return nil
-	case final(err):
+	case final(err) && (!live || !errors.Is(err, ledger.ErrRefused)): // what is out the ledger may take another time
 		return l.fail(ctx, p, err)
 	}
 	return l.given(ctx, p, err)
@@ -126,7 +126,8 @@ func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) 
 const mostTries = 6
 
 // given counts a failure, and ends the action when there were too many. What may
-// still be in a block is tried for as long as that takes.
+// still be in a block is tried for as long as that takes, unless the ledger says each
+// time that it does not take it.
 func (l *lane) given(ctx context.Context, p *offchain.Pending, err error) error {
 	l.later(p.ID, err, nil)
 	l.mu.Lock()
@@ -134,7 +135,7 @@ func (l *lane) given(ctx context.Context, p *offchain.Pending, err error) error 
 	k.tries++
 	tries := k.tries
 	l.mu.Unlock()
-	if _, live := l.live[p.ID]; live || tries < mostTries {
+	if _, live := l.live[p.ID]; live && !final(err) || tries < mostTries {
 		l.Log.Warn("an action cannot be sent now; trying again", "action", p.ID, "tries", tries, "why", err)
 		return nil
 	}

@@ -42,11 +42,28 @@ func (c *Chain) Watch(ctx context.Context, _ uint64, changed func()) error {
 // NextNonce implements ledger.Driver.
 func (c *Chain) NextNonce(ctx context.Context, account common.Address) (uint64, error) {
 	var n hexutil.Uint64
-	err := c.Client.Retry(ctx, func(ctx context.Context) error {
-		return c.Client.Call(ctx, &n, "eth_getTransactionCount", account, "pending")
+	err := Newest(func(block string) error {
+		return c.Client.Retry(ctx, func(ctx context.Context) error {
+			return c.Client.Call(ctx, &n, "eth_getTransactionCount", account, block)
+		})
 	})
 	return uint64(n), Explain(err)
 }
+
+// Newest asks about the newest state with what is pending, or without while the node
+// cannot make a block of that: geth after a start, until its chain goes on.
+func Newest(ask func(block string) error) error {
+	err := ask("pending")
+	if err != nil && strings.Contains(err.Error(), "pending state is not available") {
+		return ask("latest")
+	}
+	return err
+}
+
+// starting are the words in which a node says that it does not know its newest
+// state: it is starting, or its database is damaged. Nothing is wrong with what was
+// asked.
+var starting = regexp.MustCompile(`(?i)indexing is in progress|state is not available|missing trie node|layer stale`)
 
 // NonceAt is an account's next nonce after the newest block that has at least depth
 // others upon it and no higher number than most. Block 0 is always deep enough.
@@ -66,7 +83,10 @@ func (c *Chain) NonceAt(ctx context.Context, account common.Address, depth, most
 		}
 		return cmp.Or(calls[0].Decode(&block), calls[1].Decode(&n))
 	})
+	var said *client.Error
 	switch {
+	case errors.As(err, &said) && gone.MatchString(said.Message):
+		return 0, at, ledger.ErrStateGone.From(err)
 	case err != nil:
 		return 0, at, Explain(err)
 	case block == nil:
@@ -93,7 +113,7 @@ func Explain(err error) error {
 		return err
 	case reverted:
 		return &ledger.Reverted{Reason: Reason(data), Data: data}
-	case client.Temporary(err):
+	case client.Temporary(err), errors.As(err, &said) && starting.MatchString(said.Message):
 		return ledger.ErrUnavailable.From(err)
 	case errors.As(err, &said):
 		return ledger.ErrRefused.From(err)

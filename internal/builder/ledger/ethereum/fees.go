@@ -35,32 +35,35 @@ func (d *Driver) price(ctx context.Context, r ledger.Request) (*price, error) {
 		{Method: "eth_getBalance", Params: []any{r.From, "latest"}}, // what a pool looks at
 	}
 	var p price
-	err := d.Client.Retry(ctx, func(ctx context.Context) error {
-		if err := d.Client.Batch(ctx, calls); err != nil {
+	err := chain.Newest(func(block string) error {
+		calls[0].Params[1] = block
+		return d.Client.Retry(ctx, func(ctx context.Context) error {
+			if err := d.Client.Batch(ctx, calls); err != nil {
+				return err
+			}
+			estimate, err := chain.Number(&calls[0])
+			if err != nil {
+				return err
+			}
+			var head *struct{ BaseFeePerGas *hexutil.Big }
+			if err := calls[1].Decode(&head); err != nil {
+				return err
+			}
+			if head == nil || !estimate.IsUint64() {
+				return ledger.ErrAnswer.From(errors.New("no newest block, or gas beyond 64 bits"))
+			}
+			p.gas = chain.Gas(estimate.Uint64())
+			if head.BaseFeePerGas == nil {
+				p.tip = nil
+				p.cap, err = chain.Number(&calls[3])
+			} else if p.tip, err = chain.Number(&calls[2]); err == nil {
+				p.cap = new(big.Int).Add(new(big.Int).Lsh(head.BaseFeePerGas.ToInt(), 1), p.tip)
+			}
+			if err == nil {
+				p.balance, err = chain.Number(&calls[4])
+			}
 			return err
-		}
-		estimate, err := chain.Number(&calls[0])
-		if err != nil {
-			return err
-		}
-		var head *struct{ BaseFeePerGas *hexutil.Big }
-		if err := calls[1].Decode(&head); err != nil {
-			return err
-		}
-		if head == nil || !estimate.IsUint64() {
-			return ledger.ErrAnswer.From(errors.New("no newest block, or gas beyond 64 bits"))
-		}
-		p.gas = chain.Gas(estimate.Uint64())
-		if head.BaseFeePerGas == nil {
-			p.tip = nil
-			p.cap, err = chain.Number(&calls[3])
-		} else if p.tip, err = chain.Number(&calls[2]); err == nil {
-			p.cap = new(big.Int).Add(new(big.Int).Lsh(head.BaseFeePerGas.ToInt(), 1), p.tip)
-		}
-		if err == nil {
-			p.balance, err = chain.Number(&calls[4])
-		}
-		return err
+		})
 	})
 	return &p, err
 }

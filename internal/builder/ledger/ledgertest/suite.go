@@ -295,8 +295,15 @@ func nonces(t *testing.T, d *suite) {
 		}
 		next(1) // what is pending counts
 	}
-	find(t, d, tx.Hash())
+	_, in := find(t, d, tx.Hash())
 	next(1)
+	n, at, err := d.FinalNonce(t.Context(), a.address, 1<<62)
+	if b := blocks(t, d, at.Number); err != nil || at != b[0].Ref || n != map[bool]uint64{at.Number >= in.Number: 1}[true] || about(t, d).Final && n != 1 {
+		t.Errorf("the nonce that is final is %d at %+v, %v", n, at, err)
+	}
+	if n, at, err = d.FinalNonce(t.Context(), a.address, in.Number-1); err != nil || n != 0 || at.Number > in.Number-1 {
+		t.Errorf("before its block the nonce that is final is %d at %+v, %v", n, at, err)
+	}
 	if err := d.Submit(t.Context(), tx); err != nil {
 		t.Errorf("what is committed is submitted again: %v", err)
 	}
