@@ -81,11 +81,15 @@ func (e *ending) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// firstFile is how the clients that Workbench's makers generated for Java and
+// Python call the first file that an operation takes.
+const firstFile = "file"
+
 // readPart reads one part if it is one of the wanted.
 func (c *call) readPart(part *multipart.Part, names []string, found map[string]file) error {
 	defer part.Close()
-	for _, name := range names {
-		if !strings.EqualFold(part.FormName(), name) {
+	for i, name := range names {
+		if called := part.FormName(); !strings.EqualFold(called, name) && (i > 0 || called != firstFile) {
 			continue
 		}
 		if _, twice := found[name]; twice {

@@ -53,6 +53,14 @@ func TestUploads(t *testing.T) {
 	if f := found["contractFile"]; f.name != "A.sol" || string(f.data) != "contract A {}" {
 		t.Errorf("%q %q", f.name, f.data)
 	}
+	kind, body = form(t, [3]string{"file", "App.json", "{}"}) // Workbench's clients in Java and Python
+	if found, err = upload(g, kind, body); err != nil || found["appFile"].name != "App.json" || len(found) != 1 {
+		t.Errorf("%v %v", found, err)
+	}
+	kind, body = form(t, [3]string{"file", "App.json", "{}"}, [3]string{"appFile", "App.json", "{}"})
+	if _, err = upload(g, kind, body); err == nil {
+		t.Error("the same file twice is taken")
+	}
 }
 
 func TestUploadRefusals(t *testing.T) {
