@@ -31,7 +31,7 @@ var (
 	ErrConfig = problem.New("BUILDER_CONFIG", "App Builder cannot start with this configuration",
 		"mend what the cause names; docs/reference/builder.md explains every field")
 	ErrListen = problem.New("BUILDER_LISTEN", "App Builder cannot listen there",
-		"name another address with --listen, or end what listens there; port 0 takes a free one")
+		"name another address (coco start --portal, coco builder --listen), or end what listens there; port 0 takes a free one")
 )
 
 // maxFile bounds builder.yaml, in bytes.

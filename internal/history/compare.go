@@ -48,16 +48,8 @@ func (p *Past) compare(x *Index) error {
 	if head := l.Head(); last > head {
 		return foreign("it knows block %d, the ledger ends at %d", last, head)
 	}
-	note := x.Note()
-	if len(note) != confirmationBytes || binary.BigEndian.Uint64(note)+1 != last {
-		return foreign("it does not name the block before %d", last)
-	}
-	hash, err := l.Hash(p.ctx, last-1)
-	if err != nil {
+	if err := p.compareNote(x, last); err != nil {
 		return err
-	}
-	if hash != [32]byte(note[8:]) {
-		return foreign("block %d has another hash", last-1)
 	}
 	writes, err := l.Writes(p.ctx, last)
 	if err != nil {
@@ -76,8 +68,26 @@ func (p *Past) compare(x *Index) error {
 			return foreign("block %d wrote other keys", last)
 		}
 	}
-	if hash, err = l.Hash(p.ctx, last); err == nil {
+	hash, err := l.Hash(p.ctx, last)
+	if err == nil {
 		x.confirm(last, hash) // the next block may be the first that this process hands over
+	}
+	return err
+}
+
+// compareNote finds out whether the block before the last one is the ledger's. There
+// is none before block 0.
+func (p *Past) compareNote(x *Index, last uint64) error {
+	if last == 0 {
+		return nil
+	}
+	note := x.Note()
+	if len(note) != confirmationBytes || binary.BigEndian.Uint64(note)+1 != last {
+		return foreign("it does not name the block before %d", last)
+	}
+	hash, err := p.opts.Ledger.Hash(p.ctx, last-1)
+	if err == nil && hash != [32]byte(note[8:]) {
+		err = foreign("block %d has another hash", last-1)
 	}
 	return err
 }

@@ -105,6 +105,22 @@ func TestPastOneBlockAtATime(t *testing.T) {
 	do(t, c.past.Close())
 }
 
+// TestPastOfBlockZero: images of block 0 alone are the ledger's without a block before.
+func TestPastOfBlockZero(t *testing.T) {
+	c := newChronicle(vfs.NewMem(), Window{Blocks: 100})
+	do(t, c.start(-1))
+	do(t, c.commit(map[string]string{"a": "z"}))
+	do(t, c.past.Close())
+	for last := range 3 {
+		do(t, c.start(last))
+		do(t, c.commit(map[string]string{"a": "y"}))
+		do(t, c.past.Close())
+	}
+	do(t, c.start(3))
+	do(t, c.read(0, "a"))
+	do(t, c.past.Close())
+}
+
 // TestPastWithoutItsLedger: a ledger that cannot be read now speaks against nothing.
 func TestPastWithoutItsLedger(t *testing.T) {
 	c := grown(t, vfs.NewMem())

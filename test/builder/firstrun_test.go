@@ -13,6 +13,22 @@ import (
 	"github.com/coco-consortium/coco/test/binary"
 )
 
+// TestStartAgain stops and kills a network in which nobody did anything yet: the next
+// start has nothing to complain about.
+func TestStartAgain(t *testing.T) {
+	i := &installation{t: t, data: t.TempDir(), tokens: map[string]string{}}
+	for _, end := range []func(testing.TB) int{
+		func(t testing.TB) int { return i.node.Stop(t) },
+		func(t testing.TB) int { i.node.Kill(t); return 0 },
+		func(t testing.TB) int { return i.node.Stop(t) },
+	} {
+		i.start()
+		if code := end(t); code != 0 || i.node.Stderr() != "" {
+			t.Errorf("exit code %d, and it said:\n%s", code, i.node.Stderr())
+		}
+	}
+}
+
 // TestPortalAddress has something else listen where the portal would.
 func TestPortalAddress(t *testing.T) {
 	if l, err := net.Listen("tcp", "127.0.0.1:7700"); err == nil {
