@@ -126,7 +126,13 @@ func (n *Node) backfill(ctx context.Context) error {
 		return err
 	}
 	n.consensus.Backfilled(n.log.First())
-	return n.rebuildTiles(ctx)
+	// A voter needs the ledger, not the tiles: they are made while it becomes one.
+	n.group.Go(func() {
+		if err := n.rebuildTiles(ctx); err != nil && ctx.Err() == nil {
+			n.config.Logger.Warn("the hash tiles are not complete; they are made again when a receipt needs them", "err", err)
+		}
+	})
+	return nil
 }
 
 // catchingUp is what the node lacks, nil for nothing.
