@@ -2,8 +2,6 @@ package consensus
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
+	"github.com/coco-consortium/coco/internal/ledger/founding"
 	"github.com/coco-consortium/coco/internal/ledger/lineage"
 	"github.com/coco-consortium/coco/internal/proof"
 )
@@ -40,11 +39,7 @@ func (a *author) writer() format.Hash { return sha256.Sum256(a.node.Key) }
 func newService(t testing.TB) *service {
 	t.Helper()
 	s := &service{t: t, nodes: map[uint64]*author{}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	s.bundle = &keys.Bundle{Number: 1, Service: keys.Service{Mode: format.ModeSimulated},
-		Secrets: map[keys.Epoch]keys.Secret{{Domain: format.ServiceDomain, Number: 1}: keys.NewSecret()}}
-	rand.Read(s.bundle.Service.ID[:])
-	s.bundle.ServiceKey = must(keys.NewSigner())(t)
-	s.bundle.Checkpoint = must(keys.NewCheckpointKey())(t)
+	s.bundle = must(founding.NewBundle())(t)
 	s.ring = s.bundle.Ring()
 	s.platform = must(sim.New(sim.Options{Now: s.now}))(t)
 	s.found()
@@ -80,21 +75,13 @@ func (s *service) evidence(report attest.ReportData) []byte {
 }
 
 func (s *service) found() {
-	b, first := s.bundle, s.author(1)
-	checkpoint := []byte(b.Checkpoint.Public().(ed25519.PublicKey))
+	first := must(founding.NewProcess())(s.t)
+	sealed := must(s.bundle.Seal(keys.PlatformSealer("sim", keys.Secret{})))(s.t)
+	f := &founding.Founder{Bundle: s.bundle, Digest: must(keys.DigestOf(sealed))(s.t), Process: first, Address: "node1:1",
+		Evidence: func(report attest.ReportData) ([]byte, error) { return s.evidence(report), nil }}
 	policy := sim.Policy([48]byte{}, [32]byte{})
-	g := &format.Genesis{Format: format.Founding, Service: b.Service.ID, Mode: b.Service.Mode, ServiceKey: keys.SPKI(&b.ServiceKey.PublicKey),
-		Checkpoint: checkpoint, Node: first.node, Address: "node1:1", Policy: must(policy.Encode())(s.t), Sealing: true}
-	g.CheckpointEndorsement = must(proof.Endorse(b.ServiceKey, proof.Subject{Service: b.Service.ID, Mode: b.Service.Mode,
-		Purpose: proof.PurposeCheckpoint, Key: checkpoint}))(s.t)
-	binding := attest.GenesisBinding{Service: b.Service.ID, Mode: b.Service.Mode, ServiceKey: g.ServiceKey,
-		NodeKey: first.node.Key, NodeHPKEKey: first.node.HPKEKey, CheckpointKey: checkpoint}
-	g.Evidence = s.evidence(binding.ReportData())
-	sealed := must(b.Seal(keys.PlatformSealer("sim", keys.Secret{})))(s.t)
-	g.Secrets = format.Secrets{Bundle: 1, Digest: must(keys.DigestOf(sealed))(s.t)}
-	for _, e := range s.ring.Epochs() {
-		g.Secrets.Commitments = append(g.Secrets.Commitments, format.Commitment{Domain: e.Domain, Epoch: e.Number, Digest: must(s.ring.Commitment(e))(s.t)})
-	}
+	g := must(f.Genesis(must(policy.Encode())(s.t)))(s.t)
+	s.nodes[1] = &author{signer: first.Signer, node: g.Node}
 	draft := &envelope.Draft{Kind: format.KindGenesis, Public: append([]format.Write{
 		{Table: format.TableService, Key: []byte(format.KeyGenesis), Value: format.Encode(g)},
 		{Table: format.TableFormat, Key: []byte(format.KeyLevel), Value: format.Encode(uint64(format.Founding))},
