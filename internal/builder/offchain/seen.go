@@ -8,8 +8,8 @@ import (
 
 // Variables, so that a test can have them small.
 var (
-	seenRows = 4 * CountLimit // how many actions are looked at to count transactions
-	walkFrom = 200_000        // rows from which on walking all transactions is cheaper
+	seenRows = 2 * CountLimit // how many actions are looked at to count transactions
+	walkFrom = 20_000         // rows from which on walking all transactions is cheaper
 )
 
 // TransactionsOf lists the transactions of a connection in which there is an action
