@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coco-consortium/coco/internal/builder/ledger/ledgertest"
 	"github.com/coco-consortium/coco/test/binary"
 )
 
@@ -23,10 +24,20 @@ func TestStartAgain(t *testing.T) {
 		func(t testing.TB) int { return i.node.Stop(t) },
 	} {
 		i.start()
+		i.settled()
 		if code := end(t); code != 0 || i.node.Stderr() != "" {
 			t.Errorf("exit code %d, and it said:\n%s", code, i.node.Stderr())
 		}
 	}
+}
+
+// settled waits until the samples are installed: the last one's last member sees it.
+func (i *installation) settled() {
+	i.t.Helper()
+	ledgertest.Eventually(i.t, "the samples are there", func() bool {
+		status, _, _ := i.ask(dave, http.MethodGet, "/api/v2/applications?name=Freight", nil)
+		return status == http.StatusOK
+	})
 }
 
 // TestPortalAddress has something else listen where the portal would.

@@ -136,6 +136,7 @@ func TestVaultThatIsAway(t *testing.T) {
 func TestNodeStopped(t *testing.T) {
 	i := &installation{t: t, data: t.TempDir(), tokens: map[string]string{}}
 	i.start("--nodes", "3")
+	i.settled()
 	d := (&alone{installation: i}).deal(t, 1)
 	d.is("1")
 	command := func(args ...string) {

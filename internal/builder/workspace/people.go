@@ -48,7 +48,9 @@ func (w *Workspace) personOf(ctx context.Context, c *identity.Claims) (*offchain
 	if who, err = w.Store.PersonByExternalID(ctx, c.ExternalID); err != nil {
 		return nil, err
 	}
-	if err := w.provision(ctx, who); err != nil { // they can look around meanwhile; the next request tries again
+	if err := w.provision(ctx, who); ctx.Err() != nil {
+		return nil, ctx.Err()
+	} else if err != nil { // they can look around meanwhile; the next request tries again
 		w.Logger.Warn("a person has no ledger account yet", "person", who.ID, "err", err)
 		return who, nil
 	}
