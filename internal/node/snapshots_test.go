@@ -99,21 +99,27 @@ func TestSnapshotsThatDoNotCount(t *testing.T) {
 	}
 }
 
-// TestIndexAndTilesAreMadeAgain removes what is only a copy.
-func TestIndexAndTilesAreMadeAgain(t *testing.T) {
-	dir := t.TempDir()
+// lived has a node make a ledger of 300 payments.
+func lived(t *testing.T, dir string) (paid []sequencer.TxID) {
+	t.Helper()
 	n := startNode(t, dir)
-	var paid []sequencer.TxID
 	for nonce := range uint64(300) {
 		paid = append(paid, pay(t, n, nonce))
 	}
 	stop(t, n)
+	return paid
+}
+
+// TestIndexAndTilesAreMadeAgain removes what is only a copy.
+func TestIndexAndTilesAreMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	paid := lived(t, dir)
 	for _, copied := range []string{dirIndex, dirLedger + "/tile"} {
 		if err := os.RemoveAll(filepath.Join(dir, filepath.FromSlash(copied))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	n = startNode(t, dir)
+	n := startNode(t, dir)
 	defer stop(t, n)
 	holdsAll(t, n, paid)
 }
@@ -122,12 +128,7 @@ func TestIndexAndTilesAreMadeAgain(t *testing.T) {
 // write again: receipts are made all the same.
 func TestTilesBelowASnapshot(t *testing.T) {
 	dir := t.TempDir()
-	n := startNode(t, dir)
-	var paid []sequencer.TxID
-	for nonce := range uint64(300) {
-		paid = append(paid, pay(t, n, nonce))
-	}
-	stop(t, n)
+	paid := lived(t, dir)
 	c := Default(dir)
 	c.Snapshot = Cadence{Records: 1}
 	n, err := Start(t.Context(), c)

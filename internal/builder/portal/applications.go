@@ -58,18 +58,14 @@ func shownVersions(all []offchain.Application) []offchain.Application {
 
 // application leads to the first workflow.
 func application(x *visit) error {
-	id, err := x.id("app")
-	if err != nil {
-		return err
-	}
-	a, err := x.person.Application(x.ctx(), id)
+	a, err := x.applicationOf()
 	if err != nil {
 		return err
 	}
 	if len(a.WorkflowIDs) == 0 {
-		return x.redirect(applicationURL(id) + "/versions")
+		return x.redirect(applicationURL(a.ID) + "/versions")
 	}
-	return x.redirect(workflowURL(id, a.WorkflowIDs[0]))
+	return x.redirect(workflowURL(a.ID, a.WorkflowIDs[0]))
 }
 
 // crumbs lead to an application.
@@ -83,15 +79,11 @@ func (x *visit) crumbs(a *offchain.Application) []page.Link {
 
 // versions shows all versions of an application, newest first.
 func versions(x *visit) error {
-	id, err := x.id("app")
+	a, err := x.applicationOf()
 	if err != nil {
 		return err
 	}
-	a, err := x.person.Application(x.ctx(), id)
-	if err != nil {
-		return err
-	}
-	all, err := x.person.Versions(x.ctx(), id)
+	all, err := x.person.Versions(x.ctx(), a.ID)
 	if err != nil {
 		return err
 	}
@@ -99,7 +91,7 @@ func versions(x *visit) error {
 	v := &page.Versions{Frame: x.frame(x.T("versions.title", "name", name), "applications", x.crumbs(a)...), Application: name}
 	v.Frame.Events = "/events"
 	if x.person.Administrator {
-		v.AddVersion = applicationURL(id) + "/versions/new"
+		v.AddVersion = applicationURL(a.ID) + "/versions/new"
 	}
 	for i := range all {
 		row := &all[i]

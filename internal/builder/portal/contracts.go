@@ -14,15 +14,12 @@ import (
 
 // workflowOf reads the application and the workflow of a path.
 func (x *visit) workflowOf() (*offchain.Application, *offchain.Workflow, error) {
-	id, err := x.id("app")
+	a, err := x.applicationOf()
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := x.person.Application(x.ctx(), id)
+	id, err := x.id("workflow")
 	if err != nil {
-		return nil, nil, err
-	}
-	if id, err = x.id("workflow"); err != nil {
 		return nil, nil, err
 	}
 	w, err := x.person.Workflow(x.ctx(), id)

@@ -132,7 +132,7 @@ func TestStreamTells(t *testing.T) {
 		return regexp.MustCompile(`data-since="([^"]*)"`).FindStringSubmatch(page)[1]
 	}
 	eve, carol := w.browsers["eve"], w.browsers["carol"]
-	if since(eve) == since(eve) {
+	if one, other := since(eve), since(eve); one == other {
 		t.Error("two pages' marks can be compared")
 	}
 	first, second := since(eve), since(carol)

@@ -48,6 +48,14 @@ type file struct {
 	content []byte
 }
 
+// uploads reads both files of a form.
+func uploads(r *http.Request) (configuration, code *file, err error) {
+	if configuration, err = uploaded(r, "configuration"); err == nil {
+		code, err = uploaded(r, "code")
+	}
+	return configuration, code, err
+}
+
 // uploaded reads a file of a form; nil when none was chosen.
 func uploaded(r *http.Request, field string) (*file, error) {
 	f, h, err := r.FormFile(field)
@@ -73,11 +81,7 @@ func upload(x *visit) error {
 	v := &page.Upload{Frame: x.frame(x.T("upload.title"), "applications", x.crumbs(nil)...), Action: x.r.URL.Path, RequestID: rand.Text()}
 	wanted := ""
 	if x.r.PathValue("app") != "" {
-		id, err := x.id("app")
-		if err != nil {
-			return err
-		}
-		a, err := x.person.Application(x.ctx(), id)
+		a, err := x.applicationOf()
 		if err != nil {
 			return err
 		}
@@ -90,11 +94,7 @@ func upload(x *visit) error {
 	if id := x.r.FormValue("request"); id != "" && len(id) <= 128 {
 		v.RequestID = id
 	}
-	configuration, err := uploaded(x.r, "configuration")
-	if err != nil {
-		return err
-	}
-	code, err := uploaded(x.r, "code")
+	configuration, code, err := uploads(x.r)
 	if err != nil {
 		return err
 	}
@@ -213,11 +213,7 @@ func checks(x *visit) error {
 	if !x.person.Administrator {
 		return workspace.ErrForbidden
 	}
-	configuration, err := uploaded(x.r, "configuration")
-	if err != nil {
-		return err
-	}
-	code, err := uploaded(x.r, "code")
+	configuration, code, err := uploads(x.r)
 	if err != nil {
 		return err
 	}

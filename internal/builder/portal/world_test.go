@@ -110,6 +110,15 @@ func (w *world) settle(space *workspace.Workspace) {
 
 var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 
+// kept are the hidden fields of a page.
+func kept(page string) url.Values {
+	form := url.Values{}
+	for _, m := range hidden.FindAllStringSubmatch(page, -1) {
+		form.Set(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+	}
+	return form
+}
+
 // signIn goes the whole way: portal, issuer, choice of a person, and back.
 func (w *world) signIn(name string) *browser {
 	w.t.Helper()
@@ -120,10 +129,7 @@ func (w *world) signIn(name string) *browser {
 	if status != http.StatusOK || !strings.HasPrefix(at.Path, identity.PathIssuer) {
 		w.t.Fatalf("signing in: %d at %s: %s", status, at, page)
 	}
-	form := url.Values{}
-	for _, m := range hidden.FindAllStringSubmatch(page, -1) {
-		form.Set(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
-	}
+	form := kept(page)
 	for i, offer := range strings.Split(page, `name="person"`)[1:] {
 		if strings.Contains(offer, ">"+name+"<") {
 			form.Set("person", strconv.Itoa(i))
@@ -209,10 +215,7 @@ func (b *browser) form(path string, values ...string) url.Values {
 	if i := strings.Index(page, `<form class="form" method="post"`); i >= 0 {
 		page = page[i:]
 	}
-	form := url.Values{}
-	for _, m := range hidden.FindAllStringSubmatch(page, -1) {
-		form.Set(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
-	}
+	form := kept(page)
 	for i := 0; i < len(values); i += 2 {
 		form.Set(values[i], values[i+1])
 	}
