@@ -26,15 +26,17 @@ type JoinReport struct {
 
 // Join is one fresh node. Times are in seconds from the start of its process.
 type Join struct {
-	Serves   float64 `json:"serves"` // it answers clients
-	Voter    float64 `json:"voter"`
-	Before   Span    `json:"before"`
-	While    Span    `json:"while"` // from the start of its process until it was a voter
-	Head     uint64  `json:"head"`  // blocks when it began
-	Snapshot uint64  `json:"snapshot"`
-	Bytes    uint64  `json:"bytes"` // of the snapshot, which held the blocks up to Snapshot
-	Took     float64 `json:"took"`  // seconds that the primary needed for it
-	Resident int64   `json:"resident"`
+	Serves float64 `json:"serves"` // it answers clients
+	Voter  float64 `json:"voter"`
+	// Stages is what it did until it served, as it said of itself.
+	Stages   []fleet.Stage `json:"stages"`
+	Before   Span          `json:"before"`
+	While    Span          `json:"while"` // from the start of its process until it was a voter
+	Head     uint64        `json:"head"`  // blocks when it began
+	Snapshot uint64        `json:"snapshot"`
+	Bytes    uint64        `json:"bytes"` // of the snapshot, which held the blocks up to Snapshot
+	Took     float64       `json:"took"`  // seconds that the primary needed for it
+	Resident int64         `json:"resident"`
 }
 
 // Joins writes so many slots of state and has fresh nodes join under load, one
@@ -106,7 +108,7 @@ func (w *world) join(ctx context.Context) (*Join, *fleet.Node, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	j.Serves = served.Seconds()
+	j.Serves, j.Stages = served.Seconds(), n.Stages
 	err = fleet.Await(ctx, "the new node is a voter", func() (bool, error) {
 		s, err := n.Status(ctx)
 		return s.State == operations.StateVoter, err
@@ -145,6 +147,14 @@ func (r *JoinReport) Text(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	fmt.Fprintln(w)
+	for i, j := range r.Rounds {
+		fmt.Fprintf(w, "join %d:", i+1)
+		for _, s := range j.Stages {
+			fmt.Fprintf(w, " %s %.1f s,", s.Name, s.Seconds)
+		}
+		fmt.Fprintf(w, " then %s %.1f s\n", operations.StageBackfill, j.Voter-j.Serves)
 	}
 	fmt.Fprintf(w, "\na state of %d slots, written in %.0f s; while a node joins %.1f %% of the rate before\n", r.Slots, r.Filled, 100*r.Ratio)
 	return r.Loss.text(w)

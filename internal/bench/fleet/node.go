@@ -23,6 +23,8 @@ type Node struct {
 	// URL is where it serves JSON-RPC, and Peer where other nodes reach it; both are
 	// those of the running process, or of the last.
 	URL, Peer string
+	// Stages is what the last start spent its time on, until it served.
+	Stages []Stage
 
 	fleet   *Fleet
 	process *exec.Cmd // nil when it does not run
@@ -79,9 +81,14 @@ func (n *Node) start(ctx context.Context, joins bool) (time.Duration, error) {
 	}
 	n.process, n.client = c, operations.Dial(n.Data)
 	end := context.AfterFunc(ctx, func() { c.Process.Kill() })
+	following, served := context.WithCancel(ctx)
+	stages := make(chan []Stage, 1)
+	go func() { stages <- follow(following, n.client) }()
 	line, err := bufio.NewReader(io.LimitReader(out, 64<<10)).ReadBytes('\n')
 	took := time.Since(began)
 	end()
+	served()
+	n.Stages = <-stages
 	var ready struct {
 		RPC    string `json:"rpc"`
 		Peer   string `json:"peer"`
