@@ -38,6 +38,23 @@ export async function axe(page) {
     .flatMap((v) => v.nodes.slice(0, 3).map((n) => `${v.id}: ${n.target} ${n.html.slice(0, 160)} ${n.failureSummary?.split("\n").slice(1, 3).join(" ").trim()}`)));
 }
 
+// measure gives how many pixels a page is wider than its window, which targets are
+// smaller than 24 pixels (WCAG 2.5.8), and which states are told by a colour alone.
+export async function measure(page) {
+  return page.evaluate(() => {
+    const wide = document.scrollingElement.scrollWidth - innerWidth;
+    const small = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")].flatMap((e) => {
+      const box = e.closest("label")?.getBoundingClientRect() ?? e.getBoundingClientRect(), own = e.getBoundingClientRect();
+      const inText = e.localName === "a" && getComputedStyle(e).display === "inline" && e.parentElement.textContent.trim() !== e.textContent.trim();
+      if (!own.width || getComputedStyle(e).visibility === "hidden" || e.closest(".hide, .skip") || inText || getComputedStyle(e).clipPath !== "none") return [];
+      return Math.max(box.width, own.width) < 24 || Math.max(box.height, own.height) < 24 ? [`${e.outerHTML.slice(0, 120)} ${Math.round(own.width)}x${Math.round(own.height)}`] : [];
+    });
+    const bare = [...document.querySelectorAll(".tag, .state, .notice, .path li, .timeline > li")]
+      .filter((e) => !e.textContent.trim() || !e.matches(".tag.bare") && !e.querySelector("svg") && !e.closest(".login")).map((e) => e.outerHTML.slice(0, 120));
+    return { wide, small: small.slice(0, 5), bare: bare.slice(0, 5) };
+  });
+}
+
 // tell prints a step that was told, for the test that reads along.
 export function tell(step, detail = "") { console.log(JSON.stringify({ step, detail })); }
 

@@ -1,9 +1,10 @@
 // Every kind of page, filled with usual, with no and with hostile and long data, light
 // and narrow, dark and wide, and between: axe finds nothing, nothing is wider than the
-// window, every target is at least 24 pixels, and the browser complains of nothing.
+// window, every target is at least 24 pixels, no state is a colour alone, and the browser
+// complains of nothing.
 //
 //   node design.mjs BASE-URL FOLDER-FOR-SCREENSHOTS PATH...
-import { axe, open, start, tell } from "./chromium.mjs";
+import { axe, measure, open, start, tell } from "./chromium.mjs";
 
 const [base, folder, ...paths] = process.argv.slice(2);
 const browser = await start();
@@ -22,18 +23,10 @@ for (const colorScheme of ["light", "dark"]) {
       await page.goto(base + path);
       const name = `${path.replace(/^\//, "").replaceAll("/", "-")}-${width}-${colorScheme}`;
       if (folder) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: path !== "/design" || width !== 360 });
-      const facts = await page.evaluate(() => {
-        const wide = document.scrollingElement.scrollWidth - innerWidth;
-        const small = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")].flatMap((e) => {
-          const box = e.closest("label")?.getBoundingClientRect() ?? e.getBoundingClientRect(), own = e.getBoundingClientRect();
-          const inText = e.localName === "a" && getComputedStyle(e).display === "inline" && e.parentElement.textContent.trim() !== e.textContent.trim();
-          if (!own.width || getComputedStyle(e).visibility === "hidden" || e.closest(".hide, .skip") || inText || getComputedStyle(e).clipPath !== "none") return [];
-          return Math.max(box.width, own.width) < 24 || Math.max(box.height, own.height) < 24 ? [`${e.outerHTML.slice(0, 120)} ${Math.round(own.width)}x${Math.round(own.height)}`] : [];
-        });
-        return { wide, small: small.slice(0, 5) };
-      });
+      const facts = await measure(page);
       if (facts.wide > 0) wrong.push(`${name}: ${facts.wide} pixels wider than the window`);
       for (const s of facts.small) wrong.push(`${name}: small target ${s}`);
+      for (const s of facts.bare) wrong.push(`${name}: a state without a sign or a word: ${s}`);
       if (width !== (colorScheme === "light" ? 360 : 1440)) continue;
       const found = await axe(page);
       for (const f of found) wrong.push(`${name}: ${f}`);

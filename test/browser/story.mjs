@@ -3,14 +3,14 @@
 // verified on the spot; then the same without JavaScript, zoomed, and by keyboard.
 //
 //   node story.mjs PORTAL-URL FOLDER-FOR-SCREENSHOTS
-import { axe, must, signIn, start, tell } from "./chromium.mjs";
+import { axe, measure, must, signIn, start, tell } from "./chromium.mjs";
 
 const [base, folder] = process.argv.slice(2);
 const hostile = `<script>alert(1)</script>"><img src=x onerror=alert(2)> {{.}} ${"Ω".repeat(200)}`;
 const big = "9007199254740993"; // 2^53 + 1: the first whole number that a double cannot hold
 const browser = await start();
 const shot = (page, name) => folder && page.screenshot({ path: `${folder}/story-${name}.png`, fullPage: true });
-const clean = async (page, where) => { const found = await axe(page); must(!found.length, `${where}: ${found.join("\n")}`); };
+const clean = async (page, where) => { const facts = await measure(page), found = [...facts.small, ...facts.bare, ...await axe(page)]; must(!found.length, `${where}: ${found.join("\n")}`); };
 
 // shifts counts what moves without anybody having touched anything.
 async function shifts(page) {
@@ -22,13 +22,48 @@ async function shifts(page) {
     const all = await page.evaluate(() => window.shifted);
     // Chromium counts a little where something is moved again before it arrived,
     // though it stays where it was to the eye; a tenth is what it calls good.
-    must(all.reduce((sum, s) => sum + s.value, 0) < 0.005, `the page shifted: ${JSON.stringify(all)}`);
+    tell("layout shift of a live update", `${all.reduce((sum, s) => sum + s.value, 0)}`);
+    must(!all.length, `the page shifted: ${JSON.stringify(all)}`);
   };
+}
+
+// listens keeps what live regions say, as a screen reader would.
+async function listens(page) {
+  await page.evaluate(() => {
+    window.said = [];
+    const region = document.querySelector("#announcer");
+    new MutationObserver(() => { if (region.textContent) window.said.push(region.textContent); }).observe(region, { childList: true, characterData: true, subtree: true });
+  });
+  return () => page.evaluate(() => window.said);
+}
+
+// walk goes through a page with the Tab key, all around, and gives where it stopped.
+// Every stop is seen: in the window, with an outline, and under nothing.
+async function walk(page) {
+  const stops = [];
+  for (let i = 0; i < 200; i++) {
+    await page.keyboard.press("Tab");
+    const stop = await page.evaluate(() => {
+      const e = document.activeElement;
+      if (!e || e === document.body) return null;
+      const box = e.getBoundingClientRect(), style = getComputedStyle(e), after = getComputedStyle(e, "::after");
+      const inside = box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;
+      return { name: (e.getAttribute("aria-label") ?? e.labels?.[0]?.textContent ?? e.textContent).trim().slice(0, 40), lit: style.outlineStyle !== "none" || after.outlineStyle !== "none", inside, html: e.outerHTML.slice(0, 100) };
+    });
+    if (!stop || stops.length && stop.html === stops[0].html) return stops;
+    must(stop.inside, `the focus is out of sight at ${stop.html}`);
+    must(stop.lit, `the focus is not seen at ${stop.html}`);
+    stops.push(stop);
+  }
+  throw new Error("the walk does not end");
 }
 
 const options = { bypassCSP: false };
 const [bob, carol] = [await signIn(browser, base, "Bob Berger", options), await signIn(browser, base, "Carol Chen", options)];
 tell("two people signed in");
+const weight = await bob.evaluate(() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")].reduce((sum, e) => sum + e.encodedBodySize, 0));
+must(weight > 10_000 && weight <= 60_000, `the first page weighs ${weight} bytes`);
+tell("the first page with all that it needs", `${weight} bytes`);
 
 await carol.getByRole("link", { name: "Machine purchase", exact: true }).click();
 await bob.getByRole("link", { name: "Machine purchase", exact: true }).click();
@@ -45,7 +80,7 @@ await shot(bob, "summary");
 await pane.getByLabel("Machine").fill(hostile);
 await pane.getByLabel("Used").check();
 await pane.getByLabel("Asking price").fill(big);
-const unmoved = await shifts(carol);
+const unmoved = await shifts(carol), carolHears = await listens(carol);
 const before = Date.now();
 await pane.getByRole("button", { name: "Create contract" }).dblclick();
 await carol.getByRole("link", { name: "Contract 1", exact: true }).waitFor();
@@ -54,6 +89,7 @@ await carol.locator("#contracts").getByText("For sale").first().waitFor();
 await bob.locator("#contracts").getByText("For sale").first().waitFor();
 await carol.waitForTimeout(400);
 await unmoved();
+must((await carolHears()).join() === "1 contract", `a new contract is announced so: ${await carolHears()}`);
 must(await bob.locator("tbody tr").count() === 1, "a double click made two contracts");
 must((await carol.locator("tbody tr").innerText()).includes("9,007,199,254,740,993"), "a big number lost something");
 await shot(carol, "contracts");
@@ -73,7 +109,7 @@ await shot(carol, "negative");
 await offer.getByLabel("Offer").fill("1250000");
 const verify = bob.getByRole("link", { name: /^Verify/ }).first();
 await verify.focus();
-const quiet = await shifts(bob);
+const quiet = await shifts(bob), bobHears = await listens(bob);
 const asked = Date.now();
 await offer.getByRole("button", { name: /Take action/ }).click();
 await bob.locator("#status .now strong", { hasText: "Offer made" }).waitFor();
@@ -82,7 +118,26 @@ await bob.getByRole("link", { name: /Accept the offer/ }).waitFor();
 await bob.waitForTimeout(400);
 must(await bob.evaluate(() => document.activeElement.matches("[data-verify]")), "the focus went away with an update");
 await quiet();
+must((await bobHears()).join() === "State: Offer made", `an action is announced so: ${await bobHears()}`);
 await shot(bob, "contract");
+
+// --- by keyboard alone: all around, into a pane, around in it, and back
+
+await bob.goto(base + "/contracts/1");
+const stops = await walk(bob);
+for (const name of ["Skip to the content", "Applications", "Accept the offer", "Verify"]) must(stops.some((s) => s.name.startsWith(name)), `the keyboard does not reach ${name}: ${stops.map((s) => s.name)}`);
+must(stops[0].name === "Skip to the content", `the first stop is ${stops[0].name}`);
+await bob.getByRole("link", { name: /Accept the offer/ }).focus();
+await bob.keyboard.press("Enter");
+await bob.getByRole("dialog").getByRole("button", { name: /Take action/ }).waitFor();
+for (let i = 0; i < 8; i++) {
+  await bob.keyboard.press("Tab");
+  must(await bob.evaluate(() => document.activeElement === document.body || !!document.activeElement.closest("dialog")), "the focus left the pane for the page behind it");
+}
+await bob.keyboard.press("Escape");
+await bob.getByRole("dialog").waitFor({ state: "detached" });
+must(await bob.evaluate(() => document.activeElement.matches(".offer")), "the focus does not come back from the pane");
+tell("the keyboard goes all around", `${stops.length} stops`);
 
 // --- a proof, on the spot
 
@@ -147,12 +202,12 @@ await alice.getByRole("dialog").getByLabel("Person", { exact: true }).selectOpti
   await alice.getByRole("dialog").getByLabel("Person", { exact: true }).selectOption(options.find((o) => o.startsWith("Carol Chen")));
 });
 await alice.getByRole("dialog").getByRole("button", { name: "Add member" }).click();
-await alice.getByText("The role is given.").waitFor();
+await alice.locator(".note", { hasText: "The role is given." }).waitFor();
 await alice.locator("table", { hasText: "Inspector" }).last().getByText("Carol Chen").first().waitFor();
 await shot(alice, "members");
 await alice.locator("tr", { hasText: "Carol Chen" }).last().getByRole("link", { name: /Remove/ }).click();
 await alice.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
-await alice.getByText("The role is taken away.").waitFor();
+await alice.locator(".note", { hasText: "The role is taken away." }).waitFor();
 for (const path of ["/applications/1/versions", "/people", "/people/new", "/people/1", "/ledger", "/ledger/1/blocks", "/ledger/1/transactions", "/contracts/1", "/applications/1/workflows/1", "/applications/1/members/new", "/nowhere"]) {
   await alice.goto(base + path);
   await clean(alice, path);

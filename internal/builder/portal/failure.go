@@ -64,6 +64,9 @@ func (p *Portal) fail(w http.ResponseWriter, r *http.Request, status int, err er
 		f.What = t.T("failure.500.text")
 		p.Logger.Error("a page failed", "path", r.URL.Path, "err", err)
 	}
+	if strings.TrimSuffix(f.What, ".") == f.Title {
+		f.What = "" // once is enough
+	}
 	if err := p.pages.Draw(w, r, status, "failure", f); err != nil {
 		p.Logger.Error("the page of a failure cannot be drawn", "err", err)
 		http.Error(w, t.T("failure.500"), http.StatusInternalServerError)
@@ -148,6 +151,9 @@ func (p *Portal) signedIn(w http.ResponseWriter, r *http.Request) {
 func (p *Portal) entranceFailed(w http.ResponseWriter, r *http.Request, err error) {
 	t := p.pages.Printer(r)
 	f := &page.Failure{Frame: page.Frame{Title: t.T("failure.signin"), Path: "/"}, Code: string(problem.CodeOf(err)), Links: []page.Link{{Text: t.T("signin"), URL: identity.PathSignIn}}}
+	if f.Code == "ISSUER_DOWN" {
+		f.Title = t.T("failure.issuer")
+	}
 	var known *problem.Error
 	if errors.As(err, &known) {
 		f.What, f.Next, f.Tongue = t.Problem(string(known.Code), sentence(known.What), sentence(known.Next))

@@ -30,7 +30,7 @@ func TestGerman(t *testing.T) {
 		{"a foreign form", 403, func() (int, string, *url.URL) {
 			return bob.ask(http.MethodPost, list+"/new", url.Values{"csrf": {"wrong"}})
 		}, "Das Formular kommt nicht von einer Seite dieses Portals"},
-		{"what one may not", 403, func() (int, string, *url.URL) { return bob.ask(http.MethodGet, "/people", nil) }, "Das dürfen Sie nicht."},
+		{"what one may not", 403, func() (int, string, *url.URL) { return bob.ask(http.MethodGet, "/people", nil) }, "Welche Rollen Sie haben, steht auf der Seite der Anwendung"},
 		{"an unknown order", 400, func() (int, string, *url.URL) { return bob.ask(http.MethodGet, list+"?sort=x", nil) }, "So lässt sich die Liste nicht ordnen."},
 		{"a failed sign-in", 400, func() (int, string, *url.URL) {
 			return bob.ask(http.MethodGet, "/sign-in/back?state=AAAA&code=x", nil)

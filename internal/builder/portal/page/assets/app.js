@@ -66,6 +66,7 @@ function place(e) {
   for (; e; e = e.offsetParent) { x += e.offsetLeft; y += e.offsetTop; }
   return [x, y];
 }
+let sliding = Promise.resolve(); // until nothing slides any more
 function slide(change) {
   if (calm.matches) { change(); return; }
   const before = new Map($$("[data-move]").map((e) => [e, place(e)]));
@@ -80,13 +81,14 @@ function slide(change) {
     if (parent) { x -= parent[0]; y -= parent[1]; }
     if (x || y) moves.push([e, `translate(${x}px, ${y}px)`]);
   }
-  // What still moves from before goes on moving: the new way is added to it.
   const started = moves.map(([e, transform]) => {
-    const a = e.animate([{ transform }, { transform: "none" }], { duration: 220, easing: "cubic-bezier(.2,.7,.2,1)", composite: "add" });
+    const a = e.animate([{ transform }, { transform: "none" }], { duration: 160, easing: "cubic-bezier(.2,.7,.2,1)", composite: "add" });
     a.pause(); // until a frame has shown everything where it was
     return a;
   });
   requestAnimationFrame(() => requestAnimationFrame(() => { for (const a of started) a.play(); }));
+  const limit = new Promise((done) => setTimeout(done, 400)); // a hidden page has no frames
+  sliding = Promise.race([limit, Promise.allSettled(started.map((a) => a.finished))]);
 }
 
 // --- the page follows the server
@@ -122,6 +124,7 @@ async function refresh() {
   do {
     again = false;
     try {
+      await sliding; // what moves again before it arrived would jump
       const { answer, page } = await fetchPage(location.href);
       if (answer.redirected && new URL(answer.url).pathname !== location.pathname) { location.assign(answer.url); return; }
       if (answer.ok) take(page); else if (answer.status < 500) location.reload();
@@ -223,7 +226,6 @@ function arrived(page) {
   if (!told) return;
   const note = document.createElement("div");
   note.className = "note";
-  note.setAttribute("role", "status");
   note.textContent = told.textContent.trim();
   $(".note")?.remove();
   main.append(note);
