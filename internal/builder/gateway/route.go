@@ -93,7 +93,11 @@ func (n *node) find(parts, args []string) (*node, []string) {
 		}
 		return n, args
 	}
-	if next := n.literal[strings.ToLower(parts[0])]; next != nil {
+	part := strings.ToLower(parts[0])
+	if part == "graph-proxy" {
+		part = "graphproxy" // Workbench's oldest clients write it with a hyphen
+	}
+	if next := n.literal[part]; next != nil {
 		if end, args := next.find(parts[1:], args); end != nil {
 			return end, args
 		}
