@@ -2,7 +2,9 @@ package builder
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/coco-consortium/coco/internal/builder/ledger/ledgertest"
 	"github.com/coco-consortium/coco/internal/builder/offchain/postgrestest"
 )
 
@@ -132,5 +135,56 @@ func TestPostgres(t *testing.T) {
 		if !slices.Equal(rows, views[view]) {
 			t.Errorf("made again %s is another:\n%s", view, difference(strings.Join(views[view], "\n"), strings.Join(rows, "\n")))
 		}
+	}
+}
+
+// TestPostgresCrashes kills the server of the database again and again while people
+// work. Whoever is told that something was asked for sees it come to its end, without
+// anybody mending anything.
+func TestPostgresCrashes(t *testing.T) {
+	dsn := postgrestest.DSN(t)
+	n, _ := newCoco(t)
+	b := newAlone(t, connectionOf(n)+"db: "+dsn+"\n")
+	flow, constructor, _, properties := b.names(bob, "Purchase", "Purchase")
+	create := fmt.Sprintf("/api/v2/contracts?workflowId=%d", flow)
+	asked := map[int]string{}
+	refused := 0
+	for round := range 4 {
+		for k := range 12 {
+			if k == 4 {
+				postgrestest.Crash(t)
+			}
+			machine := fmt.Sprintf("machine %d of %d", k, round)
+			status, data, err := b.ask(bob, http.MethodPost, create, input(constructor, "machine", machine, "condition", "0", "askingPrice", "1"))
+			var id int
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case status == http.StatusOK && json.Unmarshal(data, &id) == nil:
+				asked[id] = machine
+			case status < http.StatusInternalServerError:
+				t.Fatalf("%s: %d %s", machine, status, data)
+			default:
+				if refused++; inner.Match(data) {
+					t.Errorf("%s: %d %s", machine, status, data)
+				}
+			}
+		}
+		ledgertest.Eventually(t, "pages are read again", func() bool {
+			status, _, err := b.ask(bob, http.MethodGet, "/api/v2/contracts", nil)
+			return err == nil && (status == http.StatusOK || status == http.StatusNoContent)
+		})
+	}
+	t.Logf("%d asked for, %d refused", len(asked), refused)
+	if len(asked) == 0 {
+		t.Fatal("nothing was asked for")
+	}
+	for id, machine := range asked {
+		b.until(bob, id, machine, func(c *contract) bool { return c.ProvisioningStatus == 2 && c.value(properties["Machine"]) == machine })
+	}
+	b.node.Kill(t)
+	b.begin()
+	for id, machine := range asked {
+		b.until(bob, id, machine, func(c *contract) bool { return c.value(properties["Machine"]) == machine })
 	}
 }

@@ -25,6 +25,7 @@ type postgres struct {
 	writer  *pgx.Conn
 	readers chan *pgx.Conn // nil: not connected
 	count   int
+	renewed bool // the writer's connection is another than before: the server may have lost what was committed
 }
 
 func openPostgres(ctx context.Context, dsn string) (*postgres, error) {
@@ -62,11 +63,6 @@ func (p *postgres) connect(ctx context.Context) error {
 	if err != nil {
 		return errDatabase.From(err)
 	}
-	// The journal is what is durable: the server need not sync at every commit.
-	if _, err := c.Exec(ctx, "SET synchronous_commit = off"); err != nil {
-		c.Close(ctx)
-		return err
-	}
 	h := fnv.New64a()
 	h.Write([]byte("coco builder"))
 	var got bool
@@ -78,7 +74,7 @@ func (p *postgres) connect(ctx context.Context) error {
 		c.Close(ctx)
 		return errDatabaseLocked
 	}
-	p.writer = c
+	p.writer, p.renewed = c, true
 	return nil
 }
 

@@ -65,7 +65,7 @@ func open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{options: o, log: o.Log, journal: j, engine: e, catalogue: newCatalogue(),
 		requests: make(chan *request, 1024), finished: make(chan struct{}), counters: map[string]int{}}
-	s.Reader = view{e, s.catalogue}
+	s.Reader = view{reads{e}, s.catalogue}
 	if err := s.begin(ctx, at); err != nil {
 		e.close()
 		j.close()
@@ -255,6 +255,11 @@ func (s *Store) try(batch []*request) (spoiled bool) {
 		failed(err)
 		return false
 	}
+	if p, ok := s.engine.(*postgres); ok && p.renewed {
+		p.renewed, s.behind = false, true
+		t.rollback()
+		return s.try(batch)
+	}
 	f := newFolder(t, s.catalogue, s.options.Source, s.counters)
 	var records [][]byte
 	var size int
@@ -341,6 +346,13 @@ func (s *Store) finish(f *folder, t tx, batch []*request, records [][]byte) {
 	s.counters = f.counters
 	s.sequence.Store(s.journal.end.sequence)
 	s.watchers.tell(f.touched.change(s.journal.end.sequence, s.options.Clock()))
+}
+
+// reads are those of other rooms: that the database is away is a problem there too.
+type reads struct{ querier }
+
+func (r reads) query(ctx context.Context, sql string, args []any, each func(row) error) error {
+	return refused(r.querier.query(ctx, sql, args, each))
 }
 
 // refused passes problems on and hides what SQL says.

@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 var (
 	once    sync.Once
 	address string
+	place   string // of its files
 	failure error
 	alive   atomic.Value // the server's standard input: held, so that it stays open
 	made    atomic.Int64
@@ -56,15 +58,40 @@ func dsn(database string) string {
 }
 
 // The server ends when its standard input does, that is with this process,
-// however that ends, and takes its files along.
+// however that ends, and takes its files along. When it ends otherwise it is started
+// again.
 const script = `
-"$1/postgres" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-	-c fsync=off -c full_page_writes=off >"$2/log" 2>&1 </dev/null &
-server=$!
+(
+	while test ! -e "$2/end"; do
+		"$1/postgres" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
+			-c fsync=off -c full_page_writes=off >>"$2/log" 2>&1 </dev/null &
+		echo $! >"$2/server"
+		wait $!
+		sleep 0.2
+	done
+) &
 cat >/dev/null
-kill -INT $server
-wait $server
+touch "$2/end"
+kill -INT $(cat "$2/server")
+wait
 rm -rf "$2"`
+
+// Crash kills the test process's server, as a loss of power does. It comes back by
+// itself; Crash does not wait for that.
+func Crash(t testing.TB) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(place, "server"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func start() (string, error) {
 	bin, err := binaries()
@@ -98,6 +125,7 @@ func start() (string, error) {
 		return "", err
 	}
 	alive.Store(stdin)
+	place = dir
 	address = "127.0.0.1:" + strconv.Itoa(port)
 	return address, ready(filepath.Join(dir, "log"))
 }
