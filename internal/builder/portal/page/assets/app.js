@@ -221,6 +221,7 @@ async function load(into, url, init) {
 // arrived shows the page that a form in a pane led to, in place.
 function arrived(page) {
   take(page);
+  refresh(); // an event may have brought a newer one meanwhile
   const told = $("main > [role=status]", page), main = $("main");
   $("main > [role=status]")?.remove();
   if (!told) return;
