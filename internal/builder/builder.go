@@ -34,7 +34,6 @@ type Builder struct {
 	store     *offchain.Store
 	vault     *vault.File
 	drivers   map[int]ledger.Driver
-	waits     func(*offchain.Action) (code, message string)
 	workspace *workspace.Workspace
 	oidc      *identity.OIDC
 	login     *identity.Development // nil: another issuer
@@ -141,7 +140,6 @@ func (b *Builder) open(ctx context.Context) (err error) {
 		return err
 	}
 	send := dispatch.New(dispatch.Options{Store: b.store, Book: book, Drivers: b.drivers, Vault: b.vault, Log: c.Logger})
-	b.waits = send.Waits
 	compiler, err := newCompiler(c.Compilers, c.Data, c.Strict)
 	if err != nil {
 		return err
@@ -169,7 +167,7 @@ func (b *Builder) serve() error {
 	if err != nil {
 		return err
 	}
-	pages, err := portal.New(portal.Options{Workspace: b.workspace, Sessions: sessions, Waits: b.waits, Clock: c.Clock, Logger: c.Logger})
+	pages, err := portal.New(portal.Options{Workspace: b.workspace, Sessions: sessions, Clock: c.Clock, Logger: c.Logger})
 	if err != nil {
 		return err
 	}

@@ -78,6 +78,9 @@ type Connection struct {
 	Service string `yaml:"service"` // coco: file of the service certificate that receipts must be from
 	Funding string `yaml:"funding"` // ethereum: file with the private key (hex) that pays for people's gas
 	From    uint64 `yaml:"from"`    // first block to take in
+	// Confirmations is how many blocks upon a block make it final, for a ledger that may
+	// replace blocks (ethereum); 0 is 32.
+	Confirmations uint64 `yaml:"confirmations"`
 }
 
 // Nodes are URLs: one, or a list.

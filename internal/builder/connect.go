@@ -140,7 +140,7 @@ func (w *way) opener(o client.Options) (open func(address string) (ledger.Driver
 			w.funding = crypto.PubkeyToAddress(funder.PublicKey).Hex()
 		}
 		return func(address string) (ledger.Driver, error) {
-			return ethereum.Open(address, ethereum.Options{Options: o, Funder: funder})
+			return ethereum.Open(address, ethereum.Options{Options: o, Funder: funder, Confirmations: w.Confirmations})
 		}, nil
 	}
 	return nil, ErrConfig.From(fmt.Errorf("a connection's kind is %s or %s, not %q", kindCoco, kindEthereum, w.Kind))

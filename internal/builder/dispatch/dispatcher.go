@@ -109,13 +109,6 @@ func (d *Dispatcher) changed(change offchain.Change) {
 	}
 }
 
-// Poke says that something was asked for. It never waits.
-func (d *Dispatcher) Poke() {
-	for _, c := range d.connections {
-		c.poke()
-	}
-}
-
 // State says how a connection does.
 func (d *Dispatcher) State(connectionID int) State {
 	c := d.connections[connectionID]

@@ -124,10 +124,8 @@ func (h *history) move() {
 	case k < 45 && c != nil: // the contract may go meanwhile: then so does what is asked of it
 		w, function, pairs := h.words(c)
 		i := slices.IndexFunc(w.Functions, func(f offchain.Function) bool { return f.Name == function })
-		if _, err := h.store.Do(h.t.Context(), &offchain.ActionRequested{ContractID: c.ID, FunctionID: w.Functions[i].ID,
-			PersonID: h.people[h.who()], Arguments: args(pairs...)}); err == nil {
-			h.send.Poke()
-		}
+		_, _ = h.store.Do(h.t.Context(), &offchain.ActionRequested{ContractID: c.ID, FunctionID: w.Functions[i].ID,
+			PersonID: h.people[h.who()], Arguments: args(pairs...)})
 	case k < 65 && c != nil:
 		w, function, pairs := h.words(c)
 		data, err := h.bound(w).Call(function, args(pairs...))

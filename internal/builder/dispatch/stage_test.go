@@ -230,9 +230,6 @@ func (s *stage) create(who, count string) (contract, action int) {
 	s.t.Helper()
 	e := &offchain.ContractRequested{WorkflowID: s.shop.ID, CodeID: s.code, ConnectionID: s.conn, PersonID: s.people[who], Arguments: args("count", count)}
 	s.do(e)
-	if s.send != nil {
-		s.send.Poke()
-	}
 	return e.ContractID, e.ActionID
 }
 
@@ -246,11 +243,7 @@ func (s *stage) act(who string, contract int, function string, pairs ...string) 
 	}
 	for i := range w.Functions {
 		if w.Functions[i].Name == function {
-			id := s.do(&offchain.ActionRequested{ContractID: contract, FunctionID: w.Functions[i].ID, PersonID: s.people[who], Arguments: args(pairs...)})
-			if s.send != nil {
-				s.send.Poke()
-			}
-			return id
+			return s.do(&offchain.ActionRequested{ContractID: contract, FunctionID: w.Functions[i].ID, PersonID: s.people[who], Arguments: args(pairs...)})
 		}
 	}
 	s.t.Fatalf("there is no function %s", function)

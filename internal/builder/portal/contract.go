@@ -306,11 +306,10 @@ func (x *visit) reason(a *offchain.Action) (text, lang string) {
 // waits says why an action gets no further, if that is known; lang is its language
 // when that is not the page's.
 func (x *visit) waits(a *offchain.Action) (text, lang string) {
-	code, message := x.p.Waits(a)
-	if code == "" && message == "" {
+	if a.ErrorCode == "" {
 		return "", ""
 	}
-	text, _, lang = x.Problem(code, sentence(message), "")
+	text, _, lang = x.Problem(a.ErrorCode, sentence(a.ErrorMessage), "")
 	return x.T("action.waits", "reason", text), lang
 }
 

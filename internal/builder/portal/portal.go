@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/coco-consortium/coco/internal/builder/identity"
-	"github.com/coco-consortium/coco/internal/builder/offchain"
 	"github.com/coco-consortium/coco/internal/builder/portal/page"
 	"github.com/coco-consortium/coco/internal/builder/workspace"
 )
@@ -26,12 +25,9 @@ type Options struct {
 	Workspace *workspace.Workspace
 	Sessions  *identity.Sessions
 	Clock     func() time.Time // nil is time.Now
-	// Waits says why an action that is pending gets no further, by a problem's code and
-	// words; both are empty while it goes its usual way. nil knows nothing.
-	Waits     func(*offchain.Action) (code, message string)
-	Logger    *slog.Logger  // nil is silence
-	Heartbeat time.Duration // of event streams; 0 is 20 s
-	Slowest   time.Duration // how long a browser may take to accept an event; 0 is 15 s
+	Logger    *slog.Logger     // nil is silence
+	Heartbeat time.Duration    // of event streams; 0 is 20 s
+	Slowest   time.Duration    // how long a browser may take to accept an event; 0 is 15 s
 }
 
 // Portal serves the pages.
@@ -52,9 +48,6 @@ func New(o Options) (*Portal, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Waits == nil {
-		o.Waits = func(*offchain.Action) (string, string) { return "", "" }
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 20 * time.Second

@@ -29,8 +29,7 @@ func TestWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, message := "", ""
-	p := &Portal{pages: pages, Options: Options{Clock: time.Now, Waits: func(*offchain.Action) (string, string) { return code, message }}}
+	p := &Portal{pages: pages, Options: Options{Clock: time.Now}}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Accept-Language", "de")
 	me := &workspace.Person{}
@@ -43,7 +42,9 @@ func TestWaits(t *testing.T) {
 		{"LEDGER_UNAVAILABLE", "the ledger cannot be reached", "wait", "Es wartet: Der Ledger ist nicht zu erreichen", ""},
 		{"NEWER_CODE", "the moon is in the way", "wait", "Es wartet: The moon is in the way.", "en"},
 	} {
-		code, message = c.code, c.message
+		for _, d := range []*workspace.ContractDetail{making, acting} {
+			d.Actions[0].ErrorCode, d.Actions[0].ErrorMessage = c.code, c.message
+		}
 		for _, n := range []*page.Notice{x.contractNotice(making), x.progress(acting)} {
 			if n.Tone != c.tone || !strings.HasPrefix(n.Text, c.text) || n.Lang != c.lang || c.text == "" && n.Text != "" {
 				t.Errorf("%s: %+v", c.code, n)
