@@ -91,7 +91,11 @@ type guess struct {
 }
 
 func (g *guess) skip(line int, what, why string) {
-	f := Finding{Code: "LEFT_OUT", Rule: ruleCode, File: g.contract.File, Line: line, Message: fmt.Sprintf("%s is left out: %s", what, why), Fix: "nothing need be done, unless people should see or use it"}
+	g.leave(line, what, why, "nothing need be done, unless people should see or use it")
+}
+
+func (g *guess) leave(line int, what, why, fix string) {
+	f := Finding{Code: "LEFT_OUT", Rule: ruleCode, File: g.contract.File, Line: line, Message: fmt.Sprintf("%s is left out: %s", what, why), Fix: fix}
 	if line > 0 {
 		f.Column = 1
 	}
@@ -139,7 +143,7 @@ func (g *guess) workflow() Workflow {
 		switch e.Type {
 		case "constructor":
 			if list, why := g.identifiers(e.in, false); why != "" {
-				g.skip(g.contract.Line, "the constructor", why)
+				g.leave(g.contract.Line, "the constructor", why, "give it other parameters, or none: until then nobody can make such a contract")
 			} else {
 				w.Constructor.Parameters = list
 			}

@@ -145,3 +145,15 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// A constructor that nobody can fill in is said as what it is: no contract can be made.
+func TestInferConstructorLeftOut(t *testing.T) {
+	_, report := Infer(&solidity.Output{Contracts: []solidity.Contract{{Name: "Ballot", Kind: "contract", Bytecode: []byte{1}, File: "Ballot.sol", Line: 2,
+		ABI: []byte(`[{"type":"constructor","inputs":[{"name":"names","type":"bytes32[]"}],"stateMutability":"nonpayable"}]`)}}})
+	for _, f := range report.Warnings {
+		if f.Code == "LEFT_OUT" && strings.Contains(f.Message, "the constructor") && strings.Contains(f.Fix, "nobody can make such a contract") && f.Line == 2 {
+			return
+		}
+	}
+	t.Error(report.Warnings)
+}
