@@ -267,8 +267,10 @@ func walk(t *testing.T, program string, words []string, visit func(words, help s
 	}
 	help := string(out)
 	_, list, group := strings.Cut(help, "Available Commands:\n")
+	if name := strings.Join(words, " "); !group || strings.Contains(help, "\n  coco "+name+" [flags]\n") {
+		visit(name, help)
+	}
 	if !group {
-		visit(strings.Join(words, " "), help)
 		return
 	}
 	for line := range strings.Lines(list) {
