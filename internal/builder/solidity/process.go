@@ -84,7 +84,7 @@ func (c *Compilers) work(ctx context.Context, j job, limit time.Duration) (*ende
 		return nil, ctx.Err()
 	case timed.Err() != nil, p.ProcessState != nil && p.ProcessState.UserTime()+p.ProcessState.SystemTime() >= limit:
 		return nil, problem.Newf(ErrCompilerTime.Code, ErrCompilerTime.Next, "the compiler was ended after %s of processor time", limit)
-	case stderr.says("out of memory", "cannot allocate memory", "stack exceeds", "stack overflow", "failed to create new OS thread"):
+	case stderr.says("out of memory", "cannot allocate memory", "stack exceeds", "stack overflow", "failed to create new OS thread", "pthread_create failed"):
 		return nil, problem.Newf(ErrCompilerMemory.Code, ErrCompilerMemory.Next, "the compiler was ended: it wanted more than %d MiB", j.Memory>>20)
 	}
 	return nil, ErrCompilerFailed.From(errors.Join(waitErr, errors.New(stderr.first())))
