@@ -51,6 +51,7 @@ type Ledger struct {
 	watchers map[int]chan struct{}
 	watched  int
 	forks    uint64
+	final    int    // height of the newest block that once had Depth others upon it
 	keeps    uint64 // blocks whose state is kept; 0: all
 }
 
@@ -137,6 +138,7 @@ func (l *Ledger) mine() {
 		}
 	}
 	l.blocks = append(l.blocks, b)
+	l.final = max(l.final, len(l.blocks)-1-Depth)
 	l.tell()
 }
 
@@ -150,12 +152,16 @@ func (l *Ledger) tell() {
 	}
 }
 
+// replaceable is how many of the newest blocks may be replaced: what was final once
+// is so for ever, however short the chain is now.
+func (l *Ledger) replaceable() int { return len(l.blocks) - 1 - l.final }
+
 // Cut takes the newest n blocks away, and what was in them is lost: as debug_setHead
 // does, or a machine that lost what it had not written. Blocks that are final stay.
 func (l *Ledger) Cut(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n = min(n, len(l.blocks)-1, Depth)
+	n = min(n, l.replaceable())
 	for _, b := range l.blocks[len(l.blocks)-n:] {
 		for _, tx := range b.txs {
 			delete(l.height, tx.Hash())
@@ -187,7 +193,7 @@ func (l *Ledger) leave(tx *types.Transaction, from common.Address) {
 func (l *Ledger) Fork(n int, drop func(*types.Transaction) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n = min(n, len(l.blocks)-1, Depth)
+	n = min(n, l.replaceable())
 	gone := slices.Clone(l.blocks[len(l.blocks)-n:])
 	l.blocks = l.blocks[:len(l.blocks)-n]
 	l.forks++
