@@ -57,7 +57,6 @@ var findings = []struct{ old, new, code, rule, at string }{
 	{`"Name": "Sizes",`, `"Name": "Keeper",`, "NAME_TWICE", "a.7.2", "11:17"},
 	{`"Style": "Failure" }`, `"Style": "Failure" }, { "Name": "Open", "DisplayName": "", "PercentComplete": 1e2, "Style": "Failure" }`, "NAME_TWICE", "a.7.2", "24:104"},
 	{`["Soft", "Hard"]`, `["Soft", "Soft"]`, "NAME_TWICE", "a.7.2", "16:97"},
-	{`"PercentComplete": 100,`, `"PercentComplete": 100, "Value": 0,`, "STATE_VALUE_TWICE", "a.7.2", "24:81"},
 	{`"Initiators": ["Owner"]`, `"Initiators": ["owner"]`, "ROLE_UNKNOWN", "a.7.3", "6:20"},
 	{`"AllowedRoles": ["Buyer"]`, `"AllowedRoles": ["Byer"]`, "ROLE_UNKNOWN", "a.7.3", "21:28"},
 	{`["Keeper"]`, `["Owner"]`, "PROPERTY_UNKNOWN", "a.7.3", "21:63"},
@@ -106,6 +105,7 @@ func TestWarnings(t *testing.T) {
 		{`["Keeper"]`, `[]`, "", "", ""},
 		{`"AllowedRoles": ["Buyer"], "AllowedInstanceRoles": ["Keeper"], `, ``, "TRANSITION_CLOSED", "21:9", ""},
 		{`"NextStates": ["Shut"]`, `"NextStates": ["Open"]`, "STATE_UNREACHABLE", "24:7", ""},
+		{`"PercentComplete": 100,`, `"PercentComplete": 100, "Value": 0,`, "STATE_VALUE_TWICE", "24:81", ""},
 		{`"Functions": [`, `"Functions": [{ "Name": "Ask", "DisplayName": "", "Parameters": [], "ReadOnly": true },`, "", "", ""},
 		{`"Functions": [`, `"Functions": [{ "Name": "Open", "DisplayName": "", "Parameters": [] },`, "FUNCTION_UNUSED", "14:19", ""},
 	} {

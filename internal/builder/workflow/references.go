@@ -130,8 +130,9 @@ func (c *checker) workflow(w *Workflow, at string) {
 		s := &w.States[i]
 		states[i] = s.Name
 		if other, ok := ordinals[w.Ordinal(i)]; ok {
-			c.fail("STATE_VALUE_TWICE", ruleUnique, pointer(at, "States", i, "Value"), "write the ordinal of each in the Solidity enum, or leave Value out of all of them",
-				"the states %s and %s have the same value %d", short(other), short(s.Name), w.Ordinal(i))
+			c.warn("STATE_VALUE_TWICE", ruleUnique, pointer(at, "States", i, "Value"), "write the ordinal of each in the Solidity enum, or leave Value out of all of them",
+				"the states %s and %s have the same value %d: contracts with it are in the first", short(other), short(s.Name), w.Ordinal(i))
+			continue
 		}
 		ordinals[w.Ordinal(i)] = s.Name
 	}
