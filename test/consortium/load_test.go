@@ -205,8 +205,8 @@ func (l *load) deliver(ctx context.Context, raw hexutil.Bytes, a *action) *recei
 // each transaction once, in order, after its predecessor was committed.
 func unexpected(err error) bool {
 	text := err.Error()
-	if strings.HasPrefix(text, "nonce gap") {
-		return false // a node that lacks the block with the predecessor
+	if strings.HasPrefix(text, "nonce gap") || strings.HasPrefix(text, "nonce too high") {
+		return false // a node that lacks the block with the predecessor, or many blocks
 	}
 	for _, wrong := range []string{"nonce", "insufficient", "invalid", "underpriced", "internal"} {
 		if strings.Contains(text, wrong) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -94,7 +95,7 @@ func (p *proxies) mend(from, to int) { p.link(from, to).set(false) }
 
 func (p *proxies) slow(to, bytes int) {
 	p.mu.Lock()
-	nodes := make([]int, 0, len(p.served))
+	nodes := []int{0} // whose process was not found
 	for n := range p.served {
 		nodes = append(nodes, n)
 	}
@@ -146,13 +147,7 @@ func (p *proxies) carry(c net.Conn, to int, address string) {
 	if !p.keep(c) {
 		return
 	}
-	p.mu.Lock()
-	pids := make(map[int]int, len(p.pids))
-	for node, pid := range p.pids {
-		pids[pid] = node
-	}
-	p.mu.Unlock()
-	from := pids[owner(c.RemoteAddr().String(), pids)]
+	from := p.from(c.RemoteAddr().String())
 	there, back := p.link(from, to), p.link(to, from)
 	if there.wait(p.ctx) != nil {
 		return
@@ -169,6 +164,24 @@ func (p *proxies) carry(c net.Conn, to int, address string) {
 	ways.Go(func() { there.copy(p.ctx, d, c) })
 	ways.Go(func() { back.copy(p.ctx, c, d) })
 	ways.Wait()
+}
+
+// from is the node that connects from an address, 0 for who is none. The system's
+// table of connections is not read in one piece, and a process may connect before
+// it is known whose it is: who is not found at once is looked for again.
+func (p *proxies) from(address string) int {
+	for tries := 0; ; tries++ {
+		p.mu.Lock()
+		pids := make(map[int]int, len(p.pids))
+		for node, pid := range p.pids {
+			pids[pid] = node
+		}
+		p.mu.Unlock()
+		if pid := owner(address, pids); pid != 0 || tries == 10 {
+			return pids[pid]
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // owner is which of the processes has a TCP connection with that local address,
