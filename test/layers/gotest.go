@@ -178,13 +178,13 @@ func (t *tally) output(n name) string {
 	return ""
 }
 
-// tail keeps the last lines of a long output.
+// tail keeps the beginning of a long output, where what failed is said, and its end.
 func tail(s string) string {
-	const most = 8000
-	if len(s) <= most {
+	const first, last = 4000, 8000
+	if len(s) <= first+last {
 		return s
 	}
-	return "[...]\n" + s[len(s)-most:]
+	return s[:first] + "\n[...]\n" + s[len(s)-last:]
 }
 
 func short(pkg string) string {
