@@ -69,6 +69,9 @@ func (l *lane) prepare(ctx context.Context, p *offchain.Pending, request ledger.
 		return nil, err
 	}
 	tx, err = l.driver.Prepare(ctx, request)
+	if errors.Is(err, ledger.ErrReplaced) { // the contract's block, which comes again
+		return nil, &blocked{}
+	}
 	var reverted *ledger.Reverted
 	if errors.As(err, &reverted) {
 		on, again := l.ahead(ctx, p)

@@ -47,7 +47,8 @@ type Driver interface {
 
 	// Prepare makes the transaction that is to be signed: gas estimated on the newest
 	// state, with what is pending, and fees where there are any. Whom the ledger's fees
-	// need funds is given them from the funding account first. *Reverted: it would fail.
+	// need funds is given them from the funding account first. *Reverted: it would fail;
+	// ErrReplaced: there is no contract to call now, for its block was replaced.
 	Prepare(ctx context.Context, r Request) (*types.Transaction, error)
 
 	// NextNonce is the account's next nonce, counting what is pending.

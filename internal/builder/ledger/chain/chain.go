@@ -109,7 +109,8 @@ type Message struct {
 func Explain(err error) error {
 	var said *client.Error
 	switch data, reverted := client.Reverted(err); {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ledger.ErrAnswer):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ledger.ErrAnswer),
+		errors.Is(err, ledger.ErrReplaced):
 		return err
 	case reverted:
 		return &ledger.Reverted{Reason: Reason(data), Data: data}

@@ -25,7 +25,8 @@ type price struct {
 }
 
 // price asks for everything together. As many do, the cap is twice the base fee,
-// which so may rise for about six full blocks.
+// which so may rise for about six full blocks. Where no contract is to be called, for
+// the ledger lost the block that made it, what a call needs cannot be known.
 func (d *Driver) price(ctx context.Context, r ledger.Request) (*price, error) {
 	calls := []client.Request{
 		{Method: "eth_estimateGas", Params: []any{chain.Message{From: r.From, To: r.To, Input: r.Data}, "pending"}},
@@ -34,9 +35,16 @@ func (d *Driver) price(ctx context.Context, r ledger.Request) (*price, error) {
 		{Method: "eth_gasPrice"},
 		{Method: "eth_getBalance", Params: []any{r.From, "latest"}}, // what a pool looks at
 	}
+	contract := r.To != nil && len(r.Data) > 0
+	if contract {
+		calls = append(calls, client.Request{Method: "eth_getCode", Params: []any{r.To, "pending"}})
+	}
 	var p price
 	err := chain.Newest(func(block string) error {
 		calls[0].Params[1] = block
+		if contract {
+			calls[5].Params[1] = block
+		}
 		return d.Client.Retry(ctx, func(ctx context.Context) error {
 			if err := d.Client.Batch(ctx, calls); err != nil {
 				return err
@@ -44,6 +52,15 @@ func (d *Driver) price(ctx context.Context, r ledger.Request) (*price, error) {
 			estimate, err := chain.Number(&calls[0])
 			if err != nil {
 				return err
+			}
+			if contract {
+				var code hexutil.Bytes
+				if err := calls[5].Decode(&code); err != nil {
+					return err
+				}
+				if len(code) == 0 {
+					return ledger.ErrReplaced.From(fmt.Errorf("there is no contract at %s now", r.To))
+				}
 			}
 			var head *struct{ BaseFeePerGas *hexutil.Big }
 			if err := calls[1].Decode(&head); err != nil {

@@ -320,8 +320,10 @@ func (l *Ledger) Prepare(ctx context.Context, r ledger.Request) (*types.Transact
 				}
 			}
 		}
-		result := simulate(s, number, now, tx, r.From)
-		return tx, result
+		if r.To != nil && len(r.Data) > 0 && s.GetCodeSize(*r.To) == 0 {
+			return nil, ledger.ErrReplaced
+		}
+		return tx, simulate(s, number, now, tx, r.From)
 	})
 }
 
