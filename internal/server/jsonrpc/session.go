@@ -154,11 +154,12 @@ func (s *Session) Drain(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	defer s.cancel(ErrDrained)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)() // nobody writes after that
 	for range cap(s.slots) { // whoever holds all slots knows that no call is at work
 		select {
 		case s.slots <- struct{}{}:
-		case <-s.ctx.Done():
-			return
 		case <-ctx.Done():
 			return
 		}

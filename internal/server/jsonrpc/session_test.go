@@ -201,6 +201,19 @@ func TestDrainGivesUp(t *testing.T) {
 	}
 }
 
+// Drain does not wait for what nobody will write: the client left.
+func TestDrainOfAnEndedSession(t *testing.T) {
+	for range 100 {
+		p := newPipe()
+		s := subscriber(Limits{InFlight: 1}, nil, nil).NewSession(context.Background(), p)
+		close(p.in)
+		if err := s.Run(); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		s.Drain(context.Background())
+	}
+}
+
 func TestNoSubscriptionWithoutSession(t *testing.T) {
 	d := subscriber(Limits{}, nil, nil)
 	if got := serve(d, `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe"}`); !strings.Contains(got, `"code":-32601,"message":"notifications not supported"`) {
