@@ -157,7 +157,7 @@ func (s *Session) Drain(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)() // nobody writes after that
-	for range cap(s.slots) { // whoever holds all slots knows that no call is at work
+	for range cap(s.slots) {                 // whoever holds all slots knows that no call is at work
 		select {
 		case s.slots <- struct{}{}:
 		case <-ctx.Done():
