@@ -159,6 +159,32 @@ func TestServerGoesAndComesBack(t *testing.T) {
 	}
 }
 
+// A server that ended idle connections is asked again on new ones: neither a write nor
+// a read tells of it.
+func TestServerEndsConnections(t *testing.T) {
+	o := fresh(t, "postgres")
+	in := install(t, o)
+	name := o.DSN[strings.LastIndex(o.DSN, "/")+1 : strings.Index(o.DSN, "?")]
+	admin, err := pgx.Connect(t.Context(), strings.Replace(o.DSN, name, "postgres", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(t.Context())
+	for k := range 10 {
+		if _, err := admin.Exec(t.Context(), "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '"+name+"'"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Do(t.Context(), &PersonAdded{ExternalID: fmt.Sprint("person ", k)}); err != nil {
+			t.Error(err)
+		}
+		for range 20 { // whichever connection is used
+			if _, err := in.Contracts(t.Context(), ContractFilter{}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // An address that holds a password never shows it.
 func TestDatabaseAddressIsNotTold(t *testing.T) {
 	for _, dsn := range []string{"postgres://u:SECRET@127.0.0.1:1/db?connect_timeout=2", "postgres://u:SECRET@[bad", "host=127.0.0.1 port=1 password=SECRET connect_timeout=2"} {

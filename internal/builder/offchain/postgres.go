@@ -21,11 +21,11 @@ var errDatabaseLocked = problem.New("DATABASE_LOCKED", "another App Builder writ
 // a lock that no second builder gets; a few read. Lost connections are replaced.
 // Encryption at rest is the server's matter.
 type postgres struct {
-	config  *pgx.ConnConfig
-	writer  *pgx.Conn
-	readers chan *pgx.Conn // nil: not connected
-	count   int
-	renewed bool // the writer's connection is another than before: the server may have lost what was committed
+	config, readConfig *pgx.ConnConfig
+	writer             *pgx.Conn
+	readers            chan *pgx.Conn // nil: not connected
+	count              int
+	renewed            bool // the writer's connection is another than before: the server may have lost what was committed
 }
 
 func openPostgres(ctx context.Context, dsn string) (*postgres, error) {
@@ -38,7 +38,9 @@ func openPostgres(ctx context.Context, dsn string) (*postgres, error) {
 		config.ConnectTimeout = 10 * time.Second
 	}
 	config.RuntimeParams["application_name"] = "coco builder"
-	p := &postgres{config: config, count: max(4, 2*runtime.GOMAXPROCS(0))}
+	readConfig := config.Copy()
+	readConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	p := &postgres{config: config, readConfig: readConfig, count: max(4, 2*runtime.GOMAXPROCS(0))}
 	p.readers = make(chan *pgx.Conn, p.count)
 	for range p.count {
 		p.readers <- nil
@@ -93,23 +95,21 @@ func (p *postgres) query(ctx context.Context, sql string, args []any, each func(
 		}
 		p.readers <- c
 	}()
-	if c != nil {
-		rows := 0
+	// A connection that the server ended, perhaps long ago, is replaced, and the query
+	// asked again unless a part of its answer was given.
+	for attempt, rows := 0, 0; ; attempt++ {
+		if c == nil || c.IsClosed() {
+			var err error
+			if c, err = pgx.ConnectConfig(ctx, p.readConfig); err != nil {
+				c = nil
+				return fmt.Errorf("connect to the database: %w", err)
+			}
+		}
 		err := postgresQuery(ctx, c, sql, args, func(r row) error { rows++; return each(r) })
-		if err == nil || rows > 0 || !c.IsClosed() || ctx.Err() != nil {
+		if err == nil || rows > 0 || !c.IsClosed() || ctx.Err() != nil || attempt == 2 {
 			return err
 		}
-		// The server ended it, perhaps long ago: once more on a new one.
 	}
-	var err error
-	if c, err = pgx.ConnectConfig(ctx, p.config); err != nil {
-		c = nil
-		return fmt.Errorf("connect to the database: %w", err)
-	}
-	if _, err := c.Exec(ctx, "SET default_transaction_read_only = on"); err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
-	}
-	return postgresQuery(ctx, c, sql, args, each)
 }
 
 func postgresQuery(ctx context.Context, c *pgx.Conn, sql string, args []any, each func(row) error) error {
@@ -165,6 +165,12 @@ func (p *postgres) begin(ctx context.Context) (tx, error) {
 		return nil, err
 	}
 	t, err := p.writer.Begin(ctx)
+	if err != nil && p.writer.IsClosed() { // the server ended it since it was used
+		if err := p.connect(ctx); err != nil {
+			return nil, err
+		}
+		t, err = p.writer.Begin(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

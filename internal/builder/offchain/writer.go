@@ -184,9 +184,10 @@ func (s *Store) write() {
 }
 
 // together applies entries in one transaction. When one of them fails in the
-// database, each is tried alone, so that one does not spoil the others.
+// database, or its connection ends, each is tried once more, alone, so that one
+// does not spoil the others.
 func (s *Store) together(batch []*request) {
-	if spoiled := s.try(batch); !spoiled || len(batch) == 1 {
+	if spoiled := s.try(batch); !spoiled {
 		return
 	}
 	for _, r := range batch {
