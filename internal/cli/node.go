@@ -41,7 +41,7 @@ and reuses the files in its directory as far as they are the network's.`),
 only voter; the others join it. Use the node with the most complete ledger: what
 only others had is not in the recovered network. coco ledger verify tells how far
 each reaches.`),
-		nodeStatusCommand(), drainCommand(), retireCommand(), raiseCommand())
+		nodeStatusCommand(), profileCommand(), drainCommand(), retireCommand(), raiseCommand())
 	return c
 }
 

@@ -53,44 +53,50 @@ func (c *Client) Post(ctx context.Context, path string, arguments url.Values) er
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, arguments url.Values, answer any) error {
+	body, err := c.exchange(ctx, method, path, arguments)
+	if err != nil || answer == nil {
+		return err
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		return ErrAnswer.From(err)
+	}
+	return nil
+}
+
+// exchange is the body of the answer, or the problem that it tells.
+func (c *Client) exchange(ctx context.Context, method, path string, arguments url.Values) ([]byte, error) {
 	target := "http://operator" + path
 	if len(arguments) > 0 {
 		target += "?" + arguments.Encode()
 	}
 	r, err := http.NewRequestWithContext(ctx, method, target, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := c.http.Do(r)
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return ErrDenied.From(err)
+		return nil, ErrDenied.From(err)
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return ErrUnreachable
+		return nil, ErrUnreachable
 	case err != nil:
-		return ErrUnreachable.From(err)
+		return nil, ErrUnreachable.From(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return ErrAnswer.From(err)
+		return nil, ErrAnswer.From(err)
 	}
-	if response.StatusCode >= 300 {
-		var refused refusal
-		if json.Unmarshal(body, &refused) != nil || refused.Code == "" {
-			return ErrAnswer.From(fmt.Errorf("%s %s: %s", method, path, response.Status))
-		}
-		p := problem.New(refused.Code, refused.Title, refused.Next)
-		if refused.Detail != "" {
-			p.Cause = errors.New(refused.Detail)
-		}
-		return p
+	if response.StatusCode < 300 {
+		return body, nil
 	}
-	if answer == nil {
-		return nil
+	var refused refusal
+	if json.Unmarshal(body, &refused) != nil || refused.Code == "" {
+		return nil, ErrAnswer.From(fmt.Errorf("%s %s: %s", method, path, response.Status))
 	}
-	if err := json.Unmarshal(body, answer); err != nil {
-		return ErrAnswer.From(err)
+	p := problem.New(refused.Code, refused.Title, refused.Next)
+	if refused.Detail != "" {
+		p.Cause = errors.New(refused.Detail)
 	}
-	return nil
+	return nil, p
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Desk is where a process answers from its first moment: for a node that is on its
-// way, which takes no command but stop, and from Serves on for the node itself. It
+// way, which takes no command but stop and profile, and from Serves on for the node itself. It
 // is a Node, and a handler of what Control answers.
 type Desk struct {
 	options Options
@@ -19,6 +19,7 @@ func NewDesk(arriving Node, o Options) *Desk {
 	d := &Desk{options: o}
 	mux := http.NewServeMux()
 	takeStop(mux, o)
+	takeProfile(mux)
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, _ *http.Request) { Answer(w, arriving.Ready()) })
 	d.is(arriving, mux)
 	return d

@@ -68,7 +68,7 @@ type Options struct {
 const commandTime = 2 * time.Minute
 
 // Control answers POST /drain, /retire?node=ID, /raise-format?level=N, /pause,
-// /resume, /isolate?nodes=ID,ID, /heal and /stop. It must be served on nothing but Listen's
+// /resume, /isolate?nodes=ID,ID, /heal, /profile and /stop. It must be served on nothing but Listen's
 // socket: whoever may connect may do all of that.
 func Control(n Controlled, o Options) http.Handler {
 	mux := http.NewServeMux()
@@ -114,6 +114,7 @@ func Control(n Controlled, o Options) http.Handler {
 		return nil
 	})
 	takeStop(mux, o)
+	takeProfile(mux)
 	return mux
 }
 
