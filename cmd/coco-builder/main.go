@@ -13,10 +13,12 @@ import (
 	"github.com/coco-consortium/coco/internal/builder/solidity"
 	"github.com/coco-consortium/coco/internal/cli/builder"
 	"github.com/coco-consortium/coco/internal/cli/terminal"
+	"github.com/coco-consortium/coco/internal/headroom"
 )
 
 func main() {
 	solidity.RunWorker()
+	headroom.Keep()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := &cobra.Command{Use: "coco-builder", Short: "Applications for business people in front of a ledger"}
 	root.AddCommand(builder.Commands("coco-builder")...)
