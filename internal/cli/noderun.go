@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,6 +80,17 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force
 		}
 		defer web.Close()
 	}
+	var entries net.Listener
+	var authorities []byte
+	if f.KeyValue.Listen != "" {
+		if authorities, err = os.ReadFile(f.KeyValue.Clients); err != nil {
+			return node.ErrClients.From(err)
+		}
+		if entries, err = node.Listen(f.KeyValue.Listen); err != nil {
+			return err
+		}
+		defer entries.Close()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := running{ended: make(chan error, 4)}
@@ -92,8 +104,16 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force
 	}
 	r.node = n
 	r.desk.Serves(n)
+	if entries != nil {
+		host, _, _ := net.SplitHostPort(entries.Addr().String())
+		s, err := n.KeyValue(authorities, append([]string{"localhost", host}, f.KeyValue.Hosts...))
+		if err != nil {
+			return err
+		}
+		r.serve(tls.NewListener(entries, s.TLSConfig), s)
+	}
 	r.group.Go(func() { r.end(n.Serve(clients)) })
-	if err := r.announce(f, clients, web, asJSON, out); err != nil {
+	if err := r.announce(f, clients, entries, web, asJSON, out); err != nil {
 		return err
 	}
 	for ended := n.Ended(); ; {
@@ -186,6 +206,7 @@ type readyLine struct {
 	RPC        string `json:"rpc"`
 	WS         string `json:"ws"`
 	Peer       string `json:"peer"`                 // HOST:PORT that other nodes are told
+	KeyValue   string `json:"keyvalue,omitempty"`   // base of /kv/KEY
 	Operations string `json:"operations,omitempty"` // base of /status and the others
 	Data       string `json:"data"`
 	ChainID    uint64 `json:"chainId"`
@@ -193,7 +214,7 @@ type readyLine struct {
 	RaftID     uint64 `json:"raftId"`
 }
 
-func (r *running) announce(f nodefile.File, clients, web net.Listener, asJSON bool, out io.Writer) error {
+func (r *running) announce(f nodefile.File, clients, entries, web net.Listener, asJSON bool, out io.Writer) error {
 	s := r.node.Status()
 	line := readyLine{RPC: "http://" + clients.Addr().String(), WS: "ws://" + clients.Addr().String(), Data: f.Data,
 		ChainID: r.node.ChainID(), Service: s.Service, RaftID: s.RaftID}
@@ -201,6 +222,9 @@ func (r *running) announce(f nodefile.File, clients, web net.Listener, asJSON bo
 		if p.Self {
 			line.Peer = p.Address
 		}
+	}
+	if entries != nil {
+		line.KeyValue = "https://" + entries.Addr().String()
 	}
 	if web != nil {
 		line.Operations = "http://" + web.Addr().String()
@@ -211,6 +235,9 @@ func (r *running) announce(f nodefile.File, clients, web net.Listener, asJSON bo
 	warning := ""
 	if s.Platform == "simulated" {
 		warning = "  WARNING    the platform is SIMULATED: whoever can read the data directory can read everything\n"
+	}
+	if line.KeyValue != "" {
+		warning = "  entries    " + line.KeyValue + "/kv/KEY, for clients with a certificate\n" + warning
 	}
 	if line.Operations != "" {
 		warning = "  metrics    " + line.Operations + "/metrics, /status, /livez, /readyz\n" + warning

@@ -8,6 +8,7 @@ import (
 	"github.com/coco-consortium/coco/internal/forward"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
+	"github.com/coco-consortium/coco/internal/protocol/keyvalue"
 )
 
 // leader is the primary as forwarding asks for it.
@@ -19,7 +20,10 @@ func (n *Node) leader() (id uint64, self bool, changed <-chan struct{}) {
 
 // newForwarder joins admission to the primary, wherever it is.
 func (n *Node) newForwarder() *forward.Forwarder {
-	decoders := map[string]forward.Decoder{ethereum.Protocol: &pool.Intake{Checker: pool.NewChecker(n.rooms.chainID()), Account: n.account, Committed: n.rooms.chain.Find}}
+	decoders := map[string]forward.Decoder{
+		ethereum.Protocol: &pool.Intake{Checker: pool.NewChecker(n.rooms.chainID()), Account: n.account, Committed: n.rooms.chain.Find},
+		keyvalue.Protocol: n.rooms.recent,
+	}
 	n.intake = forward.NewIntake(n.sequencer, decoders, n.leader, forward.Limits{}, n.config.Logger)
 	return forward.New(forward.Config{Intake: n.intake, Leader: n.leader, Logger: n.config.Logger,
 		Dial: func(ctx context.Context, leader uint64) (net.Conn, error) {

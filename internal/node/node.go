@@ -226,7 +226,7 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 	n.openPast(ring, base.line.Head.Height)
 	defer n.past.Live()
 	n.restored = base.line.Head.Height
-	n.followers = []sequencer.Follower{n.tiles, &n.members, n.rooms.chain, n.index, confirmer{n.past}}
+	n.followers = []sequencer.Follower{n.tiles, &n.members, n.rooms.chain, n.rooms.recent, n.index, confirmer{n.past}}
 	if err := n.replay(ctx, base); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/api"
+	"github.com/coco-consortium/coco/internal/protocol/keyvalue"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -61,7 +62,12 @@ func (n *Node) receipt(b *envelope.Block, w proof.Writer, seqno uint64, fields [
 	if err != nil {
 		return nil, err
 	}
-	receipt.Disclosed, err = ethereum.Disclose(b.Header.Height, r, fields...)
+	ours, err := ethereum.Disclose(b.Header.Height, r, fields...)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := keyvalue.Disclose(r, fields...)
+	receipt.Disclosed = append(ours, theirs...)
 	return receipt, err
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,6 +15,7 @@ import (
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/evm"
+	"github.com/coco-consortium/coco/internal/protocol/keyvalue"
 	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
@@ -23,10 +25,13 @@ type rooms struct {
 	machine *evm.Machine
 	room    *ethereum.Room
 	chain   *chain.Chain
+
+	keyvalue *keyvalue.Room
+	recent   *keyvalue.Recent
 }
 
 func newRooms() (*rooms, error) {
-	state, err := kv.New(append(serviceTables(), evm.Tables()...)...)
+	state, err := kv.New(slices.Concat(serviceTables(), evm.Tables(), keyvalue.Tables())...)
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +40,9 @@ func newRooms() (*rooms, error) {
 		return nil, err
 	}
 	r := &rooms{state: state, machine: machine}
+	if r.keyvalue, err = keyvalue.NewRoom(state, func() *keyvalue.Recent { return r.recent }); err != nil {
+		return nil, err
+	}
 	r.room = ethereum.NewRoom(machine, ethereum.DevelopmentChainID, func(height uint64) (common.Hash, error) { return r.chain.Hash(height) })
 	return r, nil
 }
@@ -42,13 +50,14 @@ func newRooms() (*rooms, error) {
 // attach opens what reads committed blocks, at a height whose block is in the
 // ledger.
 func (r *rooms) attach(ctx context.Context, blocks chain.Blocks, index chain.Index, height uint64) (err error) {
+	r.recent = keyvalue.NewRecent(height)
 	r.chain, err = chain.Open(ctx, blocks, index, height)
 	return err
 }
 
 func (r *rooms) chainID() uint64 { return ethereum.DevelopmentChainID }
 
-func (r *rooms) protocols() []sequencer.Protocol { return []sequencer.Protocol{r.room} }
+func (r *rooms) protocols() []sequencer.Protocol { return []sequencer.Protocol{r.room, r.keyvalue} }
 
 // genesis is what the protocols put into the genesis record and block.
 func (r *rooms) genesis(slot sequencer.Slot) ([]format.Write, envelope.Section) {

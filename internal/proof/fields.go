@@ -15,6 +15,11 @@ const (
 	FieldEthereumLogCount  uint64 = 9  // integer
 	FieldEthereumLog       uint64 = 10 // RLP [address, [topic, ...], data]; the claim's index is the log's position in the transaction
 	FieldEthereumEffective uint64 = 11 // integer, the block height at which the transaction took effect
+
+	FieldKeyvalueOp     uint64 = 32 // integer: 1 put, 2 deleted
+	FieldKeyvalueClient uint64 = 33 // SHA-256 of the client's public key (SubjectPublicKeyInfo)
+	FieldKeyvalueKey    uint64 = 34
+	FieldKeyvalueValue  uint64 = 35 // empty when it was deleted
 )
 
 var fieldNames = map[uint64]string{
@@ -29,6 +34,11 @@ var fieldNames = map[uint64]string{
 	FieldEthereumLogCount:  "ethereum.logCount",
 	FieldEthereumLog:       "ethereum.log",
 	FieldEthereumEffective: "ethereum.effectiveHeight",
+
+	FieldKeyvalueOp:     "keyvalue.op",
+	FieldKeyvalueClient: "keyvalue.client",
+	FieldKeyvalueKey:    "keyvalue.key",
+	FieldKeyvalueValue:  "keyvalue.value",
 }
 
 // FieldName is the registered name of a field, empty when it has none.

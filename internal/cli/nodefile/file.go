@@ -41,6 +41,7 @@ const maxSize = 1 << 20
 type File struct {
 	Data       string     `yaml:"data"`
 	Client     Client     `yaml:"client"`
+	KeyValue   KeyValue   `yaml:"keyvalue"`
 	Peer       Peer       `yaml:"peer"`
 	Operations Operations `yaml:"operations"`
 	Join       Join       `yaml:"join"`
@@ -58,6 +59,13 @@ type Client struct {
 	Advertise string   `yaml:"advertise"`
 	Origins   []string `yaml:"origins"`
 	Hosts     []string `yaml:"hosts"`
+}
+
+// KeyValue is where and whom the node serves entries.
+type KeyValue struct {
+	Listen  string   `yaml:"listen"`
+	Clients string   `yaml:"clients"`
+	Hosts   []string `yaml:"hosts"`
 }
 
 // Peer is where other nodes reach this one.
@@ -119,6 +127,7 @@ func Default() File {
 	return File{
 		Data:     "coco-node",
 		Client:   Client{Listen: "127.0.0.1:8545", Origins: []string{}, Hosts: []string{}},
+		KeyValue: KeyValue{Hosts: []string{}},
 		Peer:     Peer{Listen: "127.0.0.1:7545"},
 		Join:     Join{Peers: []string{}},
 		Timing:   Timing{Tick: Duration(50 * time.Millisecond), Election: 8, Heartbeat: 1},
@@ -167,7 +176,7 @@ func Read(name string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	for _, path := range []*string{&c.Data, &c.Join.Service} {
+	for _, path := range []*string{&c.Data, &c.Join.Service, &c.KeyValue.Clients} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(filepath.Dir(name), *path)
 		}

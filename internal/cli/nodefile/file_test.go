@@ -72,7 +72,7 @@ func TestParse(t *testing.T) {
 // TestFaults: each names the file, the line, the field and what to write.
 func TestFaults(t *testing.T) {
 	for _, c := range []struct{ text, says string }{
-		{"dat: x\n", "node.yaml:1: dat is no field here; known are data, client, peer"},
+		{"dat: x\n", "node.yaml:1: dat is no field here; known are data, client, keyvalue, peer"},
 		{"data: x\nclient:\n  lisen: x\n", "node.yaml:3: lisen is no field here; known are listen, advertise, origins, hosts"},
 		{"data: x\nclient:\n  listen: x\n", `node.yaml:3: client.listen: "x" is no address: write HOST:PORT`},
 		{"client: {listen: '127.0.0.1:99999'}\n", "node.yaml:1: client.listen: "},

@@ -29,6 +29,18 @@ client:
   # "*" is any.
   hosts: []
 
+# For programs that keep entries of keys and values, over TLS 1.3. Clients have a
+# certificate; each reads and writes its own entries only.
+keyvalue:
+  # Where it listens, HOST:PORT; empty is nowhere.
+  listen: ""
+  # The file with the certificates (PEM) of the authorities that certify clients. A
+  # relative path starts at the directory of this file.
+  clients: ""
+  # Names and addresses under which clients know this node, beside localhost and the
+  # address above. Clients trust the node by DATA/service.pem.
+  hosts: []
+
 # For the other nodes: replication, joining and catching up, over TLS 1.3.
 peer:
   # Where it listens, HOST:PORT; port 0 takes a free one.

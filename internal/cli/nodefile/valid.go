@@ -38,6 +38,12 @@ func (c *File) faults() []fault {
 	if c.Operations.Listen != "" {
 		address("operations.listen", c.Operations.Listen, true)
 	}
+	if (c.KeyValue.Listen != "") != (c.KeyValue.Clients != "") {
+		wrong("keyvalue", "listen and clients belong together: where to serve, and the file with the certificates of those who certify clients")
+	}
+	if c.KeyValue.Listen != "" {
+		address("keyvalue.listen", c.KeyValue.Listen, true)
+	}
 	for _, o := range c.Client.Origins {
 		u, err := url.Parse(o)
 		if o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != o) {
