@@ -71,6 +71,11 @@ type httpConn struct {
 }
 
 func dialHTTP(ctx context.Context, address string) (*httpConn, error) {
+	return dialHTTPS(ctx, address, nil)
+}
+
+// dialHTTPS is dialHTTP with what an https address needs; nil is the system's trust.
+func dialHTTPS(ctx context.Context, address string, secure *tls.Config) (*httpConn, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, err
@@ -85,7 +90,12 @@ func dialHTTP(ctx context.Context, address string) (*httpConn, error) {
 	case "http":
 		raw, err = (&net.Dialer{}).DialContext(ctx, "tcp", host)
 	case "https":
-		raw, err = (&tls.Dialer{Config: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}}).DialContext(ctx, "tcp", host)
+		config := secure.Clone()
+		if config == nil {
+			config = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		config.ServerName = u.Hostname()
+		raw, err = (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", host)
 	default:
 		err = fmt.Errorf("%q is not an http address", address)
 	}
@@ -106,7 +116,7 @@ func (c *httpConn) send(request []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ok := bytes.HasPrefix(status, []byte("HTTP/1.1 200"))
+	ok := bytes.HasPrefix(status, []byte("HTTP/1.1 20"))
 	refusal := string(bytes.TrimSpace(status[min(len(status), len("HTTP/1.1 ")):]))
 	length, chunked, err := c.readHeader()
 	if err != nil {

@@ -124,9 +124,11 @@ func median(values []float64) float64 {
 }
 
 // summarize computes medians and ratios.
-func (row *Row) summarize() {
-	for i := range row.Sides {
-		s := &row.Sides[i]
+func (row *Row) summarize() { summarize(row.Sides) }
+
+func summarize(sides []Side) {
+	for i := range sides {
+		s := &sides[i]
 		of := func(figure func(*Run) float64) float64 {
 			values := make([]float64, len(s.Runs))
 			for i := range s.Runs {
@@ -169,9 +171,9 @@ func (row *Row) summarize() {
 		s.Slowest = slices.MinFunc(s.Runs, byRate).CommittedPerSecond
 		s.Fastest = slices.MaxFunc(s.Runs, byRate).CommittedPerSecond
 	}
-	first := &row.Sides[0].Median
-	for i := range row.Sides[1:] {
-		s := &row.Sides[i+1]
+	first := &sides[0].Median
+	for i := range sides[1:] {
+		s := &sides[i+1]
 		s.RateRatio = ratio(first.CommittedPerSecond, s.Median.CommittedPerSecond)
 		s.P50Ratio = ratio(first.P50, s.Median.P50)
 		s.P99Ratio = ratio(first.P99, s.Median.P99)

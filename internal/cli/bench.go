@@ -16,7 +16,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Measure nodes under load"}
-	c.AddCommand(benchEthereum(), benchHistory(), benchHeads(), benchBuilder(), benchNetwork(), benchBare())
+	c.AddCommand(benchEthereum(), benchHistory(), benchHeads(), benchBuilder(), benchEntries(), benchNetwork(), benchBare())
 	return c
 }
 

@@ -43,6 +43,8 @@ type Fleet struct {
 	Dir string
 	// Level is what the nodes log: debug, info, warn or error.
 	Level string
+	// Clients is a file with the authorities of clients of entries; "" serves none.
+	Clients string
 
 	nodes []*Node
 }
@@ -50,17 +52,22 @@ type Fleet struct {
 // Found starts a network of n nodes and returns when all are voters.
 func Found(ctx context.Context, program, dir string, n int) (*Fleet, error) {
 	f := &Fleet{Program: program, Dir: dir, Level: "info"}
+	return f, f.Found(ctx, n)
+}
+
+// Found starts n nodes and returns when all are voters.
+func (f *Fleet) Found(ctx context.Context, n int) error {
 	for i := range n {
 		node := f.node(i + 1)
 		if _, err := node.start(ctx, i > 0); err != nil {
-			return nil, errors.Join(err, f.Stop())
+			return errors.Join(err, f.Stop())
 		}
 		f.nodes = append(f.nodes, node)
 	}
 	if err := f.Settle(ctx); err != nil {
-		return nil, errors.Join(err, f.Stop())
+		return errors.Join(err, f.Stop())
 	}
-	return f, nil
+	return nil
 }
 
 func (f *Fleet) node(number int) *Node {

@@ -24,7 +24,8 @@ type Node struct {
 	// those of the running process, or of the last.
 	URL, Peer string
 	// Stages is what the last start spent its time on, until it served.
-	Stages []Stage
+	Stages  []Stage
+	Entries string // where it serves entries, "" for nowhere
 
 	fleet   *Fleet
 	process *exec.Cmd // nil when it does not run
@@ -45,6 +46,9 @@ log: {level: %s}
 // and gives how long it took until it served.
 func (n *Node) start(ctx context.Context, joins bool) (time.Duration, error) {
 	command, text := "start", fmt.Sprintf(configuration, n.Data, n.fleet.Level)
+	if n.fleet.Clients != "" {
+		text += fmt.Sprintf("keyvalue: {listen: \"127.0.0.1:0\", clients: %q}\n", n.fleet.Clients)
+	}
 	if joins {
 		command = "join"
 		var peers []string
@@ -90,9 +94,10 @@ func (n *Node) start(ctx context.Context, joins bool) (time.Duration, error) {
 	served()
 	n.Stages = <-stages
 	var ready struct {
-		RPC    string `json:"rpc"`
-		Peer   string `json:"peer"`
-		RaftID uint64 `json:"raftId"`
+		RPC      string `json:"rpc"`
+		Peer     string `json:"peer"`
+		KeyValue string `json:"keyvalue"`
+		RaftID   uint64 `json:"raftId"`
 	}
 	if err == nil {
 		err = json.Unmarshal(line, &ready)
@@ -101,7 +106,7 @@ func (n *Node) start(ctx context.Context, joins bool) (time.Duration, error) {
 		n.signal(syscall.SIGKILL)
 		return 0, ErrProcess.From(errors.Join(fmt.Errorf("node %d did not come to serve: %s", n.Number, lastLine(n.Data+".log")), err, ctx.Err()))
 	}
-	n.URL, n.Peer, n.raftID = ready.RPC, ready.Peer, ready.RaftID
+	n.URL, n.Peer, n.Entries, n.raftID = ready.RPC, ready.Peer, ready.KeyValue, ready.RaftID
 	return took, nil
 }
 
