@@ -15,6 +15,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -51,6 +52,9 @@ type Node struct {
 	// PID is the node's process, for its processor time and memory; 0 means the
 	// local process that listens at the URL's port, if it can be found.
 	PID int
+	// Data is the node's data directory, whose operator socket gives profiles; empty
+	// means that there are none.
+	Data string
 	// Place, if set, says before each run who leads the network that the node is
 	// part of: URL and PID are then the primary's of that moment, and the processor
 	// time of the backups is measured too.
@@ -59,7 +63,7 @@ type Node struct {
 	Backup bool
 }
 
-// Place is who leads a network at a moment. Of the nodes only URL and PID count.
+// Place is who leads a network at a moment. Of the nodes only URL, PID and Data count.
 type Place struct {
 	View    uint64 // a number that changes with every change of the primary
 	Primary Node
@@ -78,6 +82,10 @@ type Options struct {
 	// Rounds is how often each load is repeated on each node; figures are
 	// medians of the rounds. Default 3.
 	Rounds int
+	// Profile has the nodes whose data directories are known watched while they work.
+	Profile bool
+	// Watts is what a busy core is taken to draw. Default DefaultWatts.
+	Watts float64
 	// Progress receives a line now and then for people who wait; nil for none.
 	Progress io.Writer
 }
@@ -94,6 +102,7 @@ func (o Options) withDefaults() Options {
 	if o.Rounds == 0 {
 		o.Rounds = 3
 	}
+	o.Watts = cmp.Or(o.Watts, DefaultWatts)
 	if len(o.Loads) == 0 {
 		o.Loads = DefaultLoads()
 	}
@@ -117,16 +126,29 @@ func Ethereum(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer leave()
-	report := &Report{Machine: machine(), Accounts: o.Accounts, Rounds: o.Rounds}
+	report := &Report{Machine: machine(), Watts: o.Watts, Accounts: o.Accounts, Rounds: o.Rounds}
 	for _, t := range targets {
 		report.Nodes = append(report.Nodes, t.info())
 	}
 	for _, l := range o.Loads {
 		row := Row{Load: l}
 		for _, t := range targets {
+			t.profiled = o.Profile
 			row.Sides = append(row.Sides, Side{Node: t.name})
+			if l.Contract == "work" {
+				if err := t.occupy(ctx, l.withDefaults().Slots, o.Progress); err != nil {
+					return nil, ErrSetup.From(err)
+				}
+			}
 		}
 		for round := range o.Rounds {
+			if l.Sync {
+				d, err := syncs(1000)
+				if err != nil {
+					return nil, err
+				}
+				row.Disk = append(row.Disk, d)
+			}
 			for i := range targets {
 				i = (i + round) % len(targets) // none is always first
 				fmt.Fprintf(o.Progress, "%s: round %d of %d at %s\n", l, round+1, o.Rounds, targets[i].name)
@@ -138,6 +160,9 @@ func Ethereum(ctx context.Context, o Options) (*Report, error) {
 			}
 		}
 		row.summarize()
+		for i := range row.Sides {
+			row.Sides[i].Energy = row.Sides[i].energy(o.Watts)
+		}
 		report.Rows = append(report.Rows, row)
 	}
 	return report, nil

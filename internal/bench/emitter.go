@@ -36,7 +36,7 @@ func (t *target) emit(ctx context.Context, logs int, progress io.Writer) (e *emi
 		return nil, err
 	}
 	e.first = uint64(head) + 1
-	if err := t.count(ctx, emitting, e.address, logs, progress); err != nil {
+	if err := t.count(ctx, emitting, e.address, 0, logs, progress); err != nil {
 		return nil, err
 	}
 	err = call(t.control, &head, "eth_blockNumber")

@@ -50,7 +50,7 @@ func Joins(ctx context.Context, o NetworkOptions, slots, rounds int) (_ *JoinRep
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	began := time.Now()
-	if err := w.target.fill(ctx, slots, o.Progress); err != nil {
+	if err := w.target.occupy(ctx, slots, o.Progress); err != nil {
 		return nil, ErrSetup.From(err)
 	}
 	report.Filled = time.Since(began).Seconds()

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,8 +10,10 @@ import (
 // Load is a kind of load. Its text form (String, ParseLoad) is how people and
 // scripts name it: `erc20 http batch=100`.
 type Load struct {
-	// Contract is what is transferred: "erc20" or "eth".
+	// Contract is what is transferred, "erc20" or "eth", or "work": a contract does
+	// what Work says.
 	Contract string
+	Work
 	// Transport is "http" (kept HTTP/1.1 connections) or "ws".
 	Transport string
 	// Batch is how many transactions go into one request. Default 1.
@@ -30,6 +33,19 @@ type Load struct {
 	Transactions int
 }
 
+// Work is what a transaction of the load "work" has a contract do. Each writes slots at
+// random that were all written before.
+type Work struct {
+	// Writes is how many slots a transaction writes, beside each other. Default 1.
+	Writes int
+	// Slots is how many there are. Default 10,000.
+	Slots int
+	// Loops is how often it goes through an empty loop of 10 instructions.
+	Loops int
+	// Data is how many random bytes the transaction carries besides.
+	Data int
+}
+
 // DefaultLoads are those of the table in bench/README.md.
 func DefaultLoads() []Load {
 	var loads []Load
@@ -47,16 +63,16 @@ func DefaultLoads() []Load {
 	return loads
 }
 
-// ParseLoad reads a load's text form: the words erc20 or eth, http or ws, sync,
-// and batch=N, connections=N, rate=N, transactions=N, in any order, between
-// spaces or commas.
+// ParseLoad reads a load's text form: the words erc20, eth or work, http or ws, sync,
+// and batch=N, connections=N, rate=N, transactions=N, with work also writes=N,
+// slots=N, loops=N, data=N, in any order, between spaces or commas.
 func ParseLoad(text string) (Load, error) {
 	l := Load{Contract: "erc20", Transport: "http"}
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' }) {
 		name, value, _ := strings.Cut(word, "=")
 		var err error
 		switch name {
-		case "erc20", "eth":
+		case "erc20", "eth", "work":
 			l.Contract = name
 		case "http", "ws":
 			l.Transport = name
@@ -70,6 +86,14 @@ func ParseLoad(text string) (Load, error) {
 			l.Rate, err = strconv.ParseFloat(value, 64)
 		case "transactions":
 			l.Transactions, err = positive(value)
+		case "writes":
+			l.Writes, err = positive(value)
+		case "slots":
+			l.Slots, err = positive(value)
+		case "loops":
+			l.Loops, err = positive(value)
+		case "data":
+			l.Data, err = positive(value)
 		default:
 			err = fmt.Errorf("%q is none of its words", word)
 		}
@@ -95,6 +119,9 @@ func (l Load) withDefaults() Load {
 	if l.Connections == 0 {
 		l.Connections = 8
 	}
+	if l.Contract == "work" {
+		l.Writes, l.Slots = cmp.Or(l.Writes, 1), cmp.Or(l.Slots, 10_000)
+	}
 	if l.Transactions == 0 {
 		switch {
 		case l.Rate > 0:
@@ -117,14 +144,22 @@ const (
 	maxConnections  = 10_000
 	maxRate         = 1_000_000
 	maxTransactions = 2_000_000
+	maxWrites       = 600     // of one transaction, by its gas limit (EIP-7825)
+	maxLoops        = 200_000 // likewise
+	maxData         = 100_000 // bytes; nodes refuse transactions of more than 128 KiB
+	maxSlots        = 100_000_000
 )
 
 func (l Load) check() error {
 	l = l.withDefaults()
 	bad := func(format string, args ...any) error { return ErrLoad.From(fmt.Errorf(format, args...)) }
 	switch {
-	case l.Contract != "erc20" && l.Contract != "eth":
-		return bad("%q is neither erc20 nor eth", l.Contract)
+	case l.Contract != "erc20" && l.Contract != "eth" && l.Contract != "work":
+		return bad("%q is none of erc20, eth, work", l.Contract)
+	case l.Contract != "work" && l.Work != (Work{}):
+		return bad("writes, slots, loops and data are of the load work")
+	case l.Writes > maxWrites || l.Loops > maxLoops || l.Data > maxData || l.Slots > maxSlots || l.Writes > l.Slots:
+		return bad("more than %d writes, %d loops, %d bytes or %d slots, or fewer slots than writes", maxWrites, maxLoops, maxData, maxSlots)
 	case l.Transport != "http" && l.Transport != "ws":
 		return bad("%q is neither http nor ws", l.Transport)
 	case l.Batch < 1 || l.Batch > maxBatch:
@@ -149,6 +184,14 @@ func (l Load) String() string {
 		words = append(words, "sync")
 	}
 	add := func(name string, value int) { words = append(words, name+"="+strconv.Itoa(value)) }
+	for _, part := range []struct {
+		name           string
+		value, implied int
+	}{{"writes", l.Writes, 1}, {"slots", l.Slots, 10_000}, {"loops", l.Loops, 0}, {"data", l.Data, 0}} {
+		if part.value != 0 && part.value != part.implied {
+			add(part.name, part.value)
+		}
+	}
 	if l.Batch > 1 {
 		add("batch", l.Batch)
 	}

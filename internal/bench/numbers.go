@@ -13,7 +13,7 @@ import (
 )
 
 // numbering is a contract that does something for each of many numbers: called with
-// two words, first and n, for the numbers first+n-1 down to first.
+// the words first, n and 1, for the numbers first+n-1 down to first.
 type numbering struct {
 	what  string // that it does, for the progress
 	code  []byte // creates it
@@ -29,6 +29,11 @@ func (*numbering) span(first, n int) []byte {
 	return append(number(first).Bytes(), number(n).Bytes()...)
 }
 
+// numbered is the call that count makes.
+func (c *numbering) numbered(first, n int) []byte {
+	return append(c.span(first, n), number(1).Bytes()...)
+}
+
 // deploy creates the contract, by the first account.
 func (t *target) deploy(ctx context.Context, c *numbering) (common.Address, error) {
 	if err := t.refresh(); err != nil {
@@ -39,13 +44,14 @@ func (t *target) deploy(ctx context.Context, c *numbering) (common.Address, erro
 	return address, t.pay(ctx, owner, []types.TxData{t.transaction(owner.nonce, nil, nil, c.code, 200_000)})
 }
 
-// count calls the contract for the numbers 0 to total-1, by all accounts at once.
-func (t *target) count(ctx context.Context, c *numbering, address common.Address, total int, progress io.Writer) error {
-	gas, err := t.estimate(map[string]any{"from": t.accounts[0].address, "to": address, "data": hexutil.Bytes(c.span(total, c.each))})
+// count calls the contract for the numbers from first to total-1, by all accounts at
+// once.
+func (t *target) count(ctx context.Context, c *numbering, address common.Address, first, total int, progress io.Writer) error {
+	gas, err := t.estimate(map[string]any{"from": t.accounts[0].address, "to": address, "data": hexutil.Bytes(c.numbered(total, c.each))})
 	if err != nil {
 		return err
 	}
-	for done, told := 0, 0; done < total; {
+	for done, told := first, first; done < total; {
 		for range c.burst {
 			var params [][]any
 			for i := range t.accounts {
@@ -54,7 +60,7 @@ func (t *target) count(ctx context.Context, c *numbering, address common.Address
 					break
 				}
 				from := &t.accounts[i]
-				p, err := t.signed(from, t.transaction(from.nonce, &address, nil, c.span(done, n), gas))
+				p, err := t.signed(from, t.transaction(from.nonce, &address, nil, c.numbered(done, n), gas))
 				if err != nil {
 					return err
 				}

@@ -109,7 +109,10 @@ func (p *plan) prepareLane(ctx context.Context, t *target, l Load, lane, lo int,
 
 func (p *plan) sign(t *target, l Load, d draft, number int) ([]byte, error) {
 	data := t.transaction(d.nonce, &d.to, big.NewInt(1), nil, 21_000)
-	if l.Contract == "erc20" {
+	switch l.Contract {
+	case "work":
+		data = t.transaction(d.nonce, &t.work.address, nil, workOf(l, d.order), l.gas())
+	case "erc20":
 		data = t.transaction(d.nonce, &t.token, nil, transferData(d.to, big.NewInt(1)), t.gas)
 	}
 	tx, err := types.SignNewTx(d.from.key, t.signer, data)

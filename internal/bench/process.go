@@ -158,5 +158,6 @@ func machine() Machine {
 	if data, err := os.ReadFile("/proc/loadavg"); err == nil {
 		m.Load, _, _ = strings.Cut(string(data), " ")
 	}
+	m.Disk = diskOf(os.TempDir())
 	return m
 }

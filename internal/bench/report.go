@@ -3,18 +3,22 @@ package bench
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/coco-consortium/coco/internal/bench/attribution"
 )
 
 // Report is what was measured and under which conditions.
 type Report struct {
 	Machine  Machine    `json:"machine"`
 	Nodes    []NodeInfo `json:"nodes"`
+	Watts    float64    `json:"wattsPerCore"`
 	Accounts int        `json:"accounts"`
 	Rounds   int        `json:"rounds"`
 	Rows     []Row      `json:"rows"`
@@ -27,6 +31,7 @@ type Machine struct {
 	Kernel    string `json:"kernel"`
 	Go        string `json:"go"`
 	Load      string `json:"load"` // the one-minute load average at the start
+	Disk      string `json:"disk"` // of temporary files: its file system and device
 }
 
 // NodeInfo is a node that was measured.
@@ -41,6 +46,10 @@ type NodeInfo struct {
 type Row struct {
 	Load  Load   `json:"load"`
 	Sides []Side `json:"sides"`
+	// Disk is what the disk of temporary files, where nodes that were started keep
+	// theirs, needed to make 4 KiB durable, before each round of a load that waits for
+	// each transaction.
+	Disk []Sync `json:"disk,omitempty"`
 }
 
 // Side is one load on one node. The ratios are the first node's median to this
@@ -53,6 +62,7 @@ type Side struct {
 	RateRatio float64 `json:"rateRatio,omitempty"`
 	P50Ratio  float64 `json:"p50Ratio,omitempty"`
 	P99Ratio  float64 `json:"p99Ratio,omitempty"`
+	Energy    Energy  `json:"energy"`
 	Runs      []Run   `json:"runs"`
 }
 
@@ -60,22 +70,26 @@ type Side struct {
 // sent (closed loop) or should have been sent (open loop) to its commit.
 // Processor times are in microseconds for each committed transaction.
 type Run struct {
-	Sent               int            `json:"sent"`
-	Accepted           int            `json:"accepted"`
-	Committed          int            `json:"committed"`
-	Blocks             int            `json:"blocks"`
-	Seconds            float64        `json:"seconds"` // from the first sent to the last committed
-	AcceptedPerSecond  float64        `json:"acceptedPerSecond"`
-	CommittedPerSecond float64        `json:"committedPerSecond"`
-	P50                float64        `json:"p50"`
-	P90                float64        `json:"p90"`
-	P99                float64        `json:"p99"`
-	Max                float64        `json:"max"`
-	NodeCPU            float64        `json:"nodeCPU,omitempty"`
-	BackupCPU          []float64      `json:"backupCPU,omitempty"` // of each backup of a network; NodeCPU is its primary's
-	GeneratorCPU       float64        `json:"generatorCPU"`
-	Resident           int64          `json:"resident,omitempty"` // bytes, the node's at the end of the run
-	Errors             map[string]int `json:"errors,omitempty"`
+	Sent               int       `json:"sent"`
+	Accepted           int       `json:"accepted"`
+	Committed          int       `json:"committed"`
+	Blocks             int       `json:"blocks"`
+	Seconds            float64   `json:"seconds"` // from the first sent to the last committed
+	AcceptedPerSecond  float64   `json:"acceptedPerSecond"`
+	CommittedPerSecond float64   `json:"committedPerSecond"`
+	P50                float64   `json:"p50"`
+	P90                float64   `json:"p90"`
+	P99                float64   `json:"p99"`
+	Max                float64   `json:"max"`
+	NodeCPU            float64   `json:"nodeCPU,omitempty"`
+	BackupCPU          []float64 `json:"backupCPU,omitempty"` // of each backup of a network; NodeCPU is its primary's
+	// Profile is NodeCPU by the parts of attribution.Parts, and BackupProfile the mean
+	// backup's; only when nodes were watched.
+	Profile       map[string]float64 `json:"profile,omitempty"`
+	BackupProfile map[string]float64 `json:"backupProfile,omitempty"`
+	GeneratorCPU  float64            `json:"generatorCPU"`
+	Resident      int64              `json:"resident,omitempty"` // bytes, the node's at the end of the run
+	Errors        map[string]int     `json:"errors,omitempty"`
 }
 
 func (r *Run) addUsage(before, after usage) {
@@ -162,6 +176,8 @@ func summarize(sides []Side) {
 				return 0
 			}))
 		}
+		s.Median.Profile = parts(s.Runs, func(r *Run) map[string]float64 { return r.Profile })
+		s.Median.BackupProfile = parts(s.Runs, func(r *Run) map[string]float64 { return r.BackupProfile })
 		for i := range s.Runs {
 			for kind, n := range s.Runs[i].Errors {
 				s.Median.Errors[kind] += n
@@ -178,6 +194,23 @@ func summarize(sides []Side) {
 		s.P50Ratio = ratio(first.P50, s.Median.P50)
 		s.P99Ratio = ratio(first.P99, s.Median.P99)
 	}
+}
+
+// parts are the medians of each part.
+func parts(runs []Run, of func(*Run) map[string]float64) map[string]float64 {
+	values := map[string][]float64{}
+	for i := range runs {
+		for _, part := range attribution.Parts {
+			if of(&runs[i]) != nil {
+				values[part] = append(values[part], of(&runs[i])[part])
+			}
+		}
+	}
+	medians := make(map[string]float64, len(values))
+	for part, v := range values {
+		medians[part] = median(v)
+	}
+	return medians
 }
 
 func ratio(a, b float64) float64 {
@@ -211,14 +244,14 @@ func (r *Report) Text(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if err := r.ratios(w); err != nil {
+	if err := errors.Join(r.ratios(w), r.disks(w), r.energies(w), r.profiles(w)); err != nil {
 		return err
 	}
 	return r.errors(w)
 }
 
 func (m *Machine) text(w io.Writer) {
-	fmt.Fprintf(w, "%d cores of %s, Linux %s, %s, load average %s at the start\n", m.Cores, m.Processor, m.Kernel, m.Go, m.Load)
+	fmt.Fprintf(w, "%d cores of %s, Linux %s, %s, %s, load average %s at the start\n", m.Cores, m.Processor, m.Kernel, m.Go, cmp.Or(m.Disk, "an unknown disk"), m.Load)
 }
 
 func nodesText(w io.Writer, nodes []NodeInfo) {

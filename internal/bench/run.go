@@ -78,10 +78,17 @@ func measure(ctx context.Context, t *target, l Load) (*Run, error) {
 		}
 	}
 	runtime.GC() // what preparing left is not the run's
+	var watched *profiler
+	if t.profiled && len(t.dirs) > 0 {
+		watched = startProfiler(ctx, t.dirs)
+	}
 	before := t.usage()
 	r.start = time.Now()
 	err = r.send(ctx, conns, w)
 	after := t.usage()
+	if watched != nil {
+		err = errors.Join(err, watched.stop())
+	}
 	blocks := 0
 	if w != nil {
 		blocks = w.stop()
@@ -99,6 +106,9 @@ func measure(ctx context.Context, t *target, l Load) (*Run, error) {
 	}
 	result.Blocks = blocks
 	result.addUsage(before, after)
+	if watched != nil {
+		result.Profile, result.BackupProfile = spread(watched.node, result.NodeCPU), spread(watched.others, mean(result.BackupCPU))
+	}
 	return result, nil
 }
 

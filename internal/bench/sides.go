@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,37 +11,76 @@ import (
 	"github.com/coco-consortium/coco/internal/bench/fleet"
 )
 
-// Processes starts a network of n node processes and beside it one node alone, to
-// be measured by turns: through the network's primary, and through a backup too if
-// that is wanted. stop ends them and removes what they stored.
-func Processes(ctx context.Context, program string, n int, backup bool) (nodes []Node, stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "coco-bench-")
-	if err != nil {
-		return nil, nil, ErrSetup.From(err)
+// Setup is a network of node processes to be measured.
+type Setup struct {
+	Name string // empty: by its size
+	// Nodes is how many it has. Default 1.
+	Nodes int
+	// Backup also sends the load to a backup, which forwards it.
+	Backup bool
+	// Lines are further lines of every node.yaml, and Environment further variables.
+	Lines       string
+	Environment []string
+}
+
+// side is a network that was started.
+type side struct {
+	setup Setup
+	fleet *fleet.Fleet
+}
+
+// nodes are what is measured of it.
+func (s *side) nodes() []Node {
+	n := Node{Name: s.setup.Name, Place: placeOf(s.fleet)}
+	all := []Node{n}
+	if s.setup.Backup && s.setup.Nodes > 1 {
+		n.Name, n.Backup = n.Name+", by a backup", true
+		all = append(all, n)
 	}
-	var fleets []*fleet.Fleet
+	return all
+}
+
+// open starts networks beside each other in a temporary directory. stop ends them and
+// removes what they stored.
+func open(ctx context.Context, program string, setups ...Setup) (sides []*side, dir string, stop func() error, err error) {
+	dir, err = os.MkdirTemp("", "coco-bench-")
+	if err != nil {
+		return nil, "", nil, ErrSetup.From(err)
+	}
 	stop = func() error {
 		var errs []error
-		for _, f := range fleets {
-			errs = append(errs, f.Stop())
+		for _, s := range sides {
+			errs = append(errs, s.fleet.Stop())
 		}
 		return errors.Join(append(errs, os.RemoveAll(dir))...)
 	}
-	for _, size := range []int{n, 1} {
-		f, err := fleet.Found(ctx, program, filepath.Join(dir, fmt.Sprintf("of%d", size)), size)
-		if err != nil {
-			return nil, nil, errors.Join(err, stop())
+	for i, setup := range setups {
+		setup.Nodes = cmp.Or(setup.Nodes, 1)
+		if setup.Name == "" {
+			setup.Name = fmt.Sprintf("%d nodes", setup.Nodes)
+			if setup.Nodes == 1 {
+				setup.Name = "1 node"
+			}
 		}
-		fleets = append(fleets, f)
-		side := Node{Name: fmt.Sprintf("%d nodes", size), Place: placeOf(f)}
-		if size == 1 {
-			side.Name = "1 node"
+		f := &fleet.Fleet{Program: program, Dir: filepath.Join(dir, fmt.Sprint(i+1)), Level: "info", Lines: setup.Lines, Environment: setup.Environment}
+		if err := f.Found(ctx, setup.Nodes); err != nil {
+			return nil, "", nil, errors.Join(err, stop())
 		}
-		nodes = append(nodes, side)
-		if backup && size > 1 {
-			side.Name, side.Backup = side.Name+", by a backup", true
-			nodes = append(nodes, side)
-		}
+		sides = append(sides, &side{setup, f})
+	}
+	return sides, dir, stop, nil
+}
+
+// Processes starts networks of node processes, to be measured by turns: each through
+// its primary, and through a backup too where that is wanted. stop ends them and
+// removes what they stored.
+func Processes(ctx context.Context, program string, setups ...Setup) (nodes []Node, stop func() error, err error) {
+	sides, _, stop, err := open(ctx, program, setups...)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range sides {
+		nodes = append(nodes, s.nodes()...)
 	}
 	return nodes, stop, nil
 }
@@ -52,9 +92,9 @@ func placeOf(f *fleet.Fleet) func(context.Context) (Place, error) {
 		if err != nil {
 			return Place{}, err
 		}
-		p := Place{View: primary.View(), Primary: Node{URL: primary.URL, PID: primary.PID()}}
+		p := Place{View: primary.View(), Primary: Node{URL: primary.URL, PID: primary.PID(), Data: primary.Data}}
 		for _, b := range backups {
-			p.Backups = append(p.Backups, Node{URL: b.URL, PID: b.PID()})
+			p.Backups = append(p.Backups, Node{URL: b.URL, PID: b.PID(), Data: b.Data})
 		}
 		return p, nil
 	}

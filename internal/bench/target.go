@@ -49,6 +49,9 @@ type target struct {
 	accounts []account
 	token    common.Address
 	gas      uint64 // limit of a token transfer
+	work     *workplace
+	dirs     []string // data directories of the node, or of its network's with the primary's first, as far as they are known
+	profiled bool
 }
 
 type account struct {
@@ -93,7 +96,7 @@ func dial(ctx context.Context, n Node, accounts int) (_ *target, err error) {
 // network's.
 func (t *target) place(ctx context.Context) error {
 	n := &t.node
-	t.backups = nil
+	t.backups, t.dirs = nil, nil
 	if n.Place != nil {
 		p, err := n.Place(ctx)
 		if err != nil {
@@ -103,10 +106,18 @@ func (t *target) place(ctx context.Context) error {
 		if n.Backup && len(p.Backups) > 0 {
 			entry = p.Backups[0]
 		}
-		n.URL, n.PID, n.WebSocket, t.view = entry.URL, p.Primary.PID, "", p.View
+		n.URL, n.PID, n.Data, n.WebSocket, t.view = entry.URL, p.Primary.PID, p.Primary.Data, "", p.View
 		for _, b := range p.Backups {
 			t.backups = append(t.backups, &process{b.PID})
 		}
+		for _, b := range p.Backups {
+			if b.Data != "" {
+				t.dirs = append(t.dirs, b.Data)
+			}
+		}
+	}
+	if n.Data != "" {
+		t.dirs = slices.Insert(t.dirs, 0, n.Data)
 	}
 	if n.WebSocket == "" {
 		u, err := url.Parse(n.URL)

@@ -24,8 +24,9 @@ func benchEthereum() *cobra.Command {
 	var o bench.Options
 	var p peers
 	var loads []string
-	var withBare, backup bool
+	var withBare, withGeth, backup bool
 	var processes int
+	var geth, lines, data string
 	c := &cobra.Command{
 		Use:   "ethereum",
 		Short: "Measure an Ethereum node with pre-signed transfers",
@@ -39,11 +40,18 @@ mean.`,
   coco bench ethereum --load "erc20 http batch=100" --load "erc20 http rate=1000"
   coco bench ethereum --bare
   coco bench ethereum --nodes 3 --backup
+  coco bench ethereum --nodes 1 --profile --geth --load "erc20 http batch=100" --rounds 5
   coco bench ethereum --against http://127.0.0.1:9545`,
 	}
 	p.flags(c)
 	f := c.Flags()
-	f.IntVar(&processes, "nodes", 0, "start a network of so many nodes and one node alone, each a process of its own, and measure both in turn, instead of --rpc")
+	f.IntVar(&processes, "nodes", 0, "start a network of so many nodes and one node alone, each a process of its own, and measure both in turn, instead of --rpc; 1 starts the one alone")
+	f.StringVar(&lines, "config", "", "with --nodes, further lines of every node.yaml, such as \"state: {blocks: 0}\"")
+	f.BoolVar(&o.Profile, "profile", false, "show where a transaction's processor time goes; the node is one of --nodes, or that of --data")
+	f.StringVar(&data, "data", "", "data directory of the node at --rpc, for --profile")
+	f.Float64Var(&o.Watts, "watts-per-core", bench.DefaultWatts, "what a busy core is taken to draw, for the table of energy")
+	f.BoolVar(&withGeth, "geth", false, "start geth --dev beside and measure it in turn; bench/peers.sh builds it")
+	f.StringVar(&geth, "geth-path", "", "the program of --geth; default bin/geth, else the one on the search path")
 	f.BoolVar(&backup, "backup", false, "with --nodes, also send the load to a backup, which forwards it")
 	f.BoolVar(&withBare, "bare", false, "run the same load at a bare in-memory server of the same JSON-RPC and EVM: the upper bound")
 	f.StringArrayVar(&loads, "load", nil, "a load, such as \"erc20 http batch=100\" or \"eth ws rate=1000\"; may be repeated")
@@ -51,15 +59,25 @@ mean.`,
 	f.IntVar(&o.Rounds, "rounds", 3, "repetitions of each load; figures are their medians")
 	return reports(c, func(c *cobra.Command) (*bench.Report, error) {
 		o.Nodes = p.nodes()
+		o.Nodes[0].Data = data
 		self, err := os.Executable()
 		if err != nil {
 			return nil, err
 		}
+		switch {
+		case processes < 0 || processes > 0 && (c.Flags().Changed("rpc") || data != ""):
+			return nil, usage(c, errors.New("--nodes starts nodes itself; it goes without --rpc and --data"))
+		case processes == 0 && lines != "":
+			return nil, usage(c, errors.New("--config is of the nodes that --nodes starts"))
+		case processes == 0 && o.Profile && data == "":
+			return nil, usage(c, errors.New("--profile needs --nodes, or the node's --data"))
+		}
 		if processes > 0 {
-			if c.Flags().Changed("rpc") || processes < 2 {
-				return nil, usage(c, errors.New("--nodes starts a network of two nodes or more itself; it goes without --rpc"))
+			setups := []bench.Setup{{Nodes: processes, Backup: backup, Lines: lines}}
+			if processes > 1 {
+				setups = append(setups, bench.Setup{Lines: lines})
 			}
-			own, stop, err := bench.Processes(c.Context(), self, processes, backup)
+			own, stop, err := bench.Processes(c.Context(), self, setups...)
 			if err != nil {
 				return nil, err
 			}
@@ -73,6 +91,18 @@ mean.`,
 			}
 			defer stop()
 			o.Nodes = slices.Insert(o.Nodes, 1, bare)
+		}
+		if withGeth {
+			program, err := bench.FindGeth(geth)
+			if err != nil {
+				return nil, err
+			}
+			peer, stop, err := bench.Geth(c.Context(), program)
+			if err != nil {
+				return nil, err
+			}
+			defer stop()
+			o.Nodes = append(o.Nodes, peer)
 		}
 		for _, text := range loads {
 			l, err := bench.ParseLoad(text)

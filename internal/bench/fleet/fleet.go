@@ -45,6 +45,10 @@ type Fleet struct {
 	Level string
 	// Clients is a file with the authorities of clients of entries; "" serves none.
 	Clients string
+	// Lines are further lines of every node.yaml, and Environment further variables
+	// (NAME=VALUE) of every process. Both count from a node's next start.
+	Lines       string
+	Environment []string
 
 	nodes []*Node
 }

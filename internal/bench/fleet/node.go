@@ -40,12 +40,12 @@ const configuration = `data: %q
 client: {listen: "127.0.0.1:0"}
 peer: {listen: "127.0.0.1:0"}
 log: {level: %s}
-`
+%s`
 
 // start starts the process, which founds the network or joins the nodes that run,
 // and gives how long it took until it served.
 func (n *Node) start(ctx context.Context, joins bool) (time.Duration, error) {
-	command, text := "start", fmt.Sprintf(configuration, n.Data, n.fleet.Level)
+	command, text := "start", fmt.Sprintf(configuration, n.Data, n.fleet.Level, n.fleet.Lines)
 	if n.fleet.Clients != "" {
 		text += fmt.Sprintf("keyvalue: {listen: \"127.0.0.1:0\", clients: %q}\n", n.fleet.Clients)
 	}
@@ -74,6 +74,7 @@ func (n *Node) start(ctx context.Context, joins bool) (time.Duration, error) {
 	defer log.Close()
 	c := exec.Command(n.fleet.Program, "node", command, "--config", file, "--json")
 	c.Stderr = log
+	c.Env = append(os.Environ(), n.fleet.Environment...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -167,6 +168,16 @@ func (n *Node) signal(s syscall.Signal) error {
 	n.client.Close()
 	n.process = nil
 	return err
+}
+
+// Restart ends the process of a network of one node and starts it again with what it
+// stored. It returns when the node serves, and how long that took from the start of
+// the process.
+func (n *Node) Restart(ctx context.Context) (time.Duration, error) {
+	if err := n.stop(); err != nil {
+		return 0, ErrProcess.From(err)
+	}
+	return n.start(ctx, false)
 }
 
 // Rejoin starts a node that ended: a new node for the others, with the files it
