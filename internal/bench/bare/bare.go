@@ -41,31 +41,10 @@ var errBare = problem.New("BARE_SERVER", "the bare server has no ledger",
 // Serve serves on l until ctx ends, with the development network's chain id and
 // accounts.
 func Serve(ctx context.Context, l net.Listener, log *slog.Logger) error {
-	state, err := kv.New(evm.Tables()...)
+	s, d, err := open(ctx, log)
 	if err != nil {
 		return err
 	}
-	machine, err := evm.New(state, ethereum.DevelopmentChainID)
-	if err != nil {
-		return err
-	}
-	s := &line{store: state, queue: make(chan *ticket, sequencer.DefaultLimits.Queue)}
-	s.room = ethereum.NewRoom(machine, ethereum.DevelopmentChainID, func(height uint64) (common.Hash, error) { return s.chain.Hash(height) })
-	if err := s.found(ctx); err != nil {
-		return err
-	}
-	view := machine.View(state.Speculative())
-	admission := pool.New(pool.Config{
-		Now: time.Now,
-		Account: func(a common.Address) (uint64, uint256.Int) {
-			account, _ := view.Account(a)
-			return account.Nonce, account.Balance
-		},
-		Submit: s.submit,
-	})
-	d := jsonrpc.New(jsonrpc.Limits{}, nil, log)
-	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: "bare", Chain: s.chain, Store: state, Past: history.NewPast(state),
-		Machine: machine, Pool: admission, Service: nothing{}, Now: time.Now}).Register(d)
 	front := server.New(d, server.Options{Log: log})
 
 	var running sync.WaitGroup
@@ -81,6 +60,36 @@ func Serve(ctx context.Context, l net.Listener, log *slog.Logger) error {
 	stop()
 	running.Wait()
 	return err
+}
+
+// open puts a line with block 0 and the methods that lead to it together.
+func open(ctx context.Context, log *slog.Logger) (*line, *jsonrpc.Dispatcher, error) {
+	state, err := kv.New(evm.Tables()...)
+	if err != nil {
+		return nil, nil, err
+	}
+	machine, err := evm.New(state, ethereum.DevelopmentChainID)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &line{store: state, queue: make(chan *ticket, sequencer.DefaultLimits.Queue)}
+	s.room = ethereum.NewRoom(machine, ethereum.DevelopmentChainID, func(height uint64) (common.Hash, error) { return s.chain.Hash(height) })
+	if err := s.found(ctx); err != nil {
+		return nil, nil, err
+	}
+	view := machine.View(state.Speculative())
+	admission := pool.New(pool.Config{
+		Now: time.Now,
+		Account: func(a common.Address) (uint64, uint256.Int) {
+			account, _ := view.Account(a)
+			return account.Nonce, account.Balance
+		},
+		Submit: s.submit,
+	})
+	d := jsonrpc.New(jsonrpc.Limits{}, nil, log)
+	api.New(api.Config{ChainID: ethereum.DevelopmentChainID, Version: "bare", Chain: s.chain, Store: state, Past: history.NewPast(state),
+		Machine: machine, Pool: admission, Service: nothing{}, Now: time.Now}).Register(d)
+	return s, d, nil
 }
 
 // line executes requests one after another, in blocks, as the sequencer does.
