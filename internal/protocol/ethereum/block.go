@@ -42,14 +42,15 @@ type entry struct {
 }
 
 // FromCommitted gives the Ethereum block of a block that is being published: the
-// one that this process executed, or else the one that its records tell of. That
-// is left with c, since several followers, who are told one after the other, ask
-// for it.
+// one that this process executed, or else the one that its records tell of. It is
+// left with c, since several followers, who are told one after the other, ask for
+// it.
 func FromCommitted(c *sequencer.Committed) (*Block, error) {
 	if b, ok := c.Artefacts[Protocol].(*Block); ok {
-		named := *b
-		named.TxIDs = txIDs(c.Block)
-		return &named, nil
+		if b.TxIDs == nil {
+			b.TxIDs = txIDs(c.Block)
+		}
+		return b, nil
 	}
 	b, err := Decode(c.Block)
 	if err == nil && c.Artefacts == nil {
@@ -121,7 +122,7 @@ func isOurs(r *envelope.Record) bool {
 }
 
 func txIDs(b *envelope.Block) []sequencer.TxID {
-	ids := []sequencer.TxID{}
+	ids := make([]sequencer.TxID, 0, len(b.Records))
 	for i := range b.Records {
 		if r := &b.Records[i]; isOurs(r) {
 			ids = append(ids, sequencer.TxID{View: r.Prelude.View, Seqno: r.Prelude.Seqno})
@@ -140,12 +141,14 @@ func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
 	}
 	var gas uint64
 	var logs uint
+	transactions, receipts, free := make([]Transaction, len(entries)), make([]types.Receipt, len(entries)), new(big.Int)
 	for i := range entries {
 		e := &entries[i]
 		gas += e.outcome.GasUsed
-		r := &types.Receipt{
+		r := &receipts[i]
+		*r = types.Receipt{
 			Type: e.tx.Type(), Status: e.outcome.Status, CumulativeGasUsed: gas, Logs: e.logs,
-			TxHash: e.tx.Hash(), GasUsed: e.outcome.GasUsed, EffectiveGasPrice: new(big.Int),
+			TxHash: e.tx.Hash(), GasUsed: e.outcome.GasUsed, EffectiveGasPrice: free,
 			BlockHash: b.Hash, BlockNumber: h.Number, TransactionIndex: uint(i),
 		}
 		if e.outcome.Created != nil {
@@ -156,7 +159,8 @@ func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
 			l.TxHash, l.TxIndex, l.Index = r.TxHash, uint(i), logs
 			logs++
 		}
-		b.Transactions[i], b.Receipts[i], b.Outcomes[i] = &Transaction{e.tx, e.outcome.From}, r, e.outcome
+		transactions[i] = Transaction{e.tx, e.outcome.From}
+		b.Transactions[i], b.Receipts[i], b.Outcomes[i] = &transactions[i], r, e.outcome
 	}
 	return b
 }

@@ -1,7 +1,8 @@
 package ethereum
 
 import (
-	"math/big"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,16 +15,26 @@ import (
 )
 
 // claimsOf are the fields of a transaction that its owner can disclose one by
-// one (proof's registry of fields).
+// one (proof's registry of fields). Numbers are big-endian without leading zeros.
 func claimsOf(height uint64, e *entry) []proof.Claim {
-	number := func(v uint64) []byte { return new(big.Int).SetUint64(v).Bytes() }
-	hash := e.tx.Hash()
 	var to []byte
-	if e.tx.To() != nil {
-		to = e.tx.To().Bytes()
+	if address := e.tx.To(); address != nil {
+		to = address[:]
+	}
+	hash := e.tx.Hash()
+	room := make([]byte, 0, common.HashLength+5*8) // of the hash and the numbers
+	hold := func(value []byte) []byte {
+		start := len(room)
+		room = append(room, value...)
+		return room[start:len(room):len(room)]
+	}
+	number := func(v uint64) []byte {
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], v)
+		return hold(b[bits.LeadingZeros64(v)/8:])
 	}
 	claims := append(make([]proof.Claim, 0, 10+len(e.logs)),
-		proof.Claim{Field: proof.FieldEthereumHash, Value: hash[:]},
+		proof.Claim{Field: proof.FieldEthereumHash, Value: hold(hash[:])},
 		proof.Claim{Field: proof.FieldEthereumStatus, Value: number(e.outcome.Status)},
 		proof.Claim{Field: proof.FieldEthereumFrom, Value: e.outcome.From[:]},
 		proof.Claim{Field: proof.FieldEthereumTo, Value: to},
@@ -79,9 +90,29 @@ func Disclose(height uint64, r *envelope.Record, fields ...uint64) ([]proof.Disc
 
 // logClaim is the RLP of [address, topics, data].
 func logClaim(l *types.Log) []byte {
-	data, err := rlp.EncodeToBytes([]any{l.Address, append([]common.Hash{}, l.Topics...), l.Data})
-	if err != nil {
-		panic(err) // plain bytes always encode
+	topics := uint64(len(l.Topics)) * (1 + common.HashLength)
+	size := 1 + common.AddressLength + rlp.ListSize(topics) + rlp.BytesSize(l.Data)
+	w := make([]byte, 0, rlp.ListSize(size))
+	w = appendHead(w, 0xc0, size)
+	w = append(appendHead(w, 0x80, common.AddressLength), l.Address[:]...)
+	w = appendHead(w, 0xc0, topics)
+	for i := range l.Topics {
+		w = append(appendHead(w, 0x80, common.HashLength), l.Topics[i][:]...)
 	}
-	return data
+	if len(l.Data) != 1 || l.Data[0] >= 0x80 {
+		w = appendHead(w, 0x80, uint64(len(l.Data)))
+	}
+	return append(w, l.Data...)
+}
+
+// appendHead appends the head of an RLP string (kind 0x80) or list (0xc0) of so
+// many bytes.
+func appendHead(w []byte, kind byte, size uint64) []byte {
+	if size < 56 {
+		return append(w, kind+byte(size))
+	}
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], size)
+	digits := b[bits.LeadingZeros64(size)/8:]
+	return append(append(w, kind+55+byte(len(digits))), digits...)
 }

@@ -62,18 +62,6 @@ func decodeOutcome(data []byte) (*Outcome, error) {
 	return &o, nil
 }
 
-// encodeEvents encodes a transaction's logs.
-func encodeEvents(logs []*types.Log) []byte {
-	events := make([]event, len(logs))
-	for i, l := range logs {
-		events[i] = event{Address: l.Address[:], Topics: make([][]byte, len(l.Topics)), Data: l.Data}
-		for j := range l.Topics {
-			events[i].Topics[j] = l.Topics[j][:]
-		}
-	}
-	return format.Encode(events)
-}
-
 // decodeEvents decodes a transaction's logs.
 func decodeEvents(data []byte) ([]*types.Log, error) {
 	var events []event

@@ -6,7 +6,6 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/coco-consortium/coco/internal/kv"
-	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/evm"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -27,7 +26,8 @@ type part struct {
 }
 
 func newPart(r *Room, slot *sequencer.Slot, parent common.Hash) *part {
-	p := &part{room: r, header: newHeader(slot, parent)}
+	p := &part{room: r, header: newHeader(slot, parent), entries: r.entries}
+	r.entries = nil
 	p.executor = r.machine.Executor(r.machine.Block(p.header, p.blockHash), nil)
 	return p
 }
@@ -56,7 +56,7 @@ func (p *part) Execute(tx *kv.Tx, r *sequencer.Request) (*sequencer.Result, erro
 		return nil, ErrBlockHash.From(p.fault)
 	}
 	e := entry{raw: r.Bytes, tx: t.Transaction, outcome: outcomeOf(t, result), logs: normal(result.Logs)}
-	e.encodedOutcome = format.Encode(e.outcome)
+	e.encodedOutcome = encodeOutcome(e.outcome)
 	e.encodedEvents = encodeEvents(e.logs)
 	p.entries = append(p.entries, e)
 	p.gas += result.GasUsed
@@ -107,5 +107,7 @@ func (p *part) Close() (section []byte, artefact any) {
 	}
 	b := assemble(p.header, section, p.entries)
 	p.room.sealed[b.Number()] = b.Hash
+	clear(p.entries)
+	p.room.entries = p.entries[:0]
 	return section, b
 }

@@ -24,6 +24,8 @@ type Room struct {
 
 	view   uint64                 // of the blocks in sealed
 	sealed map[uint64]common.Hash // hashes of blocks that this room closed, by height
+
+	entries []entry // empty room for those of the next part
 }
 
 var _ sequencer.Protocol = (*Room)(nil)

@@ -36,8 +36,16 @@ func (a *API) send(ctx context.Context, c *caller.Caller, t *pool.Transaction) (
 	if jsonrpc.Wish(ctx, "send") == "committed" {
 		jsonrpc.Later(ctx, func(ctx context.Context) { a.Pool.Settle(ctx, e, patience) })
 	}
-	hash := e.Hash()
-	return data(hash[:]), nil
+	return (*sent)(t), nil
+}
+
+// sent answers with the hash of a transaction.
+type sent pool.Transaction
+
+// AppendJSON implements jsonrpc.Appender.
+func (s *sent) AppendJSON(dst []byte) []byte {
+	hash := (*pool.Transaction)(s).Hash()
+	return appendData(dst, hash[:])
 }
 
 // known is a refusal with a better next step, where the transaction is not too late

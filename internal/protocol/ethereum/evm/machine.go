@@ -94,6 +94,7 @@ type Executor struct {
 	state   *State
 	moved   vm.PrecompiledContracts // instead of those of the rules, unless nil
 	evm     *vm.EVM                 // nil before the first transaction and after a crash
+	library library
 }
 
 // Executor makes the executor of a block. hooks trace it and may be nil.
@@ -155,7 +156,7 @@ func (x *Executor) Close() {
 	}
 }
 
-// message is a message for the library, with the executor's checks.
+// message is a message for the library, with the executor's checks, until the next.
 func (x *Executor) message(m *Message) (*core.Message, error) {
 	if err := x.offer(m); err != nil {
 		return nil, err
@@ -164,7 +165,7 @@ func (x *Executor) message(m *Message) (*core.Message, error) {
 	if x.machine.rules.Paid {
 		fees = m.Fees
 	}
-	l := m.library(fees, x.block.BaseFee)
+	l := x.library.set(m, fees, x.block.BaseFee)
 	if x.checks >= Simulated {
 		l.SkipEOACheck().SkipGasLimitCapCheck()
 	}
@@ -181,6 +182,9 @@ func (x *Executor) run(reader kv.Reader, msg *core.Message, pool *core.GasPool) 
 	x.evm = nil // should the run panic, its interpreter is not used again
 	if machine == nil {
 		machine = x.interpreter()
+	}
+	if pool == nil {
+		pool = x.library.enough(msg.GasLimit)
 	}
 	x.state.begin(reader)
 	result, err := core.ApplyMessage(machine, msg, pool)

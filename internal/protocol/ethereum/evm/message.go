@@ -33,13 +33,18 @@ type Fees struct {
 // Price is what gas costs where the base fee is the given one (nil is zero).
 func (f *Fees) Price(baseFee *big.Int) *uint256.Int {
 	price := new(uint256.Int)
+	f.price(price, baseFee)
+	return price
+}
+
+func (f *Fees) price(price *uint256.Int, baseFee *big.Int) {
+	price.Clear()
 	if baseFee != nil {
 		price.SetFromBig(baseFee)
 	}
 	if _, overflow := price.AddOverflow(price, &f.TipCap); overflow || price.Gt(&f.FeeCap) {
 		price.Set(&f.FeeCap)
 	}
-	return price
 }
 
 // MessageOf is the message of a transaction whose sender was recovered before.
@@ -51,23 +56,44 @@ func MessageOf(tx *types.Transaction, from common.Address) *Message {
 		AccessList: tx.AccessList(), Authorizations: tx.SetCodeAuthorizations(), BlobHashes: tx.BlobHashes(),
 	}
 	m.Value.SetFromBig(tx.Value())
-	m.Fees.FeeCap.SetFromBig(tx.GasFeeCap())
-	m.Fees.TipCap.SetFromBig(tx.GasTipCap())
+	if tx.GasFeeCapIntCmp(common.Big0) != 0 { // else there is nothing to copy
+		m.Fees.FeeCap.SetFromBig(tx.GasFeeCap())
+	}
+	if tx.GasTipCapIntCmp(common.Big0) != 0 {
+		m.Fees.TipCap.SetFromBig(tx.GasTipCap())
+	}
 	if tx.Type() == types.BlobTxType {
 		m.Fees.BlobCap.SetFromBig(tx.BlobGasFeeCap())
 	}
 	return m
 }
 
-// library is the message as the library wants it, where the prices are fees.
-func (m *Message) library(fees Fees, baseFee *big.Int) *core.Message {
-	l := &core.Message{
+// library is what the library wants for a message. Its parts are used again for
+// every message of an executor.
+type library struct {
+	message core.Message
+	fees    Fees
+	price   uint256.Int
+	pool    core.GasPool
+}
+
+// set gives the message as the library wants it, where the prices are fees.
+func (l *library) set(m *Message, fees Fees, baseFee *big.Int) *core.Message {
+	l.fees = fees
+	l.fees.price(&l.price, baseFee)
+	l.message = core.Message{
 		From: m.From, To: m.To, Nonce: m.Nonce, GasLimit: m.Gas, Value: &m.Value, Data: m.Data,
 		AccessList: m.AccessList, SetCodeAuthorizations: m.Authorizations, BlobHashes: m.BlobHashes,
-		GasPrice: fees.Price(baseFee), GasFeeCap: &fees.FeeCap, GasTipCap: &fees.TipCap,
+		GasPrice: &l.price, GasFeeCap: &l.fees.FeeCap, GasTipCap: &l.fees.TipCap,
 	}
 	if m.BlobHashes != nil {
-		l.BlobGasFeeCap = &fees.BlobCap
+		l.message.BlobGasFeeCap = &l.fees.BlobCap
 	}
-	return l
+	return &l.message
+}
+
+// enough is a gas pool that holds what one message asks for.
+func (l *library) enough(gas uint64) *core.GasPool {
+	l.pool = *core.NewGasPool(gas)
+	return &l.pool
 }

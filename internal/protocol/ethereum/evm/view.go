@@ -2,6 +2,7 @@ package evm
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -19,11 +20,22 @@ type View struct {
 // View gives a view of the state that reader shows.
 func (m *Machine) View(reader kv.Reader) View { return View{m, reader} }
 
+// lookup is what one look at an account needs: its address as a key, and room for
+// what is stored.
+type lookup struct {
+	key   common.Address
+	value [maxAccount]byte
+}
+
+var lookups = sync.Pool{New: func() any { return new(lookup) }}
+
 // Account gives the account at an address; ok is false if there is none, and the
 // account is then an empty one.
 func (v View) Account(address common.Address) (a Account, ok bool) {
-	var buf [maxAccount]byte
-	data, ok := v.reader.GetInto(buf[:0], v.machine.ids.accounts, address[:])
+	l := lookups.Get().(*lookup)
+	defer lookups.Put(l)
+	l.key = address
+	data, ok := v.reader.GetInto(l.value[:0], v.machine.ids.accounts, l.key[:])
 	if !ok {
 		return Account{CodeHash: types.EmptyCodeHash}, false
 	}

@@ -6,6 +6,7 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/math"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -26,8 +27,9 @@ type Transaction struct {
 	Raw                  []byte // as it was sent (EIP-2718)
 	Trace                string // context of the request's trace, see sequencer.Request
 
-	hash  common.Hash
-	value uint256.Int
+	hash    common.Hash
+	value   uint256.Int
+	decoded types.Transaction // what ethereum.Transaction points to
 }
 
 // Hash is the transaction's hash.
@@ -58,7 +60,7 @@ func NewChecker(chainID uint64) *Checker {
 // its sender. It keeps raw. The errors are problems.
 func (c *Checker) Check(raw []byte) (*Transaction, error) {
 	t := &Transaction{Raw: raw}
-	t.Transaction.Transaction = new(types.Transaction)
+	t.Transaction.Transaction = &t.decoded
 	if err := c.check(t); err != nil {
 		return nil, malformed(err)
 	}
@@ -82,11 +84,11 @@ func (c *Checker) check(t *Transaction) (err error) {
 		return fmt.Errorf("%w: code size %v limit %v", vm.ErrMaxInitCodeSizeExceeded, len(t.Data()), params.MaxInitCodeSize)
 	case t.Gas() > params.MaxTxGas:
 		return fmt.Errorf("%w (cap: %d, tx: %d)", core.ErrGasLimitTooHigh, params.MaxTxGas, t.Gas())
-	case t.GasFeeCap().BitLen() > 256:
+	case t.GasFeeCapIntCmp(math.MaxBig256) > 0:
 		return core.ErrFeeCapVeryHigh
-	case t.GasTipCap().BitLen() > 256:
+	case t.GasTipCapIntCmp(math.MaxBig256) > 0:
 		return core.ErrTipVeryHigh
-	case t.GasFeeCapIntCmp(t.GasTipCap()) < 0:
+	case t.GasTipCapIntCmp(common.Big0) > 0 && t.GasFeeCapIntCmp(t.GasTipCap()) < 0:
 		return core.ErrTipAboveFeeCap
 	case t.Nonce()+1 == 0:
 		return core.ErrNonceMax
