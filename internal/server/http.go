@@ -35,55 +35,64 @@ func (s *Server) serveHTTP(ctx context.Context, w http.ResponseWriter, r *http.R
 		http.Error(w, "invalid content type, only application/json is supported", http.StatusUnsupportedMediaType)
 		return
 	}
-	room := s.d.Room()
-	defer room.Free()
-	request := s.buffers.Get().(*[]byte)
-	defer s.release(request)
-	if status, err := s.readBody(r, request, room); err != nil {
+	x := s.turns.Get().(*turn)
+	defer s.release(x)
+	if status, err := s.readBody(r, x); err != nil {
 		if status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "1")
 		}
 		http.Error(w, err.Error(), status)
 		return
 	}
-	response := s.buffers.Get().(*[]byte)
-	defer s.release(response)
-	*response = s.d.Serve(jsonrpc.WithRoom(ctx, room), *request, *response)
-	if len(*response) == 0 {
+	x.response = s.d.Serve(jsonrpc.WithRoom(ctx, x.room), x.request, x.response)
+	if len(x.response) == 0 {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	h := w.Header()
 	h["Content-Type"] = jsonContent
-	h["Content-Length"] = []string{strconv.Itoa(len(*response))}
-	w.Write(*response) // an error means that the client has left
+	if len(x.response) > smallResponse || !r.ProtoAtLeast(1, 1) { // before 1.1 a connection is kept only for a length
+		h["Content-Length"] = []string{strconv.Itoa(len(x.response))}
+	}
+	w.Write(x.response) // an error means that the client has left
 }
+
+// smallResponse is the size up to which net/http itself finds out the length of a
+// response, which it has not begun to send then.
+const smallResponse = 2048
 
 var jsonContent = []string{"application/json"}
 
-// readBody reads the whole body into buffer, or says with which status it is
-// refused.
-func (s *Server) readBody(r *http.Request, buffer *[]byte, room *jsonrpc.Room) (status int, err error) {
+// turn is what one request and its response need, kept for others.
+type turn struct {
+	request, response []byte
+	room              *jsonrpc.Room
+}
+
+// readBody reads the whole body, or says with which status it is refused.
+func (s *Server) readBody(r *http.Request, x *turn) (status int, err error) {
 	limit := s.d.Limits().RequestBytes
-	tooLarge := fmt.Errorf("request too large, limit is %d bytes", limit)
-	if r.ContentLength > int64(limit) {
-		return http.StatusRequestEntityTooLarge, tooLarge
+	tooLarge := func() (int, error) {
+		return http.StatusRequestEntityTooLarge, fmt.Errorf("request too large, limit is %d bytes", limit)
 	}
-	b := *buffer
+	if r.ContentLength > int64(limit) {
+		return tooLarge()
+	}
+	b := x.request
 	for {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
-		if !room.Grow(len(b)) {
+		if !x.room.Grow(len(b)) {
 			return http.StatusServiceUnavailable, jsonrpc.ErrCrowded
 		}
 		n, err := r.Body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		*buffer = b
+		x.request = b
 		if len(b) > limit {
-			return http.StatusRequestEntityTooLarge, tooLarge
+			return tooLarge()
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return 0, nil
 		}
 		if err != nil {
@@ -95,10 +104,11 @@ func (s *Server) readBody(r *http.Request, buffer *[]byte, room *jsonrpc.Room) (
 // keepBuffer is the largest buffer that is kept for another request.
 const keepBuffer = 1 << 20
 
-func (s *Server) release(buffer *[]byte) {
-	if cap(*buffer) <= keepBuffer {
-		*buffer = (*buffer)[:0]
-		s.buffers.Put(buffer)
+func (s *Server) release(x *turn) {
+	x.room.Free()
+	if cap(x.request) <= keepBuffer && cap(x.response) <= keepBuffer {
+		x.request, x.response = x.request[:0], x.response[:0]
+		s.turns.Put(x)
 	}
 }
 

@@ -63,7 +63,7 @@ type Server struct {
 	options Options
 	http    *http.Server
 	stop    context.CancelFunc // ends the calls that are still at work
-	buffers sync.Pool          // of *[]byte
+	turns   sync.Pool          // of *turn
 
 	mu       sync.Mutex
 	draining bool
@@ -77,7 +77,9 @@ func New(d *jsonrpc.Dispatcher, options Options) *Server {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
 		d: d, options: options, stop: stop,
-		buffers:  sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }},
+		turns: sync.Pool{New: func() any {
+			return &turn{make([]byte, 0, 4096), make([]byte, 0, 1024), d.Room()}
+		}},
 		sessions: make(map[*jsonrpc.Session]struct{}),
 	}
 	s.http = &http.Server{

@@ -38,13 +38,24 @@ func (c *Caller) String() string {
 	return string(c.Kind) + ":" + c.Subject
 }
 
-// Bytes is the identity as records keep it: String in UTF-8.
-func (c *Caller) Bytes() []byte { return []byte(c.String()) }
+// Bytes is the identity as records keep it: String in UTF-8. They may be shared
+// and must not be changed.
+func (c *Caller) Bytes() []byte {
+	if c == Anonymous {
+		return anonymous
+	}
+	return []byte(c.String())
+}
+
+var anonymous = []byte(KindAnonymous)
 
 type key struct{}
 
 // With gives a context that carries c.
 func With(ctx context.Context, c *Caller) context.Context {
+	if c == Anonymous && From(ctx) == Anonymous {
+		return ctx
+	}
 	return context.WithValue(ctx, key{}, c)
 }
 
