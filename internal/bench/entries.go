@@ -18,7 +18,8 @@ type EntriesOptions struct {
 	Program  string        // coco
 	Nodes    int           // of the network, each a process
 	Clients  []int         // rows: how many clients write, each with one write under way
-	Postgres string        // connection string of a PostgreSQL server to compare with; "" for none
+	Postgres string        // connection string of a PostgreSQL server to compare with, or StartPostgres; "" for none
+	Etcd     string        // program of bench/etcd, to compare with as many nodes of it; "" for none
 	Measure  time.Duration // how long one run takes
 	Rounds   int
 	Progress io.Writer
@@ -50,11 +51,21 @@ type EntriesRow struct {
 type store interface {
 	name() string
 	about() string
+	// run lets so many clients write for so long, after a second to warm up.
+	run(ctx context.Context, clients int, measure time.Duration) (*Run, error)
+	close() error
+}
+
+// server is a store that this process's own clients write to.
+type server interface {
 	// open gives a connection of its own.
 	open(ctx context.Context) (writes, error)
-	// used is the processor time of its processes so far: who answers, and the others.
+	used
+}
+
+// used is the processor time of a store's processes so far: who answers, and the others.
+type used interface {
 	used(ctx context.Context) (main time.Duration, others []time.Duration, err error)
-	close() error
 }
 
 // writes is a connection: write returns when the entry is durable.
@@ -64,7 +75,7 @@ type writes interface {
 }
 
 // Entries measures writes of entries through the key-value protocol, and beside it
-// upserts of PostgreSQL, by turns in one call.
+// upserts of PostgreSQL and puts of etcd, by turns in one call.
 func Entries(ctx context.Context, o EntriesOptions) (_ *EntriesReport, err error) {
 	dir, err := os.MkdirTemp("", "coco-bench-")
 	if err != nil {
@@ -84,7 +95,14 @@ func Entries(ctx context.Context, o EntriesOptions) (_ *EntriesReport, err error
 		}
 	}()
 	if o.Postgres != "" {
-		peer, err := newPostgresStore(ctx, o.Postgres)
+		peer, err := newPostgresStore(ctx, o.Postgres, filepath.Join(dir, "postgres"))
+		if err != nil {
+			return nil, err
+		}
+		stores = append(stores, peer)
+	}
+	if o.Etcd != "" {
+		peer, err := newEtcdStore(ctx, o.Etcd, filepath.Join(dir, "etcd"), o.Nodes)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +117,7 @@ func Entries(ctx context.Context, o EntriesOptions) (_ *EntriesReport, err error
 			for i := range stores {
 				i = (i + round) % len(stores)
 				fmt.Fprintf(o.Progress, "%d clients, round %d of %d at %s\n", clients, round+1, o.Rounds, stores[i].name())
-				run, err := writeFor(ctx, stores[i], clients, o.Measure)
+				run, err := stores[i].run(ctx, clients, o.Measure)
 				if err != nil {
 					return nil, err
 				}
@@ -113,7 +131,7 @@ func Entries(ctx context.Context, o EntriesOptions) (_ *EntriesReport, err error
 }
 
 // writeFor is one run: connections first, then a second to warm up.
-func writeFor(ctx context.Context, s store, clients int, measure time.Duration) (*Run, error) {
+func writeFor(ctx context.Context, s server, clients int, measure time.Duration) (*Run, error) {
 	connections := make([]writes, clients)
 	for i := range connections {
 		c, err := s.open(ctx)
@@ -144,15 +162,21 @@ func writeFor(ctx context.Context, s store, clients int, measure time.Duration) 
 	for _, l := range latencies {
 		list = append(list, l...)
 	}
-	r := &Run{Sent: len(list), Accepted: len(list), Committed: len(list), Seconds: measure.Seconds(), CommittedPerSecond: rate(len(list), int64(measure))}
+	r := writesRun(len(list), measure, main, mainAfter, others, othersAfter, ownAfter-own)
 	r.P50, r.P90, r.P99, r.Max = percentiles(list)
-	if n := float64(len(list)) * 1e3; n > 0 {
-		r.NodeCPU, r.GeneratorCPU = float64(mainAfter-main)/n, float64(ownAfter-own)/n
+	return r, nil
+}
+
+// writesRun are the figures of a run but for its latencies.
+func writesRun(n int, measure, main, mainAfter time.Duration, others, othersAfter []time.Duration, generator time.Duration) *Run {
+	r := &Run{Sent: n, Accepted: n, Committed: n, Seconds: measure.Seconds(), CommittedPerSecond: rate(n, int64(measure))}
+	if n := float64(n) * 1e3; n > 0 {
+		r.NodeCPU, r.GeneratorCPU = float64(mainAfter-main)/n, float64(generator)/n
 		for i := range others {
 			r.BackupCPU = append(r.BackupCPU, float64(othersAfter[i]-others[i])/n)
 		}
 	}
-	return r, nil
+	return r
 }
 
 // writeUntil writes one entry after the other and gives the latencies of those that

@@ -2,15 +2,9 @@ package bench
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -32,15 +26,11 @@ func newCocoStore(ctx context.Context, program, dir string, nodes int) (*cocoSto
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, ErrSetup.From(err)
 	}
-	s := &cocoStore{fleet: &fleet.Fleet{Program: program, Dir: dir, Level: "warn", Clients: filepath.Join(dir, "authority.pem")}}
-	certificate, err := selfSigned()
+	files, certificate, err := newCertificates(dir)
 	if err != nil {
-		return nil, ErrSetup.From(err)
+		return nil, err
 	}
-	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
-	if err := os.WriteFile(s.fleet.Clients, authority, 0o600); err != nil {
-		return nil, ErrSetup.From(err)
-	}
+	s := &cocoStore{fleet: &fleet.Fleet{Program: program, Dir: dir, Level: "warn", Clients: files.certificate}}
 	if err := s.fleet.Found(ctx, nodes); err != nil {
 		return nil, err
 	}
@@ -55,18 +45,6 @@ func newCocoStore(ctx context.Context, program, dir string, nodes int) (*cocoSto
 	roots.AppendCertsFromPEM(service)
 	s.client = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: []tls.Certificate{certificate}}
 	return s, nil
-}
-
-// selfSigned is a client's certificate that is its own authority.
-func selfSigned() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "coco bench"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
 func (s *cocoStore) name() string { return "coco" }
@@ -99,6 +77,10 @@ func (s *cocoStore) used(context.Context) (main time.Duration, others []time.Dur
 		others = append(others, t)
 	}
 	return main, others, nil
+}
+
+func (s *cocoStore) run(ctx context.Context, clients int, measure time.Duration) (*Run, error) {
+	return writeFor(ctx, s, clients, measure)
 }
 
 func (s *cocoStore) close() error { return s.fleet.Stop() }
