@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -62,16 +63,19 @@ func TestWrongBlocksAreRefused(t *testing.T) {
 		return raw.Encode()
 	}
 	bodies := map[string][]byte{
-		"another root":      reseal(func(h *format.Header, _ *format.Block) { h.Root[3] ^= 1 }),
-		"another link":      reseal(func(h *format.Header, _ *format.Block) { h.Previous[3] ^= 1 }),
-		"another prefix":    reseal(func(h *format.Header, _ *format.Block) { h.Prefix[3] ^= 1 }),
-		"another signature": reseal(func(_ *format.Header, b *format.Block) { b.Signature[len(b.Signature)-1] ^= 1 }),
-		"another writer":    reseal(func(h *format.Header, _ *format.Block) { h.Writer = c.s.author(2).writer() }),
-		"another record":    reseal(func(_ *format.Header, b *format.Block) { b.Records[0] = slices.Concat(b.Records[0][:9], []byte{1}) }),
-		"another view":      reseal(func(h *format.Header, _ *format.Block) { h.View++ }),
-		"a later height":    reseal(func(h *format.Header, _ *format.Block) { h.Height++ }),
-		"an earlier time":   reseal(func(h *format.Header, _ *format.Block) { h.Time -= 1e9 }),
-		"no block at all":   []byte("a block"),
+		"another root":   reseal(func(h *format.Header, _ *format.Block) { h.Root[3] ^= 1 }),
+		"another link":   reseal(func(h *format.Header, _ *format.Block) { h.Previous[3] ^= 1 }),
+		"another prefix": reseal(func(h *format.Header, _ *format.Block) { h.Prefix[3] ^= 1 }),
+		"another signature": reseal(func(_ *format.Header, b *format.Block) {
+			b.Signature = bytes.Clone(b.Signature)
+			b.Signature[len(b.Signature)-1] ^= 1
+		}),
+		"another writer":  reseal(func(h *format.Header, _ *format.Block) { h.Writer = c.s.author(2).writer() }),
+		"another record":  reseal(func(_ *format.Header, b *format.Block) { b.Records[0] = slices.Concat(b.Records[0][:9], []byte{1}) }),
+		"another view":    reseal(func(h *format.Header, _ *format.Block) { h.View++ }),
+		"a later height":  reseal(func(h *format.Header, _ *format.Block) { h.Height++ }),
+		"an earlier time": reseal(func(h *format.Header, _ *format.Block) { h.Time -= 1e9 }),
+		"no block at all": []byte("a block"),
 	}
 	for what, body := range bodies {
 		m := proto.Clone(right).(*raftpb.Message)

@@ -84,7 +84,7 @@ func edges(l *Log, all []format.Entry) error {
 		if all[i].Kind != format.EntryBlock {
 			continue
 		}
-		h, err := headerOf(all[i].Body)
+		h, err := format.PeekHeader(all[i].Body)
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func TestBeginInTheMiddle(t *testing.T) {
 			o.VerifyFrom = next
 			l = mustOpen(t, d, o)
 			must(t, edges(l, all))
-			want, err := headerOf(all[next+4].Body)
+			want, err := format.PeekHeader(all[next+4].Body)
 			must(t, err)
 			if h, ok := l.FirstHeight(); !ok || h != want.Height {
 				t.Fatalf("the log begins with block %d, want %d", h, want.Height)

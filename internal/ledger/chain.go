@@ -56,7 +56,7 @@ func (c *chain) next(e *format.Entry) (step, error) {
 }
 
 func (s *step) addBlock(c *chain, e *format.Entry) error {
-	h, err := headerOf(e.Body)
+	h, err := format.PeekHeader(e.Body)
 	switch {
 	case err != nil:
 		return err
@@ -68,36 +68,4 @@ func (s *step) addBlock(c *chain, e *format.Entry) error {
 	s.block, s.committed = true, h.Committed
 	s.after.blocks, s.after.ended, s.after.loose = h.Height+1, h.ChunkEnd, false
 	return nil
-}
-
-// headerOf decodes the header at the front of a block's body, and nothing of
-// what follows it: the body may be long and is looked at by others.
-func headerOf(body []byte) (*format.Header, error) {
-	header, ok := firstString(body)
-	if !ok {
-		return nil, format.ErrFormat.From(fmt.Errorf("not a block"))
-	}
-	return format.DecodeHeader(header)
-}
-
-// firstString is the byte string that is the first of the four items of a CBOR
-// array (RFC 8949 3.1), as format.Block is encoded.
-func firstString(body []byte) ([]byte, bool) {
-	const array4, bytes = 0x84, 0x40
-	if len(body) < 2 || body[0] != array4 || body[1]&0xe0 != bytes {
-		return nil, false
-	}
-	n, rest := int(body[1]&0x1f), body[2:]
-	switch {
-	case n == 24 && len(rest) >= 1:
-		n, rest = int(rest[0]), rest[1:]
-	case n == 25 && len(rest) >= 2:
-		n, rest = int(rest[0])<<8|int(rest[1]), rest[2:]
-	case n > 23: // no header is that long
-		return nil, false
-	}
-	if n > len(rest) {
-		return nil, false
-	}
-	return rest[:n], true
 }

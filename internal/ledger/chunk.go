@@ -224,7 +224,7 @@ func (w *walk) peekBlock(h *format.FrameHeader) (*format.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	header, err := headerOf(b)
+	header, err := format.PeekHeader(b)
 	if err != nil {
 		return nil, badFrame("%v", err)
 	}

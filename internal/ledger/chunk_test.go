@@ -24,7 +24,7 @@ func TestIndexOfBesideAGap(t *testing.T) {
 			if all[i].Kind != format.EntryBlock {
 				continue
 			}
-			h, err := headerOf(all[i].Body)
+			h, err := format.PeekHeader(all[i].Body)
 			must(t, err)
 			inside := all[i].Index >= gone && all[i].Index < gone+4
 			if at, ok := l.IndexOf(h.Height); ok == inside || ok && at != all[i].Index {

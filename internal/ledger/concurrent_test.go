@@ -91,7 +91,7 @@ func readSome(l *Log, known []format.Entry, random *rand.Rand) error {
 		return fmt.Errorf("term of %d is %d: %w", want.Index, term, err)
 	}
 	if want.Kind == format.EntryBlock {
-		h, err := headerOf(want.Body)
+		h, err := format.PeekHeader(want.Body)
 		if err != nil {
 			return err
 		}

@@ -269,7 +269,7 @@ func committedBehind(f disk.FS, c *chunk, from int64, blocks uint64) (height uin
 			budget -= int64(h.Length)
 			var e *format.Entry
 			if e, err = w.entry(&h); err == nil {
-				header, herr := headerOf(e.Body)
+				header, herr := format.PeekHeader(e.Body)
 				if errors.Is(herr, format.ErrNewer) { // what it names as committed cannot be read
 					return 0, false, newer(c, w.at, e.Index, herr)
 				}

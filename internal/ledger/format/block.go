@@ -72,7 +72,7 @@ type Block struct {
 func (b *Block) Encode() []byte { return Encode(b) }
 
 // DecodeBlock decodes a body and its header, and checks the count of records
-// and the section's digest. Records are left encoded.
+// and the section's digest. Records are left encoded, as parts of body.
 func DecodeBlock(body []byte) (*Block, *Header, error) {
 	if len(body) > MaxBody {
 		return nil, nil, ErrFormat.From(fmt.Errorf("a block of %d bytes", len(body)))
@@ -99,15 +99,14 @@ func DecodeBlock(body []byte) (*Block, *Header, error) {
 	return &b, h, nil
 }
 
-// PeekHeader decodes only the header of a block body, for scans.
+// PeekHeader decodes only the header at the front of a block's body, and nothing of
+// what follows it: the body may be long and is looked at by others.
 func PeekHeader(body []byte) (*Header, error) {
-	var parts []rawItem
-	if err := decoder.Unmarshal(body, &parts); err != nil || len(parts) != 4 {
-		return nil, ErrFormat.From(fmt.Errorf("not a block: %v", err))
-	}
-	var header []byte
-	if err := decoder.Unmarshal(parts[0], &header); err != nil {
-		return nil, ErrFormat.From(err)
+	r := Reader{data: body}
+	r.Struct(4)
+	header := r.Bytes()
+	if r.failed {
+		return nil, ErrFormat.From(fmt.Errorf("not a block"))
 	}
 	return DecodeHeader(header)
 }

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -46,8 +47,15 @@ func must[T any](v T, err error) T {
 // integers, strings, byte strings and arrays of them.
 func Encode(v any) []byte { return must(encoder.Marshal(v)) }
 
-// Decode fills v from data, which must be exactly one canonical CBOR item.
+// Decode fills v from data, which must be exactly one canonical CBOR item. What a
+// Scanner keeps of it are parts of data.
 func Decode(data []byte, v any) error {
+	if v, ok := v.(Scanner); ok {
+		if rest, ok := scan(data, v); ok && len(rest) == 0 {
+			return nil
+		}
+		reflect.ValueOf(v).Elem().SetZero() // the decoder says what is wrong
+	}
 	if err := decoder.Unmarshal(data, v); err != nil {
 		return ErrFormat.From(err)
 	}
@@ -58,12 +66,9 @@ func Decode(data []byte, v any) error {
 }
 
 // decodePadded decodes the first CBOR item of data and demands zeros behind it.
-func decodePadded(data []byte, v any) error {
-	rest, err := decoder.UnmarshalFirst(data, v)
-	if err != nil {
-		return ErrFormat.From(err)
-	}
-	if item := data[:len(data)-len(rest)]; !bytes.Equal(Encode(v), item) {
+func decodePadded(data []byte, v Scanner) error {
+	rest, ok := scan(data, v)
+	if !ok {
 		return ErrFormat.From(fmt.Errorf("%T is not canonically encoded", v))
 	}
 	for _, b := range rest {

@@ -5,11 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-
-	"github.com/fxamacker/cbor/v2"
 )
-
-type rawItem = cbor.RawMessage
 
 // EntryKind is the kind of a log entry.
 type EntryKind uint8

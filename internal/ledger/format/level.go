@@ -52,7 +52,12 @@ func levelOf(data []byte) (level uint64, err error) {
 	default:
 		return 0, errors.New("not a structure")
 	}
-	_, err = decoder.UnmarshalFirst(data, &level)
+	r := Reader{data: data}
+	if level = r.Uint(); r.failed {
+		var long uint64 // as it is, but with a longer head than it needs
+		_, err = decoder.UnmarshalFirst(data, &long)
+		level = long
+	}
 	return level, err
 }
 

@@ -81,7 +81,8 @@ type Private struct {
 // Encode is the record as stored, whose SHA-256 enters the leaf.
 func (r *Record) Encode() []byte { return Encode(r) }
 
-// DecodeRecord decodes a stored record and its prelude.
+// DecodeRecord decodes a stored record and its prelude. Their byte strings are parts
+// of data.
 func DecodeRecord(data []byte) (*Record, *Prelude, error) {
 	var r Record
 	if err := Decode(data, &r); err != nil {
@@ -105,8 +106,8 @@ func PeekRecord(data []byte) (*Prelude, []byte, error) {
 	if len(data) > 0 && data[0] == 0x83 { // an array of three
 		if prelude, rest, ok := byteString(data[1:]); ok {
 			if public, _, ok := byteString(rest); ok {
-				if err := decoder.Unmarshal(prelude, &p); err != nil {
-					return nil, nil, ErrFormat.From(err)
+				if err := Decode(prelude, &p); err != nil {
+					return nil, nil, err
 				}
 				return &p, public, nil
 			}
@@ -141,7 +142,7 @@ func byteString(data []byte) (item, rest []byte, ok bool) {
 // PublicWrites decodes the public section and demands that it writes public
 // tables only.
 func (r *Record) PublicWrites() ([]Write, error) {
-	var w []Write
+	var w writes
 	if err := Decode(r.Public, &w); err != nil {
 		return nil, err
 	}
@@ -182,7 +183,7 @@ func (p *Private) EncodePadded() []byte {
 	return append(data, make([]byte, size-len(data))...)
 }
 
-// DecodePrivate decodes an opened section.
+// DecodePrivate decodes an opened section. Its byte strings are parts of data.
 func DecodePrivate(data []byte) (*Private, error) {
 	var p Private
 	if err := decodePadded(data, &p); err != nil {
