@@ -4,37 +4,26 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
-	"io"
+	"sync"
 )
 
-// A key is first height of the segment u64 BE ‖ PRF(index key, term) ‖ height
-// u64 BE ‖ position u32 BE, a value is nonce ‖ AES-256-GCM under HKDF(index key;
-// epoch, height) with the key as additional data (see the package comment).
-const (
-	segmentBytes = 8
-	prefixBytes  = segmentBytes + 16
-	keyBytes     = prefixBytes + 8 + 4
-	nonceBytes   = 12
-	tagBytes     = 16
-)
+// termBytes is the length of a term's key: AES-CMAC (RFC 4493, with a key of 256
+// bits) of the term under HKDF(index key of the epoch; "coco/index-term").
+const termBytes = aes.BlockSize
 
-func sealedBytes(value []byte) int { return nonceBytes + len(value) + tagBytes }
+type termKey [termBytes]byte
 
-// secrets turns terms into keys and seals and opens values. It stands at one
-// epoch (use) and one height (at); it is for one goroutine.
+// tagBytes is what sealing adds to a page: AES-256-GCM under the key of the run,
+// HKDF(index key; "coco/index-run", epoch, run), with the page's place as nonce.
+const tagBytes = 16
+
+// secrets holds what follows from the index keys of the epochs that were used.
 type secrets struct {
 	source Key
-	epoch  uint64
-	prf    hash.Hash // keyed by the epoch's index key, nil before the first use
-	prk    []byte    // HKDF's extract of the index key
-	sum    [sha256.Size]byte
-	aead   cipher.AEAD // of the height it stands at, nil before the first
-	height uint64
-	nonces []byte // random and not used yet
+	mu     sync.Mutex
+	epochs map[uint64]*prf
 }
 
 // held is the index key of an epoch, which is ErrForeign when it is not held: who
@@ -47,74 +36,108 @@ func held(source Key, epoch uint64) ([32]byte, error) {
 	return key, nil
 }
 
-// use goes to an epoch.
-func (s *secrets) use(epoch uint64) error {
-	if s.prf != nil && s.epoch == epoch {
-		return nil
+// terms gives the function that turns an epoch's terms into keys.
+func (s *secrets) terms(epoch uint64) (*prf, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.epochs[epoch]; p != nil {
+		return p, nil
 	}
-	index, err := held(s.source, epoch)
+	block, err := s.cipher(epoch, []byte("coco/index-term"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if s.prk, err = hkdf.Extract(sha256.New, index[:], nil); err != nil {
-		return ErrUnavailable.From(err)
+	if s.epochs == nil {
+		s.epochs = map[uint64]*prf{}
 	}
-	s.epoch, s.prf, s.aead = epoch, hmac.New(sha256.New, index[:]), nil
-	return nil
+	p := newPRF(block)
+	s.epochs[epoch] = p
+	return p, nil
 }
 
-// at goes to a height of the epoch.
-func (s *secrets) at(height uint64) error {
-	if s.aead != nil && s.height == height {
-		return nil
-	}
-	info := binary.BigEndian.AppendUint64([]byte("coco/index-value"), s.epoch)
-	info = binary.BigEndian.AppendUint64(info, height)
-	key, err := hkdf.Expand(sha256.New, s.prk, string(info), 32)
+// run gives the cipher of a run's pages.
+func (s *secrets) run(epoch uint64, id runID) (cipher.AEAD, error) {
+	info := binary.BigEndian.AppendUint64([]byte("coco/index-run"), epoch)
+	block, err := s.cipher(epoch, append(info, id[:]...))
 	if err != nil {
-		return err
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, ErrUnavailable.From(err)
+	}
+	return aead, nil
+}
+
+func (s *secrets) cipher(epoch uint64, info []byte) (cipher.Block, error) {
+	index, err := held(s.source, epoch)
+	if err != nil {
+		return nil, err
+	}
+	key, err := hkdf.Key(sha256.New, index[:], nil, string(info), 32)
+	if err != nil {
+		return nil, ErrUnavailable.From(err)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return err
+		return nil, ErrUnavailable.From(err)
 	}
-	s.height = height
-	s.aead, err = cipher.NewGCM(block)
-	return err
+	return block, nil
 }
 
-// draw makes nonces for n values at once.
-func (s *secrets) draw(random io.Reader, n int) error {
-	s.nonces = make([]byte, n*nonceBytes)
-	_, err := io.ReadFull(random, s.nonces)
-	return err
+// prf is AES-CMAC under one key, for concurrent use.
+type prf struct {
+	block cipher.Block
+	last  [2]termKey // RFC 4493's K1, for a whole last block, and K2
 }
 
-// term writes a term's part of a key to dst, of keyBytes.
-func (s *secrets) term(dst, term []byte) {
-	s.prf.Reset()
-	s.prf.Write(term)
-	copy(dst[segmentBytes:prefixBytes], s.prf.Sum(s.sum[:0]))
+func newPRF(block cipher.Block) *prf {
+	p := &prf{block: block}
+	var zero termKey
+	block.Encrypt(zero[:], zero[:])
+	p.last[0] = double(zero)
+	p.last[1] = double(p.last[0])
+	return p
 }
 
-// place writes the rest of a key to dst.
-func place(dst []byte, segment, height uint64, position uint32) {
-	binary.BigEndian.PutUint64(dst, segment)
-	binary.BigEndian.PutUint64(dst[prefixBytes:], height)
-	binary.BigEndian.PutUint32(dst[prefixBytes+8:], position)
-}
-
-// seal writes the sealed value to dst, of sealedBytes, with a nonce drawn before.
-func (s *secrets) seal(dst, key, value []byte) {
-	nonce := s.nonces[:nonceBytes]
-	s.nonces = s.nonces[nonceBytes:]
-	copy(dst, nonce)
-	s.aead.Seal(dst[:nonceBytes], nonce, value, key)
-}
-
-func (s *secrets) open(key, sealed []byte) ([]byte, error) {
-	if len(sealed) < nonceBytes+tagBytes {
-		return nil, io.ErrUnexpectedEOF
+// double multiplies by x in the field of RFC 4493, 2.3.
+func double(k termKey) (d termKey) {
+	carry := byte(0)
+	for i := len(k) - 1; i >= 0; i-- {
+		d[i] = k[i]<<1 | carry
+		carry = k[i] >> 7
 	}
-	return s.aead.Open(nil, sealed[:nonceBytes], sealed[nonceBytes:], key)
+	d[len(d)-1] ^= carry * 0x87
+	return d
+}
+
+// sum writes a term's key to dst.
+func (p *prf) sum(dst *termKey, term []byte) {
+	*dst = termKey{}
+	for len(term) > termBytes {
+		xor(dst, term[:termBytes])
+		p.block.Encrypt(dst[:], dst[:])
+		term = term[termBytes:]
+	}
+	xor(dst, term)
+	if len(term) == termBytes {
+		xor(dst, p.last[0][:])
+	} else {
+		dst[len(term)] ^= 0x80
+		xor(dst, p.last[1][:])
+	}
+	p.block.Encrypt(dst[:], dst[:])
+}
+
+func xor(dst *termKey, b []byte) {
+	for i := range b {
+		dst[i] ^= b[i]
+	}
+}
+
+// nonce is that of the page at a place of its file. No two pages of a run have
+// one place, and each run has a key of its own.
+func nonce(offset uint64) (n [12]byte) {
+	binary.BigEndian.PutUint64(n[4:], offset)
+	return n
 }

@@ -45,32 +45,33 @@ func TestEpochNotHeldIsNotWritten(t *testing.T) {
 	if err := x.Close(); !errors.Is(err, ErrForeign) {
 		t.Errorf("close: %v", err)
 	}
-	s := state{}.next(5, 7, nil, Window{})
+	s := state{Format: stateFormat, Runs: []runInfo{{First: 5, Last: 5, Epoch: 7}}}
 	if _, err := s.seal(heldKey(2)); !errors.Is(err, ErrForeign) {
 		t.Errorf("seal: %v", err)
 	}
 	secrets := secrets{source: heldKey(2)}
-	if err := secrets.use(3); !errors.Is(err, ErrForeign) {
-		t.Errorf("use: %v", err)
+	if _, err := secrets.terms(3); !errors.Is(err, ErrForeign) {
+		t.Errorf("terms: %v", err)
+	}
+	if _, err := secrets.run(3, runID{}); !errors.Is(err, ErrForeign) {
+		t.Errorf("run: %v", err)
 	}
 }
 
-// TestStateOrder: segments rise strictly, their epochs do not fall.
+// TestStateOrder: runs follow each other without a gap, their epochs do not fall.
 func TestStateOrder(t *testing.T) {
 	for name, test := range map[string]struct {
-		segments []segment
-		good     bool
+		runs []runInfo
+		good bool
 	}{
-		"rising":        {[]segment{{First: 1}, {First: 2, Epoch: 1}, {First: 3, Epoch: 1}}, true},
-		"equal heights": {[]segment{{First: 1}, {First: 1}, {First: 3}}, false},
-		"falling":       {[]segment{{First: 2}, {First: 1}, {First: 3}}, false},
-		"falling epoch": {[]segment{{First: 1, Epoch: 2}, {First: 2, Epoch: 1}, {First: 3, Epoch: 2}}, false},
-		"none":          {nil, false},
+		"rising":        {[]runInfo{{First: 1, Last: 1}, {First: 2, Last: 4, Epoch: 1}, {First: 5, Last: 5, Epoch: 1}}, true},
+		"a gap":         {[]runInfo{{First: 1, Last: 1}, {First: 3, Last: 3}}, false},
+		"overlapping":   {[]runInfo{{First: 1, Last: 2}, {First: 2, Last: 3}}, false},
+		"backwards":     {[]runInfo{{First: 1, Last: 0}}, false},
+		"falling epoch": {[]runInfo{{First: 1, Last: 1, Epoch: 2}, {First: 2, Last: 2, Epoch: 1}}, false},
+		"root outside":  {[]runInfo{{First: 1, Last: 1, Root: 2, Size: 1}}, false},
 	} {
-		s := state{Format: stateFormat, Height: 3, Segments: test.segments}
-		if len(s.Segments) == 0 {
-			s.Segments = []segment{{First: 4}} // above the height
-		}
+		s := state{Format: stateFormat, Runs: test.runs}
 		sealed, err := s.seal(testKey(1))
 		do(t, err)
 		if _, err := openState(sealed, testKey(1)); (err == nil) != test.good || err != nil && !errors.Is(err, ErrDamaged) {

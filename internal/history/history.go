@@ -5,13 +5,13 @@
 //
 // It promises that a block is found at the moment Add returns, that an answer
 // holds nothing but what was added, and that no term and no value reaches the
-// disk in plaintext: keys are a PRF of the term, values are sealed, and nothing
-// is compressed. A host sees no more than the shape: how often a term recurs
-// within an epoch, at which heights and positions, which stand in the
-// keys as they are, and how long each value is.
+// disk in plaintext: entries lie in sealed pages, in the order of a PRF of their
+// term. A host sees how much is added when, and which page is read when.
 //
-// An index may have a window: it then drops its oldest blocks. Past keeps the
-// state of older blocks in such a one.
+// Blocks are gathered in memory, and written as a run now and then: one file of
+// entries in order, made once and never changed. Runs are merged so that a question
+// has few to ask. An index may have a window: it then drops its oldest runs. Past
+// keeps the state of older blocks in such a one.
 //
 // It is only an index. It keeps no write-ahead log: after a crash it stands at
 // an older height, says so, and is fed again from there. A damaged index, or
@@ -19,7 +19,7 @@
 // from the ledger. It does not know the ledger, so whoever opens it compares:
 // an index above the ledger's head, or one that does not find the hash of the
 // ledger's block at its own height, belongs to another past and is rebuilt.
-// What a host deletes from it is not missed.
+// What a host deletes from it as a whole is not missed.
 package history
 
 import (
@@ -31,7 +31,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/coco-consortium/coco/internal/problem"
@@ -97,25 +96,36 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// wakeBytes is how much the tail gathers before the writer is woken: fewer and
-// larger batches cost less, and the tail answers meanwhile.
-const wakeBytes = 256 << 10
+// wakeBytes is how much the tail gathers before it is made a run, unless its blocks
+// are a part of the window: few large runs cost less, and the tail answers meanwhile.
+const wakeBytes = 8 << 20
 
 // Index is an open index. Add is called from one goroutine; the other methods
 // may be called from any.
 type Index struct {
-	opts   Options
-	disk   *disk
-	db     *pebble.DB
-	writer *writer
+	opts    Options
+	dir     string
+	lock    io.Closer
+	disk    *disk
+	secrets secrets
+	writer  *writer
+	merger  *merger
 
-	mu      sync.RWMutex
-	closed  bool
-	readers sync.WaitGroup // those that use db outside of mu
-	state   state          // as of the last block added
-	tail    *tail          // receives what is added
-	writing *tail          // on its way to the storage engine, nil when none
-	room    chan struct{}  // closed and replaced when writing is done
+	turn   sync.Mutex // held while runs change on disk; taken before mu
+	stored []byte     // the note on disk
+
+	mu        sync.RWMutex
+	closed    bool
+	readers   sync.WaitGroup // those that read runs outside of mu
+	height    uint64         // of the last block added
+	known     bool           // there is one
+	note      []byte
+	runs      []*run        // in order of height; the slice is never changed
+	writing   *tail         // on its way to a run, nil when none
+	tail      *tail         // receives what is added
+	room      chan struct{} // closed and replaced when writing is done
+	forgotten int           // how often
+	lost      []*run        // that were forgotten; the state on disk may name them
 }
 
 // Open opens the index in dir, which is made when it is missing. The problem is
@@ -136,16 +146,11 @@ func Open(dir string, opts Options) (*Index, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	disk := newDisk(opts.FS, opts.Log)
-	db, err := openStore(dir, disk, opts.Window != Window{})
-	if err != nil {
-		return nil, err
+	x := &Index{opts: opts, dir: dir, disk: newDisk(opts.Log), secrets: secrets{source: opts.Key}, tail: newTail(nil), room: make(chan struct{})}
+	if err := x.openStore(); err != nil {
+		return nil, errors.Join(err, x.closeStore())
 	}
-	x := &Index{opts: opts, disk: disk, db: db, tail: newTail(0), room: make(chan struct{})}
-	if x.state, err = readState(db, opts.Key, opts.Epoch); err != nil {
-		db.Close()
-		return nil, err
-	}
+	x.merger = startMerger(x)
 	x.writer = startWriter(x)
 	return x, nil
 }
@@ -166,7 +171,7 @@ func Remove(dir string, fs vfs.FS) error {
 func (x *Index) Height() (uint64, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.state.Height, !x.state.empty()
+	return x.height, x.known
 }
 
 // First is the height of the first block that Find knows, and false when it knows
@@ -175,17 +180,22 @@ func (x *Index) Height() (uint64, bool) {
 func (x *Index) First() (uint64, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if x.state.empty() {
-		return 0, false
+	if len(x.runs) > 0 {
+		return x.runs[0].First, true
 	}
-	return x.state.first(), true
+	for _, t := range []*tail{x.writing, x.tail} {
+		if t != nil && len(t.blocks) > 0 {
+			return t.blocks[0].height, true
+		}
+	}
+	return 0, false
 }
 
 // Note gives what SetNote was given before the last block was added.
 func (x *Index) Note() []byte {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.state.Note
+	return x.note
 }
 
 // SetNote keeps a few bytes with the blocks that are added from now on. They are
@@ -193,21 +203,30 @@ func (x *Index) Note() []byte {
 func (x *Index) SetNote(note []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.state.Note = note
+	x.note = note
 }
 
 // Forget drops all blocks. The next one may have any height above theirs.
 func (x *Index) Forget() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.state, x.tail = state{Note: x.state.Note}, newTail(0)
+	x.lost = append(x.lost, x.runs...)
+	x.known, x.runs, x.writing, x.tail = false, nil, nil, newTail(nil)
+	x.forgotten++
+	x.freed()
+}
+
+// freed tells those that wait for room; the caller holds the lock.
+func (x *Index) freed() {
+	close(x.room)
+	x.room = make(chan struct{})
 }
 
 // Add takes the entries of the next block; an empty index takes any height
-// first. The entries are found at once and written in the background; they and
-// their bytes must not be changed afterwards. Add never waits for the disk:
-// when too much waits for it already the block is refused with ErrBehind, and
-// the blocks after it with ErrOrder, until they are fed again.
+// first. The entries are copied, found at once, and written in the background.
+// Add never waits for the disk: when too much waits for it already the block is
+// refused with ErrBehind, and the blocks after it with ErrOrder, until they are
+// fed again.
 func (x *Index) Add(height uint64, entries []Entry) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -217,15 +236,15 @@ func (x *Index) Add(height uint64, entries []Entry) error {
 	if err := x.disk.failure(); err != nil {
 		return err
 	}
-	if !x.state.empty() && height != x.state.Height+1 {
+	if x.known && height != x.height+1 {
 		return ErrOrder
 	}
 	if waiting := x.waiting(); waiting > 0 && waiting+sizeOf(entries) > x.opts.TailBytes {
 		return errFull
 	}
-	x.state = x.state.next(height, x.opts.Epoch(height), entries, x.opts.Window)
-	x.tail.add(x.state, entries)
-	if x.tail.bytes >= min(wakeBytes, x.opts.TailBytes/4) {
+	x.height, x.known = height, true
+	x.tail.add(height, x.opts.Epoch(height), entries, x.note)
+	if x.tail.bytes >= min(wakeBytes, x.opts.TailBytes/4) || !x.opts.Window.fits(uint64(len(x.tail.blocks)), uint64(x.tail.bytes)) {
 		x.writer.signal()
 	}
 	return nil
@@ -268,30 +287,29 @@ func (x *Index) Find(term []byte, from, to uint64, limit int, reverse bool) ([]F
 	}
 	x.readers.Add(1)
 	defer x.readers.Done()
-	if x.state.empty() {
-		x.mu.RUnlock()
-		return nil, nil
+	runs, recent := x.runs, make([]view, 0, 2)
+	for _, r := range runs {
+		r.use()
 	}
-	from = max(from, x.state.first())
-	state, first, recent := x.state, x.state.Height+1, make([]view, 0, 2)
 	for _, t := range []*tail{x.writing, x.tail} {
-		if t != nil && len(t.blocks) > 0 {
-			first = min(first, t.blocks[0].Height)
+		if t != nil {
 			recent = append(recent, t.view(term))
 		}
 	}
 	x.mu.RUnlock()
+	defer func() {
+		for _, r := range runs {
+			r.release()
+		}
+	}()
 
 	var found []Found
-	// Blocks only ever move from the tail to the store, and the tail was read
-	// first: what is not in it is in the store by now. Whatever has reached the
-	// store since lies at or above first and is left out.
 	full := func() bool { return limit > 0 && len(found) >= limit }
 	stored := func() error {
-		if from >= first || full() {
+		if full() || len(runs) == 0 || from > runs[len(runs)-1].Last {
 			return nil
 		}
-		older, err := x.find(state, term, from, min(to, first-1), max(limit-len(found), 0), reverse)
+		older, err := x.find(runs, term, from, to, max(limit-len(found), 0), reverse)
 		found = append(found, older...)
 		return err
 	}
@@ -315,14 +333,47 @@ func (x *Index) Find(term []byte, from, to uint64, limit int, reverse bool) ([]F
 	return found, nil
 }
 
+// find gives the occurrences of a term in runs, limited and ordered as Find says.
+func (x *Index) find(runs []*run, term []byte, from, to uint64, limit int, reverse bool) ([]Found, error) {
+	q := queries.Get().(*query)
+	defer func() {
+		q.found = nil
+		queries.Put(q)
+	}()
+	q.from, q.to, q.limit, q.reverse = from, to, limit, reverse
+	var terms *prf
+	for i := range runs {
+		r := runs[i]
+		if reverse {
+			r = runs[len(runs)-1-i]
+		}
+		if q.full() {
+			break
+		}
+		if r.Last < from || r.First > to {
+			continue
+		}
+		if i == 0 || terms == nil || q.epoch != r.Epoch {
+			var err error
+			if terms, err = x.secrets.terms(r.Epoch); err != nil {
+				return nil, err
+			}
+			q.epoch = r.Epoch
+			terms.sum(&q.term, term)
+		}
+		if err := r.find(q); err != nil {
+			return nil, err
+		}
+	}
+	return q.found, nil
+}
+
 // Flush makes every block added so far durable. An error that is ErrUnavailable
 // loses nothing: the blocks stay in memory and writing is tried again.
 func (x *Index) Flush(ctx context.Context) error {
-	trouble, reply := x.disk.troubles(), make(chan error, 1)
+	reply := make(chan error, 1)
 	select {
 	case x.writer.flush <- reply:
-	case <-trouble:
-		return x.disk.last()
 	case <-x.disk.failed:
 		return x.disk.failure()
 	case <-x.disk.stopped:
@@ -333,10 +384,6 @@ func (x *Index) Flush(ctx context.Context) error {
 	select {
 	case err := <-reply:
 		return err
-	case <-trouble:
-		return x.disk.last()
-	case <-x.disk.failed:
-		return x.disk.failure()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -346,17 +393,32 @@ func (x *Index) Flush(ctx context.Context) error {
 // says that the index on disk stands at an older height than it did in memory.
 func (x *Index) Close() error {
 	x.mu.Lock()
-	closed := x.closed
-	x.closed = true
-	x.mu.Unlock()
-	if closed {
+	if x.closed {
+		x.mu.Unlock()
 		return nil
 	}
+	x.closed = true
+	x.mu.Unlock()
 	err := x.Flush(context.Background())
 	x.disk.stop()
 	<-x.writer.done
+	<-x.merger.done
 	x.readers.Wait()
-	return errors.Join(err, x.db.Close())
+	return errors.Join(err, x.closeStore())
+}
+
+// closeStore releases the files.
+func (x *Index) closeStore() error {
+	for _, r := range append(x.lost, x.runs...) {
+		r.release()
+	}
+	if x.lock == nil {
+		return nil
+	}
+	if err := x.lock.Close(); err != nil {
+		return ErrUnavailable.From(err)
+	}
+	return nil
 }
 
 // waiting is the bytes of the tail; the caller holds the lock.

@@ -55,14 +55,8 @@ func benchObserve(b *testing.B, perBlock int) {
 	if err := c.past.Flush(context.Background()); err != nil {
 		b.Fatal(err)
 	}
-	x := c.past.current()
 	b.ReportMetric(float64(cpuNanoseconds(b)-before)/float64(tx), "cpu-ns/tx")
-	b.ReportMetric(float64(x.db.Metrics().DiskSpaceUsage())/float64(tx), "disk-B/tx")
-	counted := x.state.Bytes
-	for _, s := range x.state.Segments {
-		counted += s.Bytes
-	}
-	b.ReportMetric(float64(counted)/float64(tx), "counted-B/tx")
+	b.ReportMetric(float64(diskBytes(c.past.current()))/float64(tx), "disk-B/tx")
 }
 
 // Cost of a transaction's images, written through to files.

@@ -4,103 +4,105 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/binary"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
-// state is where the index stands. It is written in the same batch as the
-// entries of its height, so after a crash it is true of whatever is there.
+// state is what an index holds: it names the runs that count. It is one small
+// file, replaced as a whole, so that after a crash it is true of whatever is there.
 type state struct {
-	_        struct{} `cbor:",toarray"`
-	Format   uint64
-	Height   uint64
-	Segments []segment // in order of height; none in an empty index
-	Bytes    uint64    // of the last segment so far
-	Note     []byte
+	_      struct{} `cbor:",toarray"`
+	Format uint64
+	Runs   []runInfo // in order of height; none in an empty index
+	Note   []byte
 }
 
-// segment is a run of heights that one epoch's key indexes and that is dropped
-// as one.
-type segment struct {
+type runID [16]byte
+
+// runInfo describes a run: an immutable file of the entries of some blocks that
+// follow each other and are of one epoch.
+type runInfo struct {
 	_     struct{} `cbor:",toarray"`
-	First uint64
+	ID    runID    // random; names the file and its key
+	First uint64   // height
+	Last  uint64
 	Epoch uint64
-	Bytes uint64 // when it has ended
+	Level uint64 // how often its entries were merged
+	Root  uint64 // offset of the last page, which leads to all others
+	Size  uint64 // of the file, in bytes
 }
 
-// Window bounds what an index keeps: it drops the oldest blocks, a segment at a
+// Window bounds what an index keeps: it drops the oldest blocks, a run at a
 // time, and gives their bytes back. The zero Window keeps everything.
 type Window struct {
 	Blocks uint64 // that are kept at least, unless Bytes are too few; 0 for all
-	Bytes  uint64 // of entries as they are stored, at most but for the last segment; 0 for any number
+	Bytes  uint64 // of files, at most but for the last run; 0 for any number
 }
 
-// parts is how many segments a full window has, about: a read asks them all for
-// a term that is in none of them, and up to one of them is dropped early.
+// parts is how many runs a full window has at least, about: up to one of them is
+// dropped early.
 const parts = 16
 
-// entryBytes is what an entry takes in a file beyond its sealed value: key,
-// engine's trailer and lengths, its share of index and filter.
-const entryBytes = keyBytes + 16
+// stateFormat changes with every change of runs or state. An index of another
+// format is rebuilt. The first was one of a storage engine.
+const stateFormat = 2
 
-// stateFormat changes with every change of keys, values or state. An index of
-// another format is rebuilt.
-const stateFormat = 1
-
-// stateName takes the place of a term in the key of the state, which lies in the
-// last segment: a file that holds nothing else but a dropped segment is free.
-const stateName = "coco index state"
-
-func stateKey(segment uint64) []byte {
-	return append(binary.BigEndian.AppendUint64(make([]byte, 0, prefixBytes), segment), stateName...)
+// fits reports that blocks of a number of bytes are no more than a part.
+func (w Window) fits(blocks, bytes uint64) bool {
+	return (w.Blocks == 0 || blocks <= max(1, w.Blocks/parts)) && (w.Bytes == 0 || bytes <= w.Bytes/parts)
 }
 
-func (s state) empty() bool { return len(s.Segments) == 0 }
+// exceeds reports that the first run is too much.
+func (w Window) exceeds(runs []*run) bool {
+	var bytes uint64
+	for _, r := range runs {
+		bytes += r.Size
+	}
+	last := runs[len(runs)-1].Last
+	return w.Blocks > 0 && last+1-runs[1].First >= w.Blocks || w.Bytes > 0 && bytes > w.Bytes
+}
 
-// first is the first height that is kept.
-func (s state) first() uint64 { return s.Segments[0].First }
+// keep is what the window leaves of some runs.
+func (w Window) keep(runs []*run) []*run {
+	for len(runs) > 1 && w.exceeds(runs) {
+		runs = runs[1:]
+	}
+	return runs
+}
 
-// last is the segment that grows.
-func (s state) last() segment { return s.Segments[len(s.Segments)-1] }
+// fan is how many runs of a level are merged to one of the next, at most.
+const fan = 8
 
-// next is the state after a block. The old one stays as it is.
-func (s state) next(height, epoch uint64, entries []Entry, w Window) state {
-	s.Format = stateFormat
-	if s.empty() || s.last().Epoch != epoch || w.ends(s, height) {
-		s.Segments = slices.Clone(s.Segments)
-		if n := len(s.Segments); n > 0 {
-			s.Segments[n-1].Bytes = s.Bytes
+// merge chooses runs to be merged, of a level below the given one: the oldest of
+// fan that follow each other, as many as are a part of the window. Of the levels
+// the lowest comes first; it has the most runs and is done the soonest.
+func (w Window) merge(runs []*run, below uint64) []*run {
+	most := uint64(0)
+	for _, r := range runs {
+		most = max(most, r.Level)
+	}
+	for level := uint64(0); level < below && level <= most; level++ {
+		for i := 0; i+fan <= len(runs); i++ {
+			group := runs[i : i+fan]
+			if slices.ContainsFunc(group, func(r *run) bool { return r.Level != level || r.Epoch != group[0].Epoch }) {
+				continue
+			}
+			n, bytes := 0, uint64(0)
+			for _, r := range group {
+				if bytes += r.Size; !w.fits(r.Last+1-group[0].First, bytes) {
+					break
+				}
+				n++
+			}
+			if n > 1 {
+				return group[:n]
+			}
 		}
-		s.Segments, s.Bytes = append(s.Segments, segment{First: height, Epoch: epoch}), 0
 	}
-	s.Height = height
-	for _, e := range entries {
-		s.Bytes += uint64(entryBytes + sealedBytes(e.Value))
-	}
-	for len(s.Segments) > 1 && w.exceeds(s) {
-		s.Segments = s.Segments[1:]
-	}
-	return s
-}
-
-// ends reports that a segment ends before a height.
-func (w Window) ends(s state, height uint64) bool {
-	return w.Blocks > 0 && height-s.last().First >= max(1, w.Blocks/parts) || w.Bytes > 0 && s.Bytes >= w.Bytes/parts
-}
-
-// exceeds reports that the first segment is too much.
-func (w Window) exceeds(s state) bool {
-	bytes := s.Bytes
-	for _, g := range s.Segments {
-		bytes += g.Bytes
-	}
-	return w.Blocks > 0 && s.Height+1-s.Segments[1].First >= w.Blocks || w.Bytes > 0 && bytes > w.Bytes
+	return nil
 }
 
 // seal encodes the state under a MAC by the index key of its last epoch: only
@@ -115,7 +117,7 @@ func (s state) seal(key Key) ([]byte, error) {
 }
 
 func stateMAC(key Key, s state, body []byte) ([]byte, error) {
-	index, err := held(key, s.last().Epoch)
+	index, err := held(key, s.Runs[len(s.Runs)-1].Epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +130,9 @@ func stateMAC(key Key, s state, body []byte) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
+// maxState bounds the file of the state, in bytes.
+const maxState = 16 << 20
+
 // openState is the inverse of seal.
 func openState(data []byte, key Key) (state, error) {
 	var s state
@@ -139,9 +144,9 @@ func openState(data []byte, key Key) (state, error) {
 		return state{}, ErrDamaged.From(err)
 	}
 	if s.Format != stateFormat {
-		return state{}, ErrDamaged.From(errors.New("the index was written in another format"))
+		return state{}, errFormat
 	}
-	if s.empty() || s.Height < s.last().First || !s.ordered() {
+	if !s.ordered() {
 		return state{}, ErrDamaged.From(errors.New("the state contradicts itself"))
 	}
 	want, err := stateMAC(key, s, body)
@@ -154,54 +159,28 @@ func openState(data []byte, key Key) (state, error) {
 	return s, nil
 }
 
-// ordered reports that each segment begins above the one before it and is of no
-// older epoch.
+var errFormat = ErrDamaged.From(errors.New("the index was written in another format"))
+
+// ordered reports that there are runs, that each begins right above the one before
+// it, and that none is of an older epoch than that.
 func (s state) ordered() bool {
-	for i := 1; i < len(s.Segments); i++ {
-		a, b := s.Segments[i-1], s.Segments[i]
-		if b.First <= a.First || b.Epoch < a.Epoch {
+	for i, r := range s.Runs {
+		if r.Last < r.First || r.Root > r.Size {
+			return false
+		}
+		if i > 0 && (r.First != s.Runs[i-1].Last+1 || r.Epoch < s.Runs[i-1].Epoch) {
 			return false
 		}
 	}
-	return true
+	return len(s.Runs) > 0
 }
 
-func readState(db *pebble.DB, key Key, epoch func(height uint64) uint64) (state, error) {
-	segment, ok, err := lastSegment(db)
-	if err != nil || !ok {
-		return state{}, err
-	}
-	data, closer, err := db.Get(stateKey(segment))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return state{}, ErrDamaged.From(errors.New("the state is missing"))
-	}
-	if err != nil {
-		return state{}, damaged(err)
-	}
-	defer closer.Close()
-	s, err := openState(data, key)
-	switch {
-	case err != nil:
-		return state{}, err
-	case s.last().First != segment:
-		return state{}, ErrDamaged.From(errors.New("the state is of another segment"))
-	case s.last().Epoch > epoch(s.Height):
-		return state{}, ErrForeign.From(fmt.Errorf("it is of epoch %d, block %d is not", s.last().Epoch, s.Height))
-	}
-	return s, nil
-}
+// Names of the files of an index.
+const (
+	stateName = "state"
+	stateNext = "state.new" // becomes the state when it is complete
+	lockName  = "LOCK"
+	runPrefix = "run-"
+)
 
-// lastSegment finds the segment of the last key, none in an empty index.
-func lastSegment(db *pebble.DB) (segment uint64, ok bool, err error) {
-	it, err := db.NewIter(nil)
-	if err != nil {
-		return 0, false, damaged(err)
-	}
-	if ok = it.Last(); ok && len(it.Key()) >= segmentBytes {
-		segment = binary.BigEndian.Uint64(it.Key())
-	}
-	if err := it.Close(); err != nil {
-		return 0, false, damaged(err)
-	}
-	return segment, ok, nil
-}
+func (id runID) name() string { return runPrefix + hex.EncodeToString(id[:]) }

@@ -1,207 +1,271 @@
 package history
 
 import (
-	"bytes"
-	"context"
-	"encoding/binary"
 	"errors"
+	"io"
 	"io/fs"
-	"math"
-	"syscall"
+	"slices"
+	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Memory of the storage engine: two memtables, a cache, and what a compaction
-// holds for a moment. The engine counts the memtables as part of its cache.
-const (
-	memTableBytes = 8 << 20
-	cacheBytes    = 16<<20 + 2*memTableBytes
-	maxOpenFiles  = 256
-)
+// Categories of what is written, for file systems that count it.
+const category = vfs.WriteCategoryUnspecified
 
-// comparer orders keys by their bytes and knows that segment and term are a key's
-// prefix, so that a term that a file does not hold costs a filter, not a read.
-var comparer = func() *pebble.Comparer {
-	c := *pebble.DefaultComparer
-	c.Name = "coco.history.1"
-	c.Split = func(key []byte) int { return min(len(key), prefixBytes) }
-	c.ImmediateSuccessor = nil // for range keys, which are not used
-	return &c
-}()
+// syncBytes is how much of a run is written before the disk is asked to take it: a
+// large file never makes the sync of another wait for all of it.
+const syncBytes = 512 << 10
 
-// openStore opens the storage engine. An index with a window is asked in every
-// segment for terms that most do not hold, so there the last level has filters too.
-func openStore(dir string, disk *disk, windowed bool) (*pebble.DB, error) {
-	opts := &pebble.Options{
-		FS:                          disk,
-		Logger:                      disk,
-		EventListener:               disk.events(),
-		Comparer:                    comparer,
-		FormatMajorVersion:          pebble.FormatNewest,
-		DisableWAL:                  true,
-		CacheSize:                   cacheBytes,
-		MaxOpenFiles:                maxOpenFiles,
-		MemTableSize:                memTableBytes,
-		MemTableStopWritesThreshold: 4,    // the writer allows two
-		L0CompactionThreshold:       8,    // terms are spread evenly, so a compaction rewrites the whole next level: do it seldom
-		L0StopWritesThreshold:       1000, // reads slow down; blocks never wait
-		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
+// openStore reads the state and opens the runs that it names. Files that it does
+// not name are left by a crash.
+func (x *Index) openStore() (err error) {
+	fsys := x.opts.FS
+	if err := makeDir(fsys, x.dir); err != nil {
+		return ErrUnavailable.From(err)
 	}
-	for i := range opts.Levels {
-		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
-		if windowed { // small files, because a filter is read as a whole
-			opts.TargetFileSizes[i] = 4 << 20
+	if x.lock, err = fsys.Lock(fsys.PathJoin(x.dir, lockName)); err != nil {
+		return ErrUnavailable.From(err)
+	}
+	names, err := fsys.List(x.dir)
+	if err != nil {
+		return ErrUnavailable.From(err)
+	}
+	s, err := x.readState(names)
+	if err != nil {
+		return err
+	}
+	for _, info := range s.Runs {
+		r, err := openRun(x.dir, fsys, &x.secrets, info)
+		if err != nil {
+			return err
 		}
-		if windowed || i < len(opts.Levels)-1 {
-			opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		x.runs = append(x.runs, r)
+	}
+	x.note, x.stored = s.Note, s.Note
+	if n := len(s.Runs); n > 0 {
+		x.height, x.known = s.Runs[n-1].Last, true
+		if e := s.Runs[n-1].Epoch; e > x.opts.Epoch(x.height) {
+			return ErrForeign.From(errors.New("it is of a newer epoch than its last block"))
 		}
 	}
-	db, err := pebble.Open(dir, opts)
-	// What neither the system nor the lock refused, the engine found in the files.
-	var system syscall.Errno
-	switch {
-	case err == nil:
-		return db, nil
-	case isDamage(err) || !errors.As(err, &system) && !errors.Is(err, ErrUnavailable):
-		return nil, ErrDamaged.From(err)
-	default:
-		return nil, ErrUnavailable.From(err)
-	}
-}
-
-// isDamage tells an index that is wrong, or of which files are missing, from all
-// that an environment can refuse.
-func isDamage(err error) bool { return pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) }
-
-// damaged is the problem for an error of the engine while it is open.
-func damaged(err error) error {
-	if isDamage(err) {
-		return ErrDamaged.From(err)
-	}
-	return ErrUnavailable.From(err)
-}
-
-// drop deletes the segments before a height and gives their files back. Nothing
-// of them may wait in the engine's memory, and the state on disk must not name
-// them any more.
-func drop(db *pebble.DB, first uint64) error {
-	var start, end [segmentBytes]byte
-	binary.BigEndian.PutUint64(end[:], first)
-	if err := db.Excise(context.Background(), pebble.KeyRange{Start: start[:], End: end[:]}); err != nil {
-		return damaged(err)
+	for _, name := range names {
+		named := slices.ContainsFunc(s.Runs, func(r runInfo) bool { return r.ID.name() == name })
+		if name == stateNext || strings.HasPrefix(name, runPrefix) && !named {
+			if err := fsys.Remove(fsys.PathJoin(x.dir, name)); err != nil {
+				return ErrUnavailable.From(err)
+			}
+		}
 	}
 	return nil
 }
 
-// scan collects the stored occurrences of one term.
-type scan struct {
-	secrets
-	it      *pebble.Iterator
-	term    []byte
-	limit   int
-	reverse bool
-	found   []Found
-}
-
-// find gives the stored occurrences of a term at heights from to to, both
-// included, limited and ordered as Find says.
-func (x *Index) find(st state, term []byte, from, to uint64, limit int, reverse bool) (found []Found, err error) {
-	it, err := x.db.NewIter(&pebble.IterOptions{UseL6Filters: x.opts.Window != Window{}})
-	if err != nil {
-		return nil, damaged(err)
+// readState reads the state, an empty one when there is none.
+func (x *Index) readState(names []string) (state, error) {
+	if !slices.Contains(names, stateName) {
+		for _, name := range names {
+			if name != lockName && name != stateNext && !strings.HasPrefix(name, runPrefix) {
+				return state{}, errFormat
+			}
+		}
+		return state{}, nil
 	}
-	defer func() {
-		if cerr := it.Close(); err == nil && cerr != nil {
-			err = damaged(cerr)
-		}
-	}()
-	s := scan{secrets: secrets{source: x.opts.Key}, it: it, term: term, limit: limit, reverse: reverse}
-	err = s.run(st, from, to)
-	return s.found, err
+	file, err := x.opts.FS.Open(x.opts.FS.PathJoin(x.dir, stateName))
+	if err != nil {
+		return state{}, damaged(err)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxState))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return state{}, damaged(err)
+	}
+	return openState(data, x.opts.Key)
 }
 
-// run visits the segments between two heights, both included, in scan's order.
-func (s *scan) run(st state, from, to uint64) error {
-	for i := range st.Segments {
-		if s.reverse {
-			i = len(st.Segments) - 1 - i
-		}
-		seg, last := st.Segments[i], st.Height
-		if i+1 < len(st.Segments) {
-			last = st.Segments[i+1].First - 1
-		}
-		lo, hi := max(from, seg.First), min(to, last)
-		if lo > hi {
-			continue
-		}
-		if err := s.segment(seg, lo, hi); err != nil {
-			return err
-		}
-		if s.full() {
+// writeState replaces the state for good.
+func (x *Index) writeState(runs []*run, note []byte) error {
+	s := state{Format: stateFormat, Note: note}
+	for _, r := range runs {
+		s.Runs = append(s.Runs, r.runInfo)
+	}
+	sealed, err := s.seal(x.opts.Key)
+	if err != nil {
+		return err
+	}
+	fsys := x.opts.FS
+	next := fsys.PathJoin(x.dir, stateNext)
+	err = x.create(next, func(f vfs.File) error {
+		_, err := f.Write(sealed)
+		return err
+	})
+	if err == nil {
+		err = fsys.Rename(next, fsys.PathJoin(x.dir, stateName))
+	}
+	if err == nil {
+		err = x.syncDir()
+	}
+	if err != nil {
+		return ErrUnavailable.From(err)
+	}
+	return nil
+}
+
+// create makes a durable file, but for its name.
+func (x *Index) create(name string, fill func(vfs.File) error) error {
+	file, err := x.opts.FS.Create(name, category)
+	if err != nil {
+		return err
+	}
+	file = vfs.NewSyncingFile(file, vfs.SyncingFileOptions{BytesPerSync: syncBytes})
+	if err = fill(file); err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}
+
+// makeDir makes a directory, durably with all above it that were missing.
+func makeDir(fsys vfs.FS, dir string) error {
+	var above []string
+	for at := fsys.PathDir(dir); ; at = fsys.PathDir(at) {
+		above = append(above, at)
+		if _, err := fsys.Stat(at); !errors.Is(err, fs.ErrNotExist) || at == fsys.PathDir(at) {
 			break
 		}
 	}
-	return nil
-}
-
-func (s *scan) full() bool { return s.limit > 0 && len(s.found) >= s.limit }
-
-// segment scans the heights from to to, which are in one segment.
-func (s *scan) segment(seg segment, from, to uint64) error {
-	if err := s.use(seg.Epoch); err != nil {
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	var lower, upper [keyBytes + 1]byte // the upper bound is exclusive: one byte after the last key
-	s.secrets.term(lower[:], s.term)
-	upper = lower
-	place(lower[:], seg.First, from, 0)
-	place(upper[:], seg.First, to, math.MaxUint32)
-	s.it.SetBounds(lower[:keyBytes], upper[:])
-	ok := false
-	if s.reverse {
-		ok = s.it.Last()
-	} else {
-		ok = s.it.SeekPrefixGE(lower[:keyBytes])
-	}
-	for ; ok && !s.full(); ok = s.advance() {
-		if err := s.take(lower[:prefixBytes]); err != nil {
+	for _, at := range above {
+		if err := syncDir(fsys, at); err != nil {
 			return err
 		}
 	}
-	if err := s.it.Error(); err != nil {
-		return damaged(err)
-	}
 	return nil
 }
 
-// take opens the entry at the iterator.
-func (s *scan) take(prefix []byte) error {
-	key := s.it.Key()
-	if len(key) != keyBytes || !bytes.Equal(key[:prefixBytes], prefix) {
-		return ErrDamaged
-	}
-	height := binary.BigEndian.Uint64(key[prefixBytes:])
-	if err := s.at(height); err != nil {
-		return ErrUnavailable.From(err)
-	}
-	sealed, err := s.it.ValueAndErr()
+func (x *Index) syncDir() error { return syncDir(x.opts.FS, x.dir) }
+
+func syncDir(fsys vfs.FS, name string) error {
+	dir, err := fsys.OpenDir(name)
 	if err != nil {
-		return damaged(err)
+		return err
 	}
-	value, err := s.open(key, sealed)
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// build makes a run, durable and open. It counts when the state names it.
+func (x *Index) build(info runInfo, fill func(*builder) error) (*run, error) {
+	if _, err := io.ReadFull(x.opts.Random, info.ID[:]); err != nil {
+		return nil, ErrUnavailable.From(err)
+	}
+	aead, err := x.secrets.run(info.Epoch, info.ID)
 	if err != nil {
-		return ErrDamaged.From(err)
+		return nil, err
 	}
-	s.found = append(s.found, Found{Height: height, Position: binary.BigEndian.Uint32(key[prefixBytes+8:]), Value: value})
+	name := x.opts.FS.PathJoin(x.dir, info.ID.name())
+	err = x.create(name, func(f vfs.File) error {
+		b := newBuilder(f, aead)
+		err := fill(b)
+		if err == nil {
+			info.Root, info.Size, err = b.finish()
+		}
+		return err
+	})
+	if err == nil {
+		err = x.syncDir()
+	}
+	var r *run
+	if err == nil {
+		r, err = openRun(x.dir, x.opts.FS, &x.secrets, info)
+	}
+	if err == nil {
+		return r, nil
+	}
+	if rerr := x.opts.FS.Remove(name); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		x.opts.Log.Debug("history index: a run that is of no use is still there", "error", rerr)
+	}
+	if errors.Is(err, errStopped) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign) {
+		return nil, err
+	}
+	return nil, ErrUnavailable.From(err)
+}
+
+// extend adds the runs of a tail.
+func (x *Index) extend(t *tail, added []*run) error {
+	return x.replace(added, t.note, func(runs []*run) ([]*run, bool) {
+		return append(slices.Clip(runs), added...), x.writing == t // else it was forgotten
+	}, func() {
+		x.writing = nil
+		x.freed()
+	})
+}
+
+// substitute puts one run in the place of those that it was made of.
+func (x *Index) substitute(inputs []*run, output *run) error {
+	return x.replace([]*run{output}, nil, func(runs []*run) ([]*run, bool) {
+		i := slices.Index(runs, inputs[0])
+		if i < 0 || i+len(inputs) > len(runs) || !slices.Equal(runs[i:i+len(inputs)], inputs) {
+			return nil, false // the oldest has left the window meanwhile
+		}
+		return slices.Concat(runs[:i], []*run{output}, runs[i+len(inputs):]), true
+	}, func() {})
+}
+
+// replace makes what change says the runs of the index, on disk first. Runs that
+// are added and then not wanted are removed, and so are those that are replaced.
+func (x *Index) replace(added []*run, note []byte, change func(runs []*run) ([]*run, bool), done func()) error {
+	x.turn.Lock()
+	defer x.turn.Unlock()
+	discard := func(runs []*run) {
+		for _, r := range runs {
+			r.discard()
+		}
+	}
+	x.mu.RLock()
+	before, forgotten := x.runs, x.forgotten
+	after, ok := change(before)
+	x.mu.RUnlock()
+	if !ok {
+		discard(added)
+		return nil
+	}
+	if after = x.opts.Window.keep(after); note == nil {
+		note = x.stored
+	}
+	if err := x.writeState(after, note); err != nil {
+		discard(added)
+		return err
+	}
+	x.stored = note
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.forgotten != forgotten {
+		x.lost = append(x.lost, added...) // the next state does not name them
+		return nil
+	}
+	x.runs = after
+	discard(x.lost)
+	x.lost = nil
+	for _, r := range before {
+		if !slices.Contains(after, r) {
+			r.discard()
+		}
+	}
+	for _, r := range added {
+		if !slices.Contains(after, r) {
+			r.discard()
+		}
+	}
+	done()
 	return nil
 }
 
-func (s *scan) advance() bool {
-	if s.reverse {
-		return s.it.Prev()
+// use gives some of the runs, each to be released.
+func (x *Index) use(choose func(runs []*run) []*run) []*run {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	runs := choose(x.runs)
+	for _, r := range runs {
+		r.use()
 	}
-	return s.it.Next()
+	return runs
 }

@@ -8,9 +8,9 @@ func TestTailLimit(t *testing.T) {
 	for _, reverse := range []bool{false, true} {
 		var taken [2]float64
 		for i, blocks := range []uint64{100, 10_000} {
-			tl, s := newTail(0), state{}
-			for s.Height = range blocks {
-				tl.add(s, []Entry{{Term: term, Position: 1, Value: []byte{1}}, {Term: term, Value: make([]byte, 100)}})
+			tl := newTail(nil)
+			for height := range blocks {
+				tl.add(height, 0, []Entry{{Term: term, Position: 1, Value: []byte{1}}, {Term: term, Value: make([]byte, 100)}}, nil)
 			}
 			v := tl.view(term)
 			taken[i] = testing.AllocsPerRun(3, func() {

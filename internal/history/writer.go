@@ -1,45 +1,25 @@
 package history
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
 	"errors"
-
-	"github.com/cockroachdb/pebble/v2"
+	"slices"
+	"time"
 )
 
-// batchBytes is when a batch is handed to the storage engine, which never
-// happens within a block: the height in the state must be true of the batch.
-// A batch that takes half a memtable or more would be sorted a second time.
-const batchBytes = 256 << 10
-
-// flushBytes is when the engine's memtable is flushed to a file. The writer
-// does this itself, before the memtable is full, so that a disk that takes
-// nothing holds up the writer where it can be stopped, not inside the engine.
-const flushBytes = memTableBytes * 3 / 8 // small entries take twice their size there
-
-// errStopped ends a wait for the disk when the index closes.
-var errStopped = errors.New("the index was closed before the disk took its newest blocks")
-
-// writer moves the tail into the storage engine, in one goroutine.
+// writer makes runs of the tail, in one goroutine.
 type writer struct {
-	x       *Index
-	state   state  // as of the last block handed to the engine
-	first   uint64 // the first height that has not been dropped
-	secrets secrets
-	batch   *pebble.Batch
-	applied int             // bytes handed over since the last flush began
-	flushed <-chan struct{} // closed when that flush has ended, nil before the first
-
+	x     *Index
 	wake  chan struct{}
 	flush chan chan<- error // each is answered when everything added is durable
 	done  chan struct{}
 }
 
 func startWriter(x *Index) *writer {
-	w := &writer{
-		x: x, secrets: secrets{source: x.opts.Key},
-		wake: make(chan struct{}, 1), flush: make(chan chan<- error), done: make(chan struct{}),
-	}
-	go w.run()
+	w := &writer{x: x, wake: make(chan struct{}, 1), flush: make(chan chan<- error), done: make(chan struct{})}
+	go w.loop()
 	return w
 }
 
@@ -50,177 +30,178 @@ func (w *writer) signal() {
 	}
 }
 
-func (w *writer) run() {
+// loop writes when it is asked to. What the disk refuses it tries again after a
+// while, or when somebody waits for it.
+func (w *writer) loop() {
 	defer close(w.done)
+	var again <-chan time.Time
 	for {
+		wake := w.wake
+		if again != nil {
+			wake = nil
+		}
 		var reply chan<- error
 		select {
-		case <-w.wake:
+		case <-wake:
+		case <-again:
 		case reply = <-w.flush:
 		case <-w.x.disk.stopped:
 			return
 		}
 		err := w.drain()
-		if err == nil && reply != nil {
-			err = w.sync()
+		again = nil
+		switch {
+		case errors.Is(err, ErrUnavailable):
+			w.x.disk.setback(err)
+			again = time.After(w.x.disk.retry)
+		case err != nil:
+			w.x.disk.fail(err)
 		}
 		if reply != nil {
 			reply <- err
 		}
-		if err != nil && !errors.Is(err, errStopped) {
-			w.x.disk.fail(err)
-		}
-		if err != nil {
+		if err != nil && again == nil {
 			return
 		}
 	}
 }
 
-// drain writes the tail as it stands.
+// drain makes durable what was added before: what it could not write last time,
+// and the tail as it stands.
 func (w *writer) drain() error {
-	x := w.x
-	x.mu.Lock()
-	t := x.tail
-	if len(t.blocks) == 0 {
+	for {
+		x := w.x
+		x.mu.Lock()
+		last := x.writing == nil
+		if last {
+			x.writing, x.tail = x.tail, newTail(x.tail)
+		}
+		t := x.writing
+		if len(t.blocks) == 0 {
+			x.writing = nil
+			x.mu.Unlock()
+			return nil
+		}
 		x.mu.Unlock()
-		return nil
-	}
-	x.writing, x.tail = t, newTail(min(len(t.postings), 4096))
-	x.mu.Unlock()
 
-	if err := w.store(t); err != nil {
-		return err // what is not stored stays in x.writing and is found there
+		if err := w.store(t); err != nil {
+			return err // it stays in x.writing and is found there
+		}
+		if last {
+			return nil
+		}
 	}
-
-	x.mu.Lock()
-	x.writing = nil
-	close(x.room)
-	x.room = make(chan struct{})
-	x.mu.Unlock()
-	return w.drop()
 }
 
-// drop deletes the segments that left the window. The state that no longer names
-// them becomes durable first: a crash in between leaves them, and never a
-// state without them.
-func (w *writer) drop() error {
-	first := w.state.first()
-	if first == w.first {
-		return nil
-	}
-	if err := w.sync(); err != nil {
-		return err
-	}
-	w.first = first
-	return drop(w.x.db, first)
-}
-
-// store seals a tail's blocks and hands them to the engine.
+// store writes a tail as runs, one for each epoch and part of the window.
 func (w *writer) store(t *tail) error {
-	w.batch = w.x.db.NewBatch()
-	defer w.batch.Close()
-	begin := 0
-	for i, b := range t.blocks {
-		w.state = b.state
-		if begin < b.end {
-			if err := w.open(b.end - begin); err != nil {
+	x := w.x
+	var runs []*run
+	err := func() error {
+		var s sorter
+		for begin := 0; begin < len(t.blocks); {
+			end := w.cut(t, begin)
+			of := t.blocks[begin:end]
+			r, err := x.build(runInfo{First: of[0].height, Last: of[len(of)-1].height, Epoch: of[0].epoch}, func(b *builder) error {
+				return s.write(x, t, begin, end, b)
+			})
+			if err != nil {
 				return err
 			}
-			for ; begin < b.end; begin++ {
-				if err := w.put(&t.postings[begin]); err != nil {
-					return err
-				}
+			runs, begin = append(runs, r), end
+		}
+		return nil
+	}()
+	if err != nil {
+		for _, r := range runs {
+			r.discard()
+		}
+		return err
+	}
+	if err := x.extend(t, runs); err != nil {
+		return err
+	}
+	x.merger.signal()
+	return nil
+}
+
+// cut gives the end of the run that begins with a block.
+func (w *writer) cut(t *tail, begin int) int {
+	window, size := w.x.opts.Window, uint64(0)
+	from := 0
+	if begin > 0 {
+		from = t.blocks[begin-1].end
+	}
+	for end := begin; end < len(t.blocks); end++ {
+		b := &t.blocks[end]
+		for ; from < b.end; from++ {
+			size += uint64(termBytes + t.postings[from].value)
+		}
+		if end > begin && (b.epoch != t.blocks[begin].epoch || !window.fits(uint64(end+1-begin), size)) {
+			return end
+		}
+	}
+	return len(t.blocks)
+}
+
+// sorter brings the postings of some blocks into the order of a run.
+type sorter struct {
+	keys  []termKey // of the postings
+	order []sortKey
+}
+
+type sortKey struct {
+	term    uint64 // the first bytes of the term's key
+	posting int32
+}
+
+func (s *sorter) write(x *Index, t *tail, begin, end int, b *builder) error {
+	from, to := 0, t.blocks[end-1].end
+	if begin > 0 {
+		from = t.blocks[begin-1].end
+	}
+	p, err := x.secrets.terms(t.blocks[begin].epoch)
+	if err != nil {
+		return err
+	}
+	s.keys = slices.Grow(s.keys[:0], to-from)[:to-from]
+	s.order = slices.Grow(s.order[:0], to-from)[:to-from]
+	for i := range s.keys {
+		at := &t.postings[from+i]
+		if e := int(at.earlier) - from; e >= 0 && bytes.Equal(t.termOf(at), t.termOf(&t.postings[from+e])) {
+			s.keys[i] = s.keys[e]
+		} else {
+			p.sum(&s.keys[i], t.termOf(at))
+		}
+		s.order[i] = sortKey{binary.BigEndian.Uint64(s.keys[i][:]), int32(i)}
+	}
+	slices.SortFunc(s.order, func(a, b sortKey) int {
+		if c := cmp.Compare(a.term, b.term); c != 0 {
+			return c
+		}
+		return s.compare(t.postings[from:], a.posting, b.posting)
+	})
+	for i, o := range s.order {
+		at := &t.postings[from+int(o.posting)]
+		if i+1 < len(s.order) {
+			// Of two at one position the later one counts.
+			next := s.order[i+1].posting
+			if p := &t.postings[from+int(next)]; p.height == at.height && p.position == at.position && s.keys[next] == s.keys[o.posting] {
+				continue
 			}
 		}
-		if w.batch.Len() >= batchBytes || i == len(t.blocks)-1 {
-			if err := w.apply(); err != nil {
-				return err
-			}
+		if err := b.add(&s.keys[o.posting], at.height, at.position, t.valueOf(at)); err != nil {
+			return ErrUnavailable.From(err)
 		}
 	}
 	return nil
 }
 
-// open readies the secrets for a block of n entries.
-func (w *writer) open(n int) error {
-	if err := w.secrets.use(w.state.last().Epoch); err != nil {
-		return err
+// compare orders two postings whose terms begin alike.
+func (s *sorter) compare(postings []posting, a, b int32) int {
+	if c := bytes.Compare(s.keys[a][:], s.keys[b][:]); c != 0 {
+		return c
 	}
-	err := w.secrets.at(w.state.Height)
-	if err == nil {
-		err = w.secrets.draw(w.x.opts.Random, n)
-	}
-	if err != nil {
-		return ErrUnavailable.From(err)
-	}
-	return nil
-}
-
-func (w *writer) put(p *posting) error {
-	op := w.batch.SetDeferred(keyBytes, sealedBytes(p.Value))
-	w.secrets.term(op.Key, p.Term)
-	place(op.Key, w.state.last().First, p.height, p.Position)
-	w.secrets.seal(op.Value, op.Key, p.Value)
-	return op.Finish()
-}
-
-func (w *writer) apply() error {
-	sealed, err := w.state.seal(w.x.opts.Key)
-	if err != nil {
-		return err
-	}
-	if err := w.batch.Set(stateKey(w.state.last().First), sealed, nil); err != nil {
-		return damaged(err)
-	}
-	size := w.batch.Len()
-	if w.applied > 0 && w.applied+size > flushBytes {
-		if err := w.beginFlush(); err != nil {
-			return err
-		}
-	}
-	if err := w.batch.Commit(pebble.NoSync); err != nil {
-		return damaged(err)
-	}
-	w.applied += size
-	w.batch.Reset()
-	return nil
-}
-
-// beginFlush lets the engine write its memtable to a file, after the flush
-// before has ended: memory is bounded by two of them.
-func (w *writer) beginFlush() error {
-	if err := w.endFlush(); err != nil {
-		return err
-	}
-	flushed, err := w.x.db.AsyncFlush()
-	if err != nil {
-		return damaged(err)
-	}
-	w.flushed, w.applied = flushed, 0
-	return nil
-}
-
-func (w *writer) endFlush() error {
-	if w.flushed == nil {
-		return nil
-	}
-	select {
-	case <-w.flushed:
-		w.flushed = nil
-		return nil
-	case <-w.x.disk.failed:
-		return w.x.disk.failure()
-	case <-w.x.disk.stopped:
-		return errStopped
-	}
-}
-
-// sync returns when everything handed to the engine is in a synced file.
-func (w *writer) sync() error {
-	if w.applied > 0 {
-		if err := w.beginFlush(); err != nil {
-			return err
-		}
-	}
-	return w.endFlush()
+	p, q := &postings[a], &postings[b]
+	return cmp.Or(cmp.Compare(p.height, q.height), cmp.Compare(p.position, q.position), cmp.Compare(a, b))
 }

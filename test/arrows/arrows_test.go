@@ -191,8 +191,6 @@ var withC = map[string]string{
 	"os/user":     "the system's users",
 	"plugin":      "the Go runtime",
 	"github.com/ethereum/go-ethereum/crypto/secp256k1": "libsecp256k1: recovery is 4 to 5 times faster than in Go",
-	"github.com/cockroachdb/pebble/v2/internal/manual": "pebble's cache lies outside the garbage collector's heap (malloc)",
-	"github.com/DataDog/zstd":                          "linked by pebble; the index's compression is off",
 }
 
 func TestWhereCMayComeFrom(t *testing.T) {
