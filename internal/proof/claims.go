@@ -1,11 +1,10 @@
 package proof
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"hash"
+
+	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
 // Claim is one field of a transaction that its owner can disclose later without
@@ -51,6 +50,10 @@ const maxPath = 63
 // order of their sections, domains without claims left out. With no claims at
 // all it is 32 zero bytes.
 func ClaimsDigest(domains ...DomainClaims) Hash {
+	if len(domains) == 1 && len(domains[0].Claims) > 0 { // a tree of one leaf
+		root := domains[0].root()
+		return leafOfHash(&root)
+	}
 	var f Frontier
 	for i := range domains {
 		if len(domains[i].Claims) > 0 {
@@ -74,6 +77,7 @@ func Disclose(domains []DomainClaims, domain, claim int) (*Disclosure, error) {
 	c := &of.Claims[claim]
 	d := &Disclosure{Field: c.Field, Index: c.Index, Value: append([]byte{}, c.Value...)}
 	s := newSalter(&of.Seed)
+	defer salters.Put(s)
 	d.Salt = s.salt(c)
 	own := make(leaves, len(of.Claims))
 	for i := range of.Claims {
@@ -114,36 +118,12 @@ func (d *Disclosure) Verify(digest Hash) error {
 
 func (d *DomainClaims) root() Hash {
 	s := newSalter(&d.Seed)
-	var edge [32]Hash // of more claims than fit in memory
-	f := Frontier{roots: edge[:0]}
+	defer salters.Put(s)
+	f := Frontier{roots: s.edge[:0]}
 	for i := range d.Claims {
 		f.Append(s.leaf(&d.Claims[i]))
 	}
 	return f.Root()
-}
-
-// salter makes the salts of one seed, keeping the keyed hash state.
-type salter struct {
-	mac hash.Hash
-	sum []byte
-	in  [16]byte
-}
-
-func newSalter(seed *[32]byte) *salter {
-	return &salter{mac: hmac.New(sha256.New, seed[:]), sum: make([]byte, 0, 32)}
-}
-
-func (s *salter) salt(c *Claim) Hash {
-	binary.BigEndian.PutUint64(s.in[:8], c.Field)
-	binary.BigEndian.PutUint64(s.in[8:], c.Index)
-	s.mac.Reset()
-	s.mac.Write(s.in[:])
-	return Hash(s.mac.Sum(s.sum))
-}
-
-func (s *salter) leaf(c *Claim) Hash {
-	salt := s.salt(c)
-	return claimLeaf(&salt, c)
 }
 
 // claimLeaf is the RFC 9162 leaf hash of CBOR[salt, field, index, value].
@@ -151,27 +131,11 @@ func claimLeaf(salt *Hash, c *Claim) Hash {
 	var room [256]byte
 	b := append(room[:0], 0, 0x84, 0x58, 32) // leaf prefix; array of 4; bytes of 32
 	b = append(b, salt[:]...)
-	b = appendCBORHead(b, 0, c.Field)
-	b = appendCBORHead(b, 0, c.Index)
-	b = appendCBORHead(b, 2, uint64(len(c.Value)))
+	b = format.AppendHead(b, 0, c.Field)
+	b = format.AppendHead(b, 0, c.Index)
+	b = format.AppendHead(b, 2, uint64(len(c.Value)))
 	b = append(b, c.Value...)
 	return sha256.Sum256(b)
-}
-
-// appendCBORHead appends the shortest head of a CBOR item (RFC 8949 3).
-func appendCBORHead(b []byte, major byte, n uint64) []byte {
-	major <<= 5
-	switch {
-	case n < 24:
-		return append(b, major|byte(n))
-	case n < 1<<8:
-		return append(b, major|24, byte(n))
-	case n < 1<<16:
-		return binary.BigEndian.AppendUint16(append(b, major|25), uint16(n))
-	case n < 1<<32:
-		return binary.BigEndian.AppendUint32(append(b, major|26), uint32(n))
-	}
-	return binary.BigEndian.AppendUint64(append(b, major|27), n)
 }
 
 // leaves is a small tree in memory as Nodes.

@@ -39,7 +39,7 @@ func rootProtected(kid Hash, service format.ServiceID, header []byte) []byte {
 	b = appendBytes(b, kid[:])
 	b = append(b, labelCWT, 0xa1, 0x01)
 	b = appendText(b, hex.EncodeToString(service[:]))
-	b = append(appendCBORHead(b, 0, labelVDS), vdsRFC9162)
+	b = append(format.AppendHead(b, 0, labelVDS), vdsRFC9162)
 	b = appendText(b, labelHeader)
 	return appendBytes(b, digest[:])
 }

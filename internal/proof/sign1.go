@@ -9,6 +9,8 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math/big"
+
+	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
 // COSE_Sign1 (RFC 9052 4.2) in the one form that the ledger uses: tagged, ES256,
@@ -88,9 +90,9 @@ func toBeSigned(protected, payload []byte) Hash {
 }
 
 func appendBytes(b, v []byte) []byte {
-	return append(appendCBORHead(b, 2, uint64(len(v))), v...)
+	return append(format.AppendHead(b, 2, uint64(len(v))), v...)
 }
 
 func appendText(b []byte, v string) []byte {
-	return append(appendCBORHead(b, 3, uint64(len(v))), v...)
+	return append(format.AppendHead(b, 3, uint64(len(v))), v...)
 }

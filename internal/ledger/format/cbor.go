@@ -45,7 +45,18 @@ func must[T any](v T, err error) T {
 
 // Encode is the deterministic CBOR of v, one of this package's types or plain
 // integers, strings, byte strings and arrays of them.
-func Encode(v any) []byte { return must(encoder.Marshal(v)) }
+func Encode(v any) []byte {
+	switch list := v.(type) {
+	case []Write:
+		v = writes(list)
+	case *[]Write:
+		v = writes(*list)
+	}
+	if e, ok := v.(encodable); ok {
+		return e.appendTo(make([]byte, 0, e.size()))
+	}
+	return must(encoder.Marshal(v))
+}
 
 // Decode fills v from data, which must be exactly one canonical CBOR item. What a
 // Scanner keeps of it are parts of data.
