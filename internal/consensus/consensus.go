@@ -175,6 +175,39 @@ func toEntries(from []*raftpb.Entry) ([]format.Entry, error) {
 	return out, nil
 }
 
+// fresh are entries that were translated lately, with their bodies' hashes. Raft
+// shows the same ones again, as it appends them and as they are to be stored: each
+// body is hashed once.
+type fresh []format.Entry
+
+// of is toEntries with hashes.
+func (f fresh) of(from []*raftpb.Entry) ([]format.Entry, error) {
+	out, err := toEntries(from)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		e := &out[i]
+		if at := e.Index - first(f); at < uint64(len(f)) && f[at].Term == e.Term && same(f[at].Body, e.Body) {
+			*e = f[at]
+		} else {
+			*e = e.Hashed()
+		}
+	}
+	return out, nil
+}
+
+// first is the index of the first of some entries, 0 when there is none.
+func first(entries []format.Entry) uint64 {
+	if len(entries) == 0 {
+		return 0
+	}
+	return entries[0].Index
+}
+
+// same reports whether two bodies are the same memory.
+func same(a, b []byte) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
 // fromEntry is the inverse of toEntry.
 func fromEntry(e *format.Entry) (*raftpb.Entry, error) {
 	out := &raftpb.Entry{Index: new(e.Index), Term: new(e.Term), Type: raftpb.EntryNormal.Enum(), Data: e.Body}

@@ -107,7 +107,7 @@ func (d *Driver) extend(added []*raftpb.Entry) error {
 	if len(added) == 0 {
 		return nil
 	}
-	entries, err := toEntries(added)
+	entries, err := d.fresh.of(added)
 	if err != nil {
 		return err
 	}
@@ -125,6 +125,7 @@ func (d *Driver) extend(added []*raftpb.Entry) error {
 		d.tail = append(d.tail, Position{Index: e.Index, Term: e.Term, Prefix: format.NextPrefix(d.last().Prefix, e)})
 	}
 	d.line.Append(entries, entries[0].Term == d.leading)
+	d.fresh = entries
 	return nil
 }
 
@@ -135,7 +136,7 @@ func (d *Driver) append(m *raftpb.Message) (*Append, error) {
 		d.term, d.vote = term, vote
 	}
 	var err error
-	a.Entries, err = toEntries(a.raft)
+	a.Entries, err = d.fresh.of(a.raft)
 	return a, err
 }
 

@@ -140,10 +140,11 @@ func (d *Driver) verify(m *raftpb.Message) (*raftpb.Message, error) {
 
 // accept verifies entries that Raft is about to append.
 func (d *Driver) accept(m *raftpb.Message, entries []*raftpb.Entry) error {
-	list, err := toEntries(entries)
+	list, err := fresh(nil).of(entries)
 	if err != nil {
 		return err
 	}
+	d.fresh = list
 	for i := range list {
 		if e := &list[i]; e.Kind == format.EntryBlock && e.Term == m.GetTerm() && e.Index > m.GetCommit() {
 			if err := d.timely(e); err != nil {

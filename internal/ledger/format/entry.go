@@ -23,13 +23,29 @@ type Entry struct {
 	Term  uint64
 	Kind  EntryKind
 	Body  []byte
+
+	sum Hash // of Body, zero while it is not known
+}
+
+// Hashed is the entry with its body's SHA-256 at hand, so that prefix hashes over
+// the entry and its copies read the body no more. The body must not change.
+func (e Entry) Hashed() Entry {
+	e.sum = e.digest()
+	return e
+}
+
+func (e *Entry) digest() Hash {
+	if e.sum != (Hash{}) {
+		return e.sum
+	}
+	return sha256.Sum256(e.Body)
 }
 
 // NextPrefix is P_i = SHA-256(P_(i-1) ‖ u64 index ‖ u64 term ‖ u8 kind ‖
 // SHA-256(body)), integers big-endian, P_0 zero. It names everything up to and
 // including entry e.
 func NextPrefix(previous Hash, e *Entry) Hash {
-	body := sha256.Sum256(e.Body)
+	body := e.digest()
 	var b [32 + 8 + 8 + 1 + 32]byte
 	copy(b[:], previous[:])
 	binary.BigEndian.PutUint64(b[32:], e.Index)

@@ -27,12 +27,10 @@ type Tail struct {
 
 // standing is an entry of the tail.
 type standing struct {
-	index, term uint64
-	kind        format.EntryKind
-	body        []byte // until it is followed
-	own         bool
-	prefix      format.Hash // after it; zero until it is followed or given
-	line        *Lineage    // behind it, nil until it is followed
+	entry  format.Entry // without its body once it is followed
+	own    bool
+	prefix format.Hash // after it; zero until it is followed or given
+	line   *Lineage    // behind it, nil until it is followed
 }
 
 // maxChecked bounds what Verify remembers of entries that Raft did not append.
@@ -87,7 +85,7 @@ func (t *Tail) Verify(entries []format.Entry) error {
 			return err
 		}
 		if s == nil {
-			s = &standing{index: e.Index, term: e.Term, kind: e.Kind, body: e.Body}
+			s = &standing{entry: *e}
 			if err := s.follow(line, prefix, after); err != nil {
 				return err
 			}
@@ -101,7 +99,7 @@ func (t *Tail) Verify(entries []format.Entry) error {
 // known is the entry as it was followed before, nil when it was not. A leader
 // puts one entry at an index in its term: another one is refused.
 func (t *Tail) known(e *format.Entry, after format.Hash) (*standing, error) {
-	if e.Index > t.Last() || t.entries[e.Index-t.index-1].term != e.Term {
+	if e.Index > t.Last() || t.entries[e.Index-t.index-1].entry.Term != e.Term {
 		return t.checked[after], nil
 	}
 	_, prefix, err := t.at(e.Index)
@@ -132,7 +130,7 @@ func (t *Tail) Append(entries []format.Entry, own bool) {
 	}
 	for i := range entries {
 		e := &entries[i]
-		s := &standing{index: e.Index, term: e.Term, kind: e.Kind, body: e.Body, own: own}
+		s := &standing{entry: *e, own: own}
 		if known && !own {
 			prefix = format.NextPrefix(prefix, e)
 			if found := t.checked[prefix]; found != nil {
@@ -164,7 +162,7 @@ func (t *Tail) Commit(index uint64) error {
 	t.entries = slices.Delete(t.entries, 0, int(index-t.index))
 	t.committed, t.index, t.prefix = line, index, prefix
 	for after, s := range t.checked {
-		if s.index <= index {
+		if s.entry.Index <= index {
 			delete(t.checked, after)
 		}
 	}
@@ -212,17 +210,12 @@ func (t *Tail) at(index uint64) (*Lineage, format.Hash, error) {
 		line, prefix = t.entries[from-1].line, t.entries[from-1].prefix
 	}
 	for _, s := range t.entries[from:n] {
-		if err := s.follow(line, prefix, format.NextPrefix(prefix, s.entry())); err != nil {
+		if err := s.follow(line, prefix, format.NextPrefix(prefix, &s.entry)); err != nil {
 			return nil, prefix, err
 		}
 		line, prefix = s.line, s.prefix
 	}
 	return line, prefix, nil
-}
-
-// entry is the entry itself, until it is followed.
-func (s *standing) entry() *format.Entry {
-	return &format.Entry{Index: s.index, Term: s.term, Kind: s.kind, Body: s.body}
 }
 
 // follow finds the lineage behind the entry from the one before it; after is the
@@ -236,9 +229,9 @@ func (s *standing) follow(before *Lineage, prefix, after format.Hash) error {
 		d = blind
 	}
 	line := *before // follow replaces what it changes
-	if err := line.follow(s.entry(), prefix, d); err != nil {
+	if err := line.follow(&s.entry, prefix, d); err != nil {
 		return err
 	}
-	s.line, s.prefix, s.body = &line, after, nil
+	s.line, s.prefix, s.entry.Body = &line, after, nil
 	return nil
 }
