@@ -63,6 +63,7 @@ var rooms = map[string]string{
 	ethereum + "core/types.Sender":         Signature,
 	ethereum + "core/types.(*modernSigner": Signature,
 	ethereum + "core/types.recoverPlain":   Signature,
+	own + "protocol/ethereum.(*Signer)":    Signature,
 	own + "protocol/ethereum/pool":         Admission,
 	own + "sequencer":                      Sequencer,
 	own + "protocol":                       Execution,

@@ -35,6 +35,7 @@ func (b *Block) Number() uint64 { return b.Header.Number.Uint64() }
 type entry struct {
 	raw            []byte
 	tx             *types.Transaction
+	hash           common.Hash
 	outcome        *Outcome
 	logs           []*types.Log
 	encodedOutcome []byte
@@ -96,7 +97,7 @@ func decodeEntry(height uint64, p *format.Private) (*entry, error) {
 	if e.tx, err = decodeTransaction(p.Request); err != nil {
 		return nil, err
 	}
-	if hash := e.tx.Hash(); !bytes.Equal(hash[:], p.NativeID) {
+	if e.hash = crypto.Keccak256Hash(p.Request); !bytes.Equal(e.hash[:], p.NativeID) {
 		return nil, errDecode(height, "a transaction has another hash than its record says")
 	}
 	if e.outcome, err = decodeOutcome(p.Outcome); err != nil {
@@ -148,7 +149,7 @@ func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
 		r := &receipts[i]
 		*r = types.Receipt{
 			Type: e.tx.Type(), Status: e.outcome.Status, CumulativeGasUsed: gas, Logs: e.logs,
-			TxHash: e.tx.Hash(), GasUsed: e.outcome.GasUsed, EffectiveGasPrice: free,
+			TxHash: e.hash, GasUsed: e.outcome.GasUsed, EffectiveGasPrice: free,
 			BlockHash: b.Hash, BlockNumber: h.Number, TransactionIndex: uint(i),
 		}
 		if e.outcome.Created != nil {
@@ -159,7 +160,7 @@ func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
 			l.TxHash, l.TxIndex, l.Index = r.TxHash, uint(i), logs
 			logs++
 		}
-		transactions[i] = Transaction{e.tx, e.outcome.From}
+		transactions[i] = Transaction{e.tx, e.outcome.From, e.hash}
 		b.Transactions[i], b.Receipts[i], b.Outcomes[i] = &transactions[i], r, e.outcome
 	}
 	return b

@@ -15,13 +15,12 @@ import (
 )
 
 // claimsOf are the fields of a transaction that its owner can disclose one by
-// one (proof's registry of fields). Numbers are big-endian without leading zeros.
+// one (proof's registry of fields), its hash first. Numbers are big-endian without leading zeros.
 func claimsOf(height uint64, e *entry) []proof.Claim {
 	var to []byte
 	if address := e.tx.To(); address != nil {
 		to = address[:]
 	}
-	hash := e.tx.Hash()
 	room := make([]byte, 0, common.HashLength+5*8) // of the hash and the numbers
 	hold := func(value []byte) []byte {
 		start := len(room)
@@ -34,7 +33,7 @@ func claimsOf(height uint64, e *entry) []proof.Claim {
 		return hold(b[bits.LeadingZeros64(v)/8:])
 	}
 	claims := append(make([]proof.Claim, 0, 10+len(e.logs)),
-		proof.Claim{Field: proof.FieldEthereumHash, Value: hold(hash[:])},
+		proof.Claim{Field: proof.FieldEthereumHash, Value: hold(e.hash[:])},
 		proof.Claim{Field: proof.FieldEthereumStatus, Value: number(e.outcome.Status)},
 		proof.Claim{Field: proof.FieldEthereumFrom, Value: e.outcome.From[:]},
 		proof.Claim{Field: proof.FieldEthereumTo, Value: to},

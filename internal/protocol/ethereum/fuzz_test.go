@@ -80,7 +80,7 @@ func FuzzTransaction(f *testing.F) {
 		&types.DynamicFeeTx{ChainID: id, Data: []byte{1}},
 		&types.SetCodeTx{ChainID: uint256.MustFromBig(id), AuthList: []types.SetCodeAuthorization{{Nonce: 1}}},
 	} {
-		raw, err := types.MustSignNewTx(key, signerOf(DevelopmentChainID), inner).MarshalBinary()
+		raw, err := types.MustSignNewTx(key, types.NewPragueSigner(big.NewInt(DevelopmentChainID)), inner).MarshalBinary()
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -55,15 +55,15 @@ func (p *part) Execute(tx *kv.Tx, r *sequencer.Request) (*sequencer.Result, erro
 	if p.fault != nil {
 		return nil, ErrBlockHash.From(p.fault)
 	}
-	e := entry{raw: r.Bytes, tx: t.Transaction, outcome: outcomeOf(t, result), logs: normal(result.Logs)}
+	e := entry{raw: r.Bytes, tx: t.Transaction, hash: t.Hash(), outcome: outcomeOf(t, result), logs: normal(result.Logs)}
 	e.encodedOutcome = encodeOutcome(e.outcome)
 	e.encodedEvents = encodeEvents(e.logs)
 	p.entries = append(p.entries, e)
 	p.gas += result.GasUsed
-	hash := t.Hash()
+	claims := claimsOf(p.header.Number.Uint64(), &e)
 	return &sequencer.Result{
-		Outcome: e.encodedOutcome, Events: e.encodedEvents, NativeID: hash[:],
-		Claims: claimsOf(p.header.Number.Uint64(), &e), Gas: result.GasUsed,
+		Outcome: e.encodedOutcome, Events: e.encodedEvents, NativeID: claims[0].Value, // the hash
+		Claims: claims, Gas: result.GasUsed,
 	}, nil
 }
 

@@ -1,8 +1,6 @@
 package ethereum
 
 import (
-	"math/big"
-
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
@@ -22,11 +20,16 @@ const DevelopmentChainID = 49344
 type Transaction struct {
 	*types.Transaction
 	From common.Address
+
+	hash common.Hash // zero unless it was found out when the transaction was decoded
 }
 
-// signerOf recovers senders of all types of transaction that a chain takes.
-func signerOf(chainID uint64) types.Signer {
-	return types.NewPragueSigner(new(big.Int).SetUint64(chainID))
+// Hash is the transaction's hash.
+func (t *Transaction) Hash() common.Hash {
+	if t.hash != (common.Hash{}) {
+		return t.hash
+	}
+	return t.Transaction.Hash()
 }
 
 // DecodeTransaction decodes a signed transaction (EIP-2718) of the given chain
@@ -37,11 +40,11 @@ func DecodeTransaction(raw []byte, chainID uint64) (*Transaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, err := types.Sender(signerOf(chainID), tx)
-	if err != nil {
+	t := &Transaction{Transaction: tx}
+	if err := NewSigner(chainID).Recover(t, raw); err != nil {
 		return nil, ErrTransaction.From(err)
 	}
-	return &Transaction{tx, from}, nil
+	return t, nil
 }
 
 func decodeTransaction(raw []byte) (*types.Transaction, error) {

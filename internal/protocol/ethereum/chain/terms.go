@@ -2,7 +2,6 @@ package chain
 
 import (
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
@@ -18,15 +17,35 @@ const (
 	kindUnread      = 'u'
 )
 
+// hashTerm is the length of a term that is a hash.
+const hashTerm = 1 + common.HashLength
+
 // Terms says where a block is to be found: by its hash (position 0), by the
 // hashes of its transactions (position: the transaction's index), by the address
 // and the topics of its logs (position: the log's index in the block).
 func Terms(b *ethereum.Block) []history.Entry {
-	entries := []history.Entry{{Term: blockTerm(b.Hash)}}
-	for i, r := range b.Receipts {
-		entries = append(entries, history.Entry{Term: transactionTerm(r.TxHash), Position: uint32(i)})
+	count, bytes := 1+len(b.Receipts), (1+len(b.Receipts))*hashTerm
+	for _, r := range b.Receipts {
 		for _, l := range r.Logs {
-			entries = append(entries, logTerms(l)...)
+			count += 1 + len(l.Topics)
+			bytes += 1 + common.AddressLength + len(l.Topics)*hashTerm
+		}
+	}
+	entries := make([]history.Entry, 0, count)
+	room := make([]byte, 0, bytes) // of all terms, which the index keeps and drops together
+	add := func(kind byte, value []byte, position uint32) {
+		start := len(room)
+		room = append(append(room, kind), value...)
+		entries = append(entries, history.Entry{Term: room[start:len(room):len(room)], Position: position})
+	}
+	add(kindBlock, b.Hash[:], 0)
+	for i, r := range b.Receipts {
+		add(kindTransaction, r.TxHash[:], uint32(i))
+		for _, l := range r.Logs {
+			add(kindAddress, l.Address[:], uint32(l.Index))
+			for place := range l.Topics {
+				add(kindTopic+byte(place), l.Topics[place][:], uint32(l.Index))
+			}
 		}
 	}
 	return entries
@@ -47,15 +66,6 @@ func TermsOf(c *sequencer.Committed) ([]history.Entry, error) {
 func Unread() []history.Entry { return []history.Entry{{Term: unreadTerm()}} }
 
 func unreadTerm() []byte { return []byte{kindUnread} }
-
-func logTerms(l *types.Log) []history.Entry {
-	position := uint32(l.Index)
-	entries := append(make([]history.Entry, 0, 5), history.Entry{Term: addressTerm(l.Address), Position: position})
-	for i, topic := range l.Topics {
-		entries = append(entries, history.Entry{Term: topicTerm(i, topic), Position: position})
-	}
-	return entries
-}
 
 func blockTerm(hash common.Hash) []byte       { return append([]byte{kindBlock}, hash[:]...) }
 func transactionTerm(hash common.Hash) []byte { return append([]byte{kindTransaction}, hash[:]...) }

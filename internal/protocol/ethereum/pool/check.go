@@ -3,7 +3,6 @@ package pool
 import (
 	"errors"
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/math"
@@ -48,12 +47,12 @@ var errUnprotected = errors.New("only replay-protected (EIP-155) transactions al
 // Checker checks what can be known of a transaction without state. It is safe
 // for concurrent use.
 type Checker struct {
-	signer types.Signer
+	signer *ethereum.Signer
 }
 
 // NewChecker makes the checker of a chain.
 func NewChecker(chainID uint64) *Checker {
-	return &Checker{signer: types.LatestSignerForChainID(new(big.Int).SetUint64(chainID))}
+	return &Checker{signer: ethereum.NewSigner(chainID)}
 }
 
 // Check decodes a signed transaction (EIP-2718), checks its form and recovers
@@ -97,7 +96,7 @@ func (c *Checker) check(t *Transaction) (err error) {
 	case t.Type() == types.SetCodeTxType && len(t.SetCodeAuthorizations()) == 0:
 		return errors.New("set code tx must have at least one authorization tuple")
 	}
-	if t.From, err = types.Sender(c.signer, t.Transaction.Transaction); err != nil {
+	if err := c.signer.Recover(&t.Transaction, t.Raw); err != nil {
 		return fmt.Errorf("%w: %v", txpool.ErrInvalidSender, err)
 	}
 	t.hash = t.Transaction.Hash()
