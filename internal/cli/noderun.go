@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,11 +105,11 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force
 	r.desk.Serves(n)
 	if entries != nil {
 		host, _, _ := net.SplitHostPort(entries.Addr().String())
-		s, err := n.KeyValue(authorities, append([]string{"localhost", host}, f.KeyValue.Hosts...))
+		s, front, err := n.KeyValue(entries, authorities, append([]string{"localhost", host}, f.KeyValue.Hosts...))
 		if err != nil {
 			return err
 		}
-		r.serve(tls.NewListener(entries, s.TLSConfig), s)
+		r.serve(front, s)
 	}
 	r.group.Go(func() { r.end(n.Serve(clients)) })
 	if err := r.announce(f, clients, entries, web, asJSON, out); err != nil {

@@ -29,11 +29,12 @@ var ErrClients = problem.New("CLIENTS_FILE", "the file of those who certify clie
 // KeyValue makes the server of entries (package keyvalue): for clients with a
 // certificate that one of the authorities signed, over TLS 1.3. Its own
 // certificate is the service's, in whose name this node answers under the given
-// host names and addresses.
-func (n *Node) KeyValue(authorities []byte, hosts []string) (*http.Server, error) {
+// host names and addresses. It is to serve the listener that is given with it, which
+// stands for l.
+func (n *Node) KeyValue(l net.Listener, authorities []byte, hosts []string) (*http.Server, net.Listener, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(authorities) {
-		return nil, ErrClients
+		return nil, nil, ErrClients
 	}
 	handler := api.New(api.Config{Room: n.rooms.keyvalue, Store: n.state, Linearizable: n.Linearizable,
 		Submit: func(r *sequencer.Request) (api.Ticket, error) {
@@ -44,10 +45,10 @@ func (n *Node) KeyValue(authorities []byte, hosts []string) (*http.Server, error
 			return t, nil
 		}})
 	w := &wallet{node: n, hosts: hosts}
-	return &http.Server{Handler: handler, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(n.config.Logger.Handler(), slog.LevelDebug),
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, Time: n.config.Clock,
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return w.certificate() }}}, nil
+	secure := &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, Time: n.config.Clock,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return w.certificate() }}
+	return &http.Server{Handler: handler, ConnContext: api.ConnContext, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(n.config.Logger.Handler(), slog.LevelDebug)}, api.NewFront(l, secure, handler), nil
 }
 
 // wallet holds the certificate that clients see.

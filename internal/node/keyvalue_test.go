@@ -112,12 +112,12 @@ func do(t *testing.T, err error) {
 // serveEntries opens a node's entries to an authority's clients.
 func serveEntries(t *testing.T, n *Node, a *authority) (base string) {
 	t.Helper()
-	s, err := n.KeyValue(a.pem(), []string{"127.0.0.1"})
-	do(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	do(t, err)
+	s, front, err := n.KeyValue(l, a.pem(), []string{"127.0.0.1"})
+	do(t, err)
 	served := make(chan error, 1)
-	go func() { served <- s.ServeTLS(l, "", "") }()
+	go func() { served <- s.Serve(front) }()
 	t.Cleanup(func() {
 		_ = s.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
@@ -169,7 +169,7 @@ func TestEntries(t *testing.T) {
 	if _, _, _, err := stranger.ask("GET", "a", nil); err == nil {
 		t.Error("who has another authority's certificate was answered")
 	}
-	if _, err := n.KeyValue([]byte("nothing"), nil); !errors.Is(err, ErrClients) {
+	if _, _, err := n.KeyValue(nil, []byte("nothing"), nil); !errors.Is(err, ErrClients) {
 		t.Error(err)
 	}
 

@@ -38,6 +38,19 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestEncoding: what is written by hand is what the format's encoder writes.
+func TestEncoding(t *testing.T) {
+	long := bytes.Repeat([]byte{1}, MaxValue)
+	for _, key := range []int{1, 23, 24, 255, 256, MaxKey} {
+		for _, value := range []int{0, 23, 24, 255, 256, 1<<16 - 1, 1 << 16, MaxValue} {
+			r := &Request{Op: Put, Key: long[:key], Value: long[:value]}
+			if !bytes.Equal(r.Encode(), format.Encode(r)) {
+				t.Errorf("%d bytes under %d", value, key)
+			}
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add((&Request{Op: Put, Key: []byte("k"), Value: []byte("v")}).Encode())
 	f.Add((&Request{Op: Delete, Key: []byte{0}}).Encode())

@@ -3,6 +3,7 @@ package keyvalue
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/coco-consortium/coco/internal/ledger/format"
@@ -55,7 +56,38 @@ type Client [clientBytes]byte
 func ClientOf(c *x509.Certificate) Client { return sha256.Sum256(c.RawSubjectPublicKeyInfo) }
 
 // Encode is the request's one encoding (deterministic CBOR, RFC 8949, 4.2).
-func (r *Request) Encode() []byte { return format.Encode(r) }
+func (r *Request) Encode() []byte {
+	made, encoded := Make(r.Op, r.Key, len(r.Value))
+	copy(made.Value, r.Value)
+	return encoded
+}
+
+// Make gives a request whose value has so many bytes, which are still to be written
+// into Value, and its encoding, of which Key and Value are parts.
+func Make(op Op, key []byte, value int) (r *Request, encoded []byte) {
+	b := make([]byte, 0, 2+5+len(key)+5+value)
+	b = append(b, 0x83, byte(op))
+	b = append(bytesHead(b, len(key)), key...)
+	k := len(b)
+	b = bytesHead(b, value)
+	v := len(b)
+	b = b[:v+value]
+	return &Request{Op: op, Key: b[k-len(key) : k : k], Value: b[v:]}, b
+}
+
+// bytesHead begins a string of n bytes (RFC 8949, 3.1).
+func bytesHead(b []byte, n int) []byte {
+	const bytes = 2 << 5
+	switch {
+	case n < 24:
+		return append(b, bytes|byte(n))
+	case n < 1<<8:
+		return append(b, bytes|24, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(b, bytes|25), uint16(n))
+	}
+	return binary.BigEndian.AppendUint32(append(b, bytes|26), uint32(n))
+}
 
 // Check says what is wrong with a request.
 func (r *Request) Check() error {

@@ -87,6 +87,9 @@ func keyOf(u *url.URL) ([]byte, bool) {
 }
 
 func clientOf(r *http.Request) (keyvalue.Client, bool) {
+	if c, ok := r.Context().Value(clientKey{}).(keyvalue.Client); ok { // it came through a front
+		return c, true
+	}
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return keyvalue.Client{}, false
 	}
@@ -139,17 +142,11 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, client keyvalue.
 		refuse(w, err)
 		return
 	}
-	height, _ := h.Store.Height()
-	ticket, err := h.Submit(&sequencer.Request{ID: keyvalue.ID(height), Protocol: keyvalue.Protocol, Bytes: q.Encode(), Caller: client[:], Decoded: q})
-	if err == nil {
-		err = ticket.Wait(r.Context())
-	}
+	tx, err := h.commit(r.Context(), client[:], q, q.Encode())
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	if tx, ok := ticket.TxID(); ok {
-		w.Header().Set(HeaderTransaction, tx.String())
-	}
+	w.Header().Set(HeaderTransaction, tx.String())
 	w.WriteHeader(http.StatusNoContent)
 }

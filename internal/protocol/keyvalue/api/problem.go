@@ -22,23 +22,30 @@ type details struct {
 	Next   string       `json:"next"`
 }
 
-// refuse answers with a problem. What is no problem is a fault of coco's own, whose
-// text stays here.
-func refuse(w http.ResponseWriter, err error) {
+// problemOf is the answer to a request that fails: status, whether it is worth
+// another try, and body. What is no problem is a fault of coco's own, whose text
+// stays here.
+func problemOf(err error) (code int, retry bool, body []byte) {
 	p := problem.New("INTERNAL", "the node failed at this request", "see the node's log")
 	errors.As(err, &p)
 	d := details{Title: p.What, Status: status(err), Code: p.Code, Next: p.Next}
-	body, err := json.Marshal(d)
+	body, err = json.Marshal(d)
 	if err != nil {
 		panic(err) // texts and numbers always encode
 	}
-	if d.Status == http.StatusServiceUnavailable {
+	return d.Status, d.Status == http.StatusServiceUnavailable, append(body, '\n')
+}
+
+// refuse answers with a problem.
+func refuse(w http.ResponseWriter, err error) {
+	code, retry, body := problemOf(err)
+	if retry {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(d.Status)
-	w.Write(append(body, '\n'))
+	w.WriteHeader(code)
+	w.Write(body)
 }
 
 func status(err error) int {
