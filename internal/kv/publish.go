@@ -60,8 +60,8 @@ func (s *Store) Apply(height uint64, writes []Write) error {
 }
 
 // Load fills an unused store with the version of the given height. fill calls put
-// for every entry and nothing else of the store; if fill fails the store is empty
-// again.
+// for every entry and nothing else of the store; of several entries of a key the
+// last counts. If fill fails the store is empty again.
 func (s *Store) Load(height uint64, fill func(put func(table TableID, key, value []byte) error) error) error {
 	s.settling.Lock()
 	defer s.settling.Unlock()
@@ -70,12 +70,18 @@ func (s *Store) Load(height uint64, fill func(put func(table TableID, key, value
 	if s.next != 0 || len(s.tail) > 0 || s.open != nil || s.newest != nil {
 		return ErrNotEmpty
 	}
+	bulks := make([]*bulk, len(s.tables))
+	for i := range s.tables {
+		if p := s.tables[i].point; p != nil {
+			bulks[i] = newBulk(p)
+		}
+	}
 	err := fill(func(id TableID, key, value []byte) error {
 		if err := s.check(id, key, value); err != nil {
 			return err
 		}
-		if p := s.tables[id].point; p != nil {
-			p.put(s.hash(key), key, value)
+		if b := bulks[id]; b != nil {
+			b.add(s.hash(key), key, value)
 		} else {
 			s.fold(newChange(id, key, value, false), nil)
 		}
@@ -84,6 +90,11 @@ func (s *Store) Load(height uint64, fill func(put func(table TableID, key, value
 	if err != nil {
 		s.clear()
 		return err
+	}
+	for _, b := range bulks {
+		if b != nil {
+			b.settle()
+		}
 	}
 	s.next = height + 1
 	return nil

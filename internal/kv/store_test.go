@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -395,5 +396,59 @@ func TestReleaseOrders(t *testing.T) {
 	release(nil, nil)
 	if orders != 24 {
 		t.Errorf("%d orders", orders)
+	}
+}
+
+// TestLoadIsLikePut loads many entries, some of them again with another value: the
+// last counts, and the table goes on like any other.
+func TestLoadIsLikePut(t *testing.T) {
+	s := open(t)
+	id := s.must("eth.storage")
+	rng := rand.New(rand.NewPCG(1, 2))
+	want := map[string]string{}
+	const entries = 200_000
+	key := func() []byte { return slotKey(nil, rng.IntN(entries/2)) }
+	err := s.Load(0, func(put func(TableID, []byte, []byte) error) error {
+		for i := range entries {
+			k, v := key(), fmt.Appendf(nil, "%*d", i%100, i)
+			want[string(k)] = string(v)
+			if err := put(id, k, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for height := range uint64(20) {
+		var writes []Write
+		for i := range 500 {
+			w := Write{Table: id, Key: key(), Value: fmt.Appendf(nil, "later %d", i), Delete: i%3 == 0}
+			writes = append(writes, w)
+			if want[string(w.Key)] = string(w.Value); w.Delete {
+				delete(want, string(w.Key))
+			}
+		}
+		if err := s.Apply(height+1, writes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	view, seen := s.Pin(), 0
+	defer view.Release()
+	err = view.Each(id, func(key, value []byte) bool {
+		if w, ok := want[string(key)]; !ok || w != string(value) {
+			t.Fatalf("%x: %q, want %q %v", key, value, w, ok)
+		}
+		seen++
+		return true
+	})
+	if err != nil || seen != len(want) || s.Stats().Tables[slices.Index(s.Tables(), Table{"eth.storage", Point})].Entries != seen {
+		t.Fatalf("%d entries, want %d: %v", seen, len(want), err)
+	}
+	for k, w := range want {
+		if v, ok := view.Get(id, []byte(k)); !ok || string(v) != w {
+			t.Fatalf("%x: %q %v, want %q", k, v, ok, w)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
@@ -44,6 +45,7 @@ func (s *Store) Load(ctx context.Context, snapshot *Snapshot, ring *keys.Ring, i
 		}
 		return nil
 	})
+	r.usage.Memory *= ahead + 1
 	if errors.Is(err, errFrame) {
 		err = damaged(m, err)
 	}
@@ -58,8 +60,17 @@ type frameReader struct {
 	id     [16]byte
 	tables []kv.TableID
 	offset int64
-	buffer []byte
 	usage  Usage
+}
+
+// ahead is how many frames are opened while the rows of one are taken.
+const ahead = 2
+
+// opened is a frame in clear, or why there is none. Its memory goes back when its
+// rows are taken.
+type opened struct {
+	plain, buffer []byte
+	err           error
 }
 
 func (r *frameReader) domain(ctx context.Context, d *Domain, ring *keys.Ring, put put) error {
@@ -67,40 +78,70 @@ func (r *frameReader) domain(ctx context.Context, d *Domain, ring *keys.Ring, pu
 	if err != nil {
 		return err
 	}
+	frames, free, stop := make(chan opened, ahead-1), make(chan []byte, ahead+1), make(chan struct{})
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer close(stop)
+	for range ahead + 1 {
+		free <- nil
+	}
+	reader.Go(func() {
+		for number := range d.Frames {
+			var o opened
+			select {
+			case o.buffer = <-free:
+			case <-stop:
+				return
+			}
+			o.plain, o.buffer, o.err = r.open(aead, d, number, o.buffer)
+			select {
+			case frames <- o:
+			case <-stop:
+				return
+			}
+			if o.err != nil {
+				return
+			}
+		}
+	})
 	for number := range d.Frames {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		plain, err := r.open(aead, d, number)
+		o := <-frames
+		err := o.err
 		if err == nil {
-			err = r.rows(plain, put)
+			err = r.rows(o.plain, put)
 		}
 		if err != nil {
 			return fmt.Errorf("%w %d of domain %q: %w", errFrame, number, d.Name, err)
 		}
+		free <- o.buffer
 	}
 	return nil
 }
 
-// open reads a frame and opens it in place; it is valid until the next one.
-func (r *frameReader) open(aead cipher.AEAD, d *Domain, number int) ([]byte, error) {
+// open reads a frame and opens it in place, in a buffer that it makes larger when it
+// has to.
+func (r *frameReader) open(aead cipher.AEAD, d *Domain, number int, buffer []byte) (plain, used []byte, err error) {
 	frame := &d.Frames[number]
-	if uint64(cap(r.buffer)) < frame.Size {
-		r.buffer = make([]byte, frame.Size)
+	if uint64(cap(buffer)) < frame.Size {
+		buffer = make([]byte, frame.Size)
 	}
-	sealed := r.buffer[:frame.Size]
+	sealed := buffer[:frame.Size]
 	if n, err := r.file.ReadAt(sealed, r.offset); n < len(sealed) {
-		return nil, err
+		return nil, nil, err
 	}
 	r.offset += int64(len(sealed))
 	if sha256.Sum256(sealed) != frame.Digest {
-		return nil, errors.New("it does not match its digest")
+		return nil, nil, errors.New("it does not match its digest")
 	}
 	r.usage.Frames++
 	r.usage.Bytes += frame.Size
-	r.usage.Memory = max(r.usage.Memory, uint64(cap(r.buffer)))
+	r.usage.Memory = max(r.usage.Memory, uint64(cap(buffer)))
 	last := number == len(d.Frames)-1
-	return aead.Open(sealed[:0], frameNonce(uint64(number)), sealed, frameContext(r.id, d.Name, uint64(number), last))
+	plain, err = aead.Open(sealed[:0], frameNonce(uint64(number)), sealed, frameContext(r.id, d.Name, uint64(number), last))
+	return plain, buffer, err
 }
 
 func (r *frameReader) rows(plain []byte, put put) error {
