@@ -32,6 +32,7 @@ func settings(f nodefile.File, founding node.Founding, logs io.Writer) (node.Con
 	c.Timing = node.Timing{Tick: time.Duration(f.Timing.Tick), Election: f.Timing.Election, Heartbeat: f.Timing.Heartbeat}
 	c.Snapshot = node.Cadence{Records: f.Snapshot.Records, Bytes: uint64(f.Snapshot.Bytes)}
 	c.Past.Blocks, c.Past.Bytes = f.State.Blocks, uint64(f.State.Bytes)
+	c.NoIndex = !f.History
 	c.Transfer = int64(f.Transfer.Rate)
 	c.Metrics = telemetry.New()
 	if founding == node.Joins {

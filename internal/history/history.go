@@ -49,6 +49,9 @@ var (
 		"it catches up from the ledger by itself; ask again in a moment, eth_syncing tells how far it has come")
 	ErrOrder = problem.New("INDEX_ORDER", "the history index was given a block out of order",
 		"feed it from the height after its own")
+	// ErrOff says that there is none, by choice.
+	ErrOff = problem.New("HISTORY_OFF", "this node keeps no history index",
+		"ask another node, or take history: off out of this one's node.yaml and start it again")
 	ErrClosed = problem.New("INDEX_CLOSED", "the history index is closed",
 		"the node is stopping; ask again after its restart")
 )

@@ -37,6 +37,7 @@ type Config struct {
 	Index    string  // directory of the history index, in IndexFS
 	IndexFS  vfs.FS  // nil is the operating system's
 	Past     Past
+	NoIndex  bool // keep no history index: older transactions and logs cannot be found
 	Clock    func() time.Time
 	Logger   *slog.Logger
 	Version  string // of the program, for clients that ask

@@ -31,6 +31,7 @@ type indexer struct {
 	logger  *slog.Logger
 	moved   func() // is told when the index has come further, or is gone
 	parcel  int    // see parcelBytes
+	off     bool   // none is kept
 	pace    pace
 
 	index  atomic.Pointer[history.Index] // nil while there is none
@@ -69,6 +70,12 @@ func openIndexer(ctx context.Context, c Config, ring *keys.Ring, a *archive, of 
 		lag: make(chan struct{}, 1), behind: true, head: head}
 	x.pace.patience.Store(mostPatience)
 	x.options.TailBytes = tailBytes
+	if x.off = c.NoIndex; x.off {
+		if err := history.Remove(x.dir, c.IndexFS); err != nil {
+			c.Logger.Warn("a history index that is not wanted any more is still there", "err", err)
+		}
+		return x
+	}
 	if err := x.open(ctx); err != nil {
 		x.logger.Debug("the history index cannot be used as it is", "err", err)
 	}
@@ -133,6 +140,14 @@ func (x *indexer) follows(ctx context.Context, index *history.Index) error {
 	return nil
 }
 
+// of is the index as the chain asks it.
+func (x *indexer) of() chain.Index {
+	if x.off {
+		return chain.NoIndex
+	}
+	return x
+}
+
 // Height implements chain.Index.
 func (x *indexer) Height() (uint64, bool) {
 	index := x.index.Load()
@@ -191,6 +206,9 @@ func (x *indexer) signal() {
 
 // Committed indexes a block, or leaves it to run.
 func (x *indexer) Committed(c *sequencer.Committed) {
+	if x.off {
+		return
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.head = c.Header.Height
@@ -219,6 +237,9 @@ const (
 
 // run keeps the index up to date until ctx ends.
 func (x *indexer) run(ctx context.Context) {
+	if x.off {
+		return
+	}
 	for pause := firstPause; ctx.Err() == nil; {
 		index, err := x.ready(ctx)
 		if err == nil {

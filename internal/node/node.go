@@ -219,7 +219,7 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 	}
 	n.arrival.height.Store(base.line.Head.Height)
 	n.index = openIndexer(ctx, n.config, ring, n.archive, chain.TermsOf, n.log.Head().Height)
-	if err := n.rooms.attach(ctx, n.archive, n.index, base.line.Head.Height); err != nil {
+	if err := n.rooms.attach(ctx, n.archive, n.index.of(), base.line.Head.Height); err != nil {
 		return nil, err
 	}
 	n.index.moved = n.rooms.chain.IndexMoved

@@ -89,6 +89,8 @@ func (n *Node) Status() operations.Status {
 	}
 	if height, ok := n.index.Height(); ok {
 		s.Ledger.Index = height
+	} else if n.index.off {
+		s.Ledger.Index = s.Ledger.Height // it lacks nothing
 	}
 	s.Disk.Free, s.Disk.Total = space(n.config.Data)
 	f := n.forwarder.Counts()

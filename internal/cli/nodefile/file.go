@@ -48,6 +48,7 @@ type File struct {
 	Timing     Timing     `yaml:"timing"`
 	Snapshot   Snapshot   `yaml:"snapshot"`
 	State      State      `yaml:"state"`
+	History    bool       `yaml:"history"`
 	Transfer   Transfer   `yaml:"transfer"`
 	Log        Log        `yaml:"log"`
 	Tracing    Tracing    `yaml:"tracing"`
@@ -133,6 +134,7 @@ func Default() File {
 		Timing:   Timing{Tick: Duration(50 * time.Millisecond), Election: 8, Heartbeat: 1},
 		Snapshot: Snapshot{Records: 10_000, Bytes: 8 << 20},
 		State:    State{Blocks: 90_000, Bytes: 1 << 30},
+		History:  true,
 		Transfer: Transfer{Rate: 64 << 20},
 		Log:      Log{Level: "warn", Format: "text"},
 		Tracing:  Tracing{Ratio: 0.01},

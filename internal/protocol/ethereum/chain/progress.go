@@ -43,6 +43,7 @@ func (c *Chain) progress(refused bool) (p Progress, busy bool) {
 	indexed := min(c.next(), head+1)
 	was := i.busy
 	switch {
+	case c.index == NoIndex:
 	case !was && indexed < first && (refused || indexed+c.limits.behind < first):
 		i.busy, i.start = true, indexed
 	case was && indexed >= first:
@@ -74,8 +75,23 @@ func (c *Chain) next() uint64 {
 	return 0
 }
 
-// behind is history.ErrBehind with what is known of it.
+// NoIndex is the index of a node that keeps none. What is not found in the newest
+// blocks without one is refused with history.ErrOff.
+var NoIndex Index = noIndex{}
+
+type noIndex struct{}
+
+func (noIndex) Height() (uint64, bool) { return 0, false }
+
+func (noIndex) Find([]byte, uint64, uint64, int, bool) ([]history.Found, error) {
+	return nil, history.ErrOff
+}
+
+// behind is history.ErrBehind with what is known of it, or history.ErrOff.
 func (c *Chain) behind() error {
+	if c.index == NoIndex {
+		return history.ErrOff
+	}
 	p, _ := c.progress(true)
 	return problem.Newf(history.ErrBehind.Code, history.ErrBehind.Next,
 		"the history index is still being made: %d of %d blocks are indexed, about %d percent", p.Indexed, p.Head+1, p.Percent())
