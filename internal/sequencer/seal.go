@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/consensus"
@@ -53,14 +51,16 @@ func (s *Sequencer) seal() {
 			section = append(section, envelope.SectionPart{Protocol: name, Data: data})
 		}
 	}
-	records := s.sealRecords(b)
+	var sealed []byte
+	if section != nil {
+		sealed = b.keys.SealSection(section)
+	}
+	records, body := b.keys.SealAll(b.slot.FirstSeqno, b.drafts, len(sealed), cmp.Or(s.Workers, runtime.GOMAXPROCS(0)))
 	f := &flight{artefacts: artefacts, tickets: b.tickets, opened: b.opened, legs: b.legs, head: lineage.Head{Tree: s.tail.Tree.Clone()},
 		block: &envelope.Block{Section: section, Records: records}}
-	stored := make([][]byte, len(records))
 	size := 0
 	for i := range records {
-		stored[i] = records[i].Stored
-		size += len(stored[i]) + 5
+		size += len(records[i].Stored) + 5
 		f.head.Tree.Append(records[i].Leaf)
 	}
 	h := &format.Header{
@@ -68,9 +68,7 @@ func (s *Sequencer) seal() {
 		TreeSize: f.head.Tree.Size(), Root: f.head.Tree.Root(), Previous: b.slot.Previous, Committed: s.committed.Load(),
 		Time: b.slot.Time, Writer: s.Writer,
 	}
-	var sealed []byte
 	if section != nil {
-		sealed = b.keys.SealSection(section)
 		sum := format.Sum(sealed)
 		h.Section = sum[:]
 	}
@@ -80,13 +78,13 @@ func (s *Sequencer) seal() {
 		s.refused(b, err)
 		return
 	}
-	body, err := s.propose(h, f, &format.Block{Section: sealed, Records: stored})
+	n, err := s.propose(h, f, body, sealed)
 	if err != nil {
 		s.refused(b, err)
 		return
 	}
 	s.tail = f.head.Clone()
-	s.chunkUsed += uint64(format.FrameSize(body))
+	s.chunkUsed += uint64(format.FrameSize(n))
 	if h.ChunkEnd {
 		s.chunkUsed = 0
 	}
@@ -98,19 +96,20 @@ func (s *Sequencer) seal() {
 
 // propose signs and proposes on the goroutine that owns the log's tail, and
 // enters the flight before anyone can see it committed.
-func (s *Sequencer) propose(h *format.Header, f *flight, raw *format.Block) (size int, err error) {
+func (s *Sequencer) propose(h *format.Header, f *flight, body *format.Body, section []byte) (size int, err error) {
 	_, err = s.log.Propose(h.View, func(at consensus.Position) ([]byte, error) {
 		h.Prefix = at.Prefix
-		raw.Header = h.Encode()
-		if raw.Signature, err = proof.SignRoot(s.Signer, s.Writer, s.Ring.Service().ID, raw.Header, h.Root); err != nil {
+		header := h.Encode()
+		signature, err := proof.SignRoot(s.Signer, s.Writer, s.Ring.Service().ID, header, h.Root)
+		if err != nil {
 			return nil, err
 		}
-		hash := format.Sum(raw.Header)
+		hash := format.Sum(header)
 		f.index, f.term = at.Index+1, h.View
-		f.block.Index, f.block.Header, f.block.Hash, f.block.Encoded, f.block.Signature = f.index, h, hash, raw.Header, raw.Signature
+		f.block.Index, f.block.Header, f.block.Hash, f.block.Encoded, f.block.Signature = f.index, h, hash, header, signature
 		f.head = lineage.Head{Height: h.Height, Hash: hash, View: h.View, Seqno: h.LastSeqno(), Time: h.Time, Tree: f.head.Tree}
-		body := raw.Encode()
-		size = len(body)
+		whole := body.Finish(header, signature, section)
+		size = len(whole)
 		f.sealed, f.size = s.moment(), size
 		s.inFlight.Add(1)
 		s.mu.Lock()
@@ -118,7 +117,7 @@ func (s *Sequencer) propose(h *format.Header, f *flight, raw *format.Block) (siz
 		s.history = s.history.add(h.View, h.FirstSeqno)
 		s.last = h.LastSeqno()
 		s.mu.Unlock()
-		return body, nil
+		return whole, nil
 	})
 	return size, err
 }
@@ -159,28 +158,4 @@ func (s *Sequencer) refused(b *block, err error) {
 		s.Fail(errOpening)
 	}
 	s.signal()
-}
-
-// sealRecords seals a block's drafts, by several workers when there are many.
-func (s *Sequencer) sealRecords(b *block) []envelope.Record {
-	records := make([]envelope.Record, len(b.drafts))
-	one := func(i int) { records[i] = *b.keys.Seal(b.slot.FirstSeqno+uint64(i), b.drafts[i]) }
-	workers := min(cmp.Or(s.Workers, runtime.GOMAXPROCS(0)), len(records)/8)
-	if workers < 2 {
-		for i := range records {
-			one(i)
-		}
-		return records
-	}
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range workers {
-		wait.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(records)); i = next.Add(1) - 1 {
-				one(int(i))
-			}
-		})
-	}
-	wait.Wait()
-	return records
 }

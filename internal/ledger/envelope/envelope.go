@@ -10,7 +10,6 @@ package envelope
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -47,11 +46,15 @@ type Draft struct {
 
 // Keys are the keys of one block in the service's domain.
 type Keys struct {
-	epoch    uint64
-	record   cipher.AEAD
-	section  cipher.AEAD
-	evidence [32]byte
-	place    Place
+	epoch   uint64
+	record  cipher.AEAD
+	section cipher.AEAD
+	place   Place
+
+	// What HMAC hashes for a commit evidence: key and message, but for the seqno,
+	// and key and digest.
+	inner [sha256.BlockSize + 8 + 2*32]byte
+	outer [sha256.BlockSize + 32]byte
 }
 
 // KeysOf derives the keys of a block. epoch 0 means the newest.
@@ -72,7 +75,8 @@ func KeysOf(ring *keys.Ring, epoch uint64, p Place) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keys{epoch: epoch, evidence: evidence, place: p}
+	k := &Keys{epoch: epoch, place: p}
+	k.prepare(evidence)
 	if k.record, err = newGCM(record); err != nil {
 		return nil, err
 	}
@@ -91,57 +95,33 @@ func newGCM(key [32]byte) (cipher.AEAD, error) {
 // Evidence is the commit evidence of a record: HMAC-SHA-256 over u64 seqno ‖
 // previous block hash ‖ writer. It leaves the node only after the commit.
 func (k *Keys) Evidence(seqno uint64) format.Hash {
-	mac := hmac.New(sha256.New, k.evidence[:])
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], seqno)
-	mac.Write(b[:])
-	mac.Write(k.place.Previous[:])
-	mac.Write(k.place.Writer[:])
-	var sum format.Hash
-	mac.Sum(sum[:0])
-	return sum
+	in, out := k.inner, k.outer
+	binary.BigEndian.PutUint64(in[sha256.BlockSize:], seqno)
+	sum := sha256.Sum256(in[:])
+	copy(out[sha256.BlockSize:], sum[:])
+	return sha256.Sum256(out[:])
 }
 
-// Seal makes the record of draft d with the given seqno.
-func (k *Keys) Seal(seqno uint64, d *Draft) *Record {
-	private := d.Private
-	var claims format.Hash
-	if len(d.Claims) > 0 {
-		var seed [32]byte
-		rand.Read(seed[:])
-		private.ClaimsSeed = seed[:]
-		claims = proof.ClaimsDigest(proof.DomainClaims{Seed: seed, Claims: d.Claims})
+// prepare makes the two messages that HMAC (RFC 2104) hashes under a key.
+func (k *Keys) prepare(key [32]byte) {
+	for i := range sha256.BlockSize {
+		k.inner[i], k.outer[i] = 0x36, 0x5c
 	}
-	evidence := k.Evidence(seqno)
-	prelude := &format.Prelude{
-		Format: k.place.Format, View: k.place.View, Seqno: seqno, Kind: d.Kind, Effects: effects(d.Effects),
-		Claims: claims, Evidence: sha256.Sum256(evidence[:]),
+	for i := range key {
+		k.inner[i] ^= key[i]
+		k.outer[i] ^= key[i]
 	}
-	record := format.Record{Prelude: format.Encode(prelude), Public: format.Encode(writes(d.Public))}
-	record.Sealed = []format.Sealed{k.seal(k.record, private.EncodePadded(), record.SectionContext(0, 1))}
-	stored := record.Encode()
-	return &Record{
-		Stored: stored, Prelude: prelude, Public: d.Public, Private: &private, Evidence: evidence,
-		Leaf: proof.Leaf(sha256.Sum256(stored), prelude.Evidence, claims),
-	}
-}
-
-// An absent list is encoded as an empty one: one meaning, one encoding.
-func effects(e []format.Effect) []format.Effect { return append([]format.Effect{}, e...) }
-func writes(w []format.Write) []format.Write    { return append([]format.Write{}, w...) }
-
-func (k *Keys) seal(aead cipher.AEAD, plain, context []byte) format.Sealed {
-	s := format.Sealed{Domain: format.ServiceDomain, Epoch: k.epoch}
-	if !planted.Is(planted.ReuseNonce) {
-		rand.Read(s.Nonce[:])
-	}
-	s.Ciphertext = aead.Seal(make([]byte, 0, len(plain)+aead.Overhead()), s.Nonce[:], plain, context)
-	return s
+	copy(k.inner[sha256.BlockSize+8:], k.place.Previous[:])
+	copy(k.inner[sha256.BlockSize+8+32:], k.place.Writer[:])
 }
 
 // SealSection seals the block section; the result's SHA-256 goes into the header.
 func (k *Keys) SealSection(s Section) []byte {
-	sealed := k.seal(k.section, format.Encode(s), sectionContext)
+	sealed := format.Sealed{Domain: format.ServiceDomain, Epoch: k.epoch}
+	if !planted.Is(planted.ReuseNonce) {
+		rand.Read(sealed.Nonce[:])
+	}
+	sealed.Ciphertext = k.section.Seal(nil, sealed.Nonce[:], format.Encode(s), sectionContext)
 	return format.Encode(&sealed)
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/coco-consortium/coco/internal/keys"
@@ -169,15 +170,68 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
+// TestSealAllIsSeal seals a block by several goroutines and opens it.
+func TestSealAllIsSeal(t *testing.T) {
+	r := ring(format.ModeSimulated, keys.Secret{1})
+	k, err := KeysOf(r, 0, place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drafts := make([]*Draft, 5*share+3)
+	for i := range drafts {
+		drafts[i] = transfer()
+		if i%3 == 0 {
+			drafts[i].Claims, drafts[i].Private.Request = nil, make([]byte, 20*i)
+		}
+	}
+	records, body := k.SealAll(5, drafts, 0, 4)
+	h := format.Header{Height: place.Height, View: place.View, FirstSeqno: 5, Count: uint64(len(records)), TreeSize: 4 + uint64(len(records)),
+		Previous: place.Previous, Writer: place.Writer, Committed: 8}
+	b, err := Open(r, &format.Entry{Index: 12, Term: 2, Kind: format.EntryBlock, Body: body.Finish(h.Encode(), nil, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range records {
+		got, want := b.Records[i], records[i]
+		if !bytes.Equal(got.Private.Request, drafts[i].Private.Request) || !bytes.Equal(got.Stored, want.Stored) || got.Leaf != want.Leaf ||
+			got.Evidence != want.Evidence || !bytes.Equal(got.Private.ClaimsSeed, want.Private.ClaimsSeed) {
+			t.Fatalf("record %d of %d came back otherwise", i, len(records))
+		}
+	}
+}
+
+// TestSealAllocatesForTheBlock: nothing is allocated for a record.
+func TestSealAllocatesForTheBlock(t *testing.T) {
+	k, err := KeysOf(ring(format.ModeSimulated, keys.Secret{1}), 0, place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drafts := make([]*Draft, 300)
+	for i := range drafts {
+		drafts[i] = transfer()
+	}
+	if n := testing.AllocsPerRun(10, func() { k.SealAll(5, drafts, 0, 1) }); n > 100 {
+		t.Fatalf("%v allocations for a block of %d records", n, len(drafts))
+	}
+}
+
 func BenchmarkSeal(b *testing.B) {
 	k, err := KeysOf(ring(format.ModeSimulated, keys.Secret{1}), 0, place)
 	if err != nil {
 		b.Fatal(err)
 	}
-	d := transfer()
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		k.Seal(uint64(i+1), d)
+	drafts := make([]*Draft, 300)
+	for i := range drafts {
+		drafts[i] = transfer()
+	}
+	for _, workers := range []int{1, 2} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				k.SealAll(5, drafts, 0, workers)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(drafts)), "ns/record")
+		})
 	}
 }
 

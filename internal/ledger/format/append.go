@@ -9,7 +9,7 @@ import "encoding/binary"
 // encodable is a structure that knows its encoding.
 type encodable interface {
 	size() int
-	appendTo([]byte) []byte
+	Append([]byte) []byte // the encoding behind what is there
 }
 
 var (
@@ -80,7 +80,7 @@ func (w writes) size() int {
 	return n
 }
 
-func (w writes) appendTo(b []byte) []byte {
+func (w writes) Append(b []byte) []byte {
 	b = appendList(b, w != nil, len(w))
 	for i := range w {
 		b = appendText(append(b, majorArray<<5|3), w[i].Table)
@@ -97,12 +97,13 @@ func (p *Private) size() int {
 	return n
 }
 
-func (p *Private) appendTo(b []byte) []byte {
+// Append appends the encoding of the plaintext of a sealed section, without padding.
+func (p *Private) Append(b []byte) []byte {
 	b = append(b, majorArray<<5|7)
 	for _, v := range [...][]byte{p.Request, p.Caller, p.Outcome, p.Events, p.NativeID} {
 		b = appendBytes(b, v)
 	}
-	return appendBytes(writes(p.Writes).appendTo(b), p.ClaimsSeed)
+	return appendBytes(writes(p.Writes).Append(b), p.ClaimsSeed)
 }
 
 func (p *Prelude) size() int {
@@ -116,7 +117,8 @@ func (p *Prelude) size() int {
 	return n
 }
 
-func (p *Prelude) appendTo(b []byte) []byte {
+// Append appends the encoding of the prelude.
+func (p *Prelude) Append(b []byte) []byte {
 	b = append(b, majorArray<<5|7)
 	for _, v := range [...]uint64{p.Format, p.View, p.Seqno, uint64(p.Kind)} {
 		b = AppendHead(b, majorNumber, v)
@@ -133,10 +135,15 @@ func (s *Sealed) size() int {
 	return 1 + spanSize(len(s.Domain)) + headSize(s.Epoch) + spanSize(len(s.Nonce)) + spanSize(len(s.Ciphertext))
 }
 
-func (s *Sealed) appendTo(b []byte) []byte {
+// Append appends the encoding of the sealed section.
+func (s *Sealed) Append(b []byte) []byte {
+	return appendBytes(s.appendOpen(b), s.Ciphertext)
+}
+
+func (s *Sealed) appendOpen(b []byte) []byte {
 	b = appendText(append(b, majorArray<<5|4), s.Domain)
 	b = AppendHead(b, majorNumber, s.Epoch)
-	return appendBytes(appendBytes(b, s.Nonce[:]), s.Ciphertext)
+	return appendBytes(b, s.Nonce[:])
 }
 
 func (r *Record) size() int {
@@ -147,14 +154,47 @@ func (r *Record) size() int {
 	return n
 }
 
-func (r *Record) appendTo(b []byte) []byte {
+// Append appends the encoding of the record.
+func (r *Record) Append(b []byte) []byte {
 	b = appendBytes(append(b, majorArray<<5|3), r.Prelude)
 	b = appendList(appendBytes(b, r.Public), r.Sealed != nil, len(r.Sealed))
 	for i := range r.Sealed {
-		b = r.Sealed[i].appendTo(b)
+		b = r.Sealed[i].Append(b)
 	}
 	return b
 }
+
+// AppendOpen appends the record up to the ciphertext of its last section, which has
+// n bytes and is to follow. A record has at least one section.
+func (r *Record) AppendOpen(b []byte, n int) []byte {
+	b = appendBytes(append(b, majorArray<<5|3), r.Prelude)
+	b = AppendHead(appendBytes(b, r.Public), majorArray, uint64(len(r.Sealed)))
+	last := len(r.Sealed) - 1
+	for i := range last {
+		b = r.Sealed[i].Append(b)
+	}
+	return AppendHead(r.Sealed[last].appendOpen(b), majorBytes, uint64(n))
+}
+
+// SealedSize is the size of a record with one section, in the service's domain.
+func SealedSize(p *Prelude, public []Write, epoch uint64, ciphertext int) int {
+	s := Sealed{Domain: ServiceDomain, Epoch: epoch}
+	return 1 + spanSize(p.size()) + spanSize(writes(public).size()) + 1 + s.size() - 1 + spanSize(ciphertext)
+}
+
+// AppendWrites appends the encoding of a list of writes.
+func AppendWrites(b []byte, w []Write) []byte { return writes(w).Append(b) }
+
+// AppendPadded appends the plaintext to seal: the encoding, then zeros.
+func (p *Private) AppendPadded(b []byte) []byte {
+	begin := len(b)
+	b = p.Append(b)
+	n := len(b) - begin
+	return append(b, make([]byte, PaddedSize(n)-n)...)
+}
+
+// PaddedSize is the size of the plaintext to seal.
+func (p *Private) PaddedSize() int { return PaddedSize(p.size()) }
 
 func (b *Block) size() int {
 	n := 1 + spanSize(len(b.Header)) + spanSize(len(b.Signature)) + spanSize(len(b.Section)) + headSize(uint64(len(b.Records)))
@@ -164,7 +204,8 @@ func (b *Block) size() int {
 	return n
 }
 
-func (b *Block) appendTo(to []byte) []byte {
+// Append appends the encoding of the body.
+func (b *Block) Append(to []byte) []byte {
 	to = appendBytes(append(to, majorArray<<5|4), b.Header)
 	to = appendBytes(appendBytes(to, b.Signature), b.Section)
 	to = appendList(to, b.Records != nil, len(b.Records))

@@ -84,3 +84,26 @@ func TestHandEncodesAsTheEncoder(t *testing.T) {
 		}
 	})
 }
+
+// TestBodyIsTheBlock fills a body's places in any order.
+func TestBodyIsTheBlock(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		block := &Block{Header: append([]byte{1}, blob(t, "header")...), Signature: append([]byte{2}, blob(t, "signature")...),
+			Section: blob(t, "section"), Records: [][]byte{}}
+		var sizes []int
+		for range rapid.SampledFrom([]int{0, 1, 23, 24, 260}).Draw(t, "records") {
+			block.Records = append(block.Records, append([]byte{3}, bytes.Repeat([]byte{4}, rapid.SampledFrom([]int{0, 23, 255, 1000}).Draw(t, "size"))...))
+			sizes = append(sizes, len(block.Records[len(block.Records)-1]))
+		}
+		body := NewBody(rapid.SampledFrom([]int{0, len(block.Section)}).Draw(t, "room"), sizes)
+		for i := len(sizes) - 1; i >= 0; i-- {
+			if place := body.Record(i); cap(place) != sizes[i] || len(place) != 0 {
+				t.Fatalf("record %d has a place of %d", i, cap(place))
+			}
+			copy(body.Record(i)[:sizes[i]], block.Records[i])
+		}
+		if got := body.Finish(block.Header, block.Signature, block.Section); !bytes.Equal(got, block.Encode()) {
+			t.Fatalf("%d bytes, the block has %d", len(got), len(block.Encode()))
+		}
+	})
+}

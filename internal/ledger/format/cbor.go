@@ -53,7 +53,7 @@ func Encode(v any) []byte {
 		v = writes(*list)
 	}
 	if e, ok := v.(encodable); ok {
-		return e.appendTo(make([]byte, 0, e.size()))
+		return e.Append(make([]byte, 0, e.size()))
 	}
 	return must(encoder.Marshal(v))
 }

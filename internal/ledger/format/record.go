@@ -164,23 +164,20 @@ func IsPublic(table string) bool { return len(table) > 7 && table[:7] == "public
 // SHA-256(public section) ‖ section index ‖ section count, the last two as
 // 32-bit big-endian integers.
 func (r *Record) SectionContext(index, count int) []byte {
+	return r.AppendContext(make([]byte, 0, len(r.Prelude)+len(Hash{})+8), index, count)
+}
+
+// AppendContext appends the SectionContext.
+func (r *Record) AppendContext(b []byte, index, count int) []byte {
 	public := Sum(r.Public)
-	ad := make([]byte, 0, len(r.Prelude)+len(public)+8)
-	ad = append(append(ad, r.Prelude...), public[:]...)
-	ad = binary.BigEndian.AppendUint32(ad, uint32(index))
-	return binary.BigEndian.AppendUint32(ad, uint32(count))
+	b = append(append(b, r.Prelude...), public[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(index))
+	return binary.BigEndian.AppendUint32(b, uint32(count))
 }
 
 // EncodePadded is the plaintext to seal: the encoding, then zeros.
 func (p *Private) EncodePadded() []byte {
-	data := Encode(p)
-	size := PaddedSize(len(data))
-	if cap(data) >= size {
-		padded := data[:size]
-		clear(padded[len(data):])
-		return padded
-	}
-	return append(data, make([]byte, size-len(data))...)
+	return p.AppendPadded(make([]byte, 0, p.PaddedSize()))
 }
 
 // DecodePrivate decodes an opened section. Its byte strings are parts of data.
