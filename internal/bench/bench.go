@@ -131,39 +131,48 @@ func Ethereum(ctx context.Context, o Options) (*Report, error) {
 		report.Nodes = append(report.Nodes, t.info())
 	}
 	for _, l := range o.Loads {
-		row := Row{Load: l}
-		for _, t := range targets {
-			t.profiled = o.Profile
-			row.Sides = append(row.Sides, Side{Node: t.name})
-			if l.Contract == "work" {
-				if err := t.occupy(ctx, l.withDefaults().Slots, o.Progress); err != nil {
-					return nil, ErrSetup.From(err)
-				}
-			}
+		row, err := alternate(ctx, targets, l, o)
+		if err != nil {
+			return nil, err
 		}
-		for round := range o.Rounds {
-			if l.Sync {
-				d, err := syncs(1000)
-				if err != nil {
-					return nil, err
-				}
-				row.Disk = append(row.Disk, d)
-			}
-			for i := range targets {
-				i = (i + round) % len(targets) // none is always first
-				fmt.Fprintf(o.Progress, "%s: round %d of %d at %s\n", l, round+1, o.Rounds, targets[i].name)
-				run, err := measure(ctx, targets[i], l)
-				if err != nil {
-					return nil, err
-				}
-				row.Sides[i].Runs = append(row.Sides[i].Runs, *run)
-			}
-		}
-		row.summarize()
-		for i := range row.Sides {
-			row.Sides[i].Energy = row.Sides[i].energy(o.Watts)
-		}
-		report.Rows = append(report.Rows, row)
+		report.Rows = append(report.Rows, *row)
 	}
 	return report, nil
+}
+
+// alternate runs a load at every target in turn, so many rounds.
+func alternate(ctx context.Context, targets []*target, l Load, o Options) (*Row, error) {
+	row := &Row{Load: l}
+	for _, t := range targets {
+		t.profiled = o.Profile
+		row.Sides = append(row.Sides, Side{Node: t.name})
+		if l.Contract == "work" {
+			if err := t.occupy(ctx, l.withDefaults().Slots, o.Progress); err != nil {
+				return nil, ErrSetup.From(err)
+			}
+		}
+	}
+	for round := range o.Rounds {
+		if l.Sync {
+			d, err := syncs(1000)
+			if err != nil {
+				return nil, err
+			}
+			row.Disk = append(row.Disk, d)
+		}
+		for i := range targets {
+			i = (i + round) % len(targets) // none is always first
+			fmt.Fprintf(o.Progress, "%s: round %d of %d at %s\n", l, round+1, o.Rounds, targets[i].name)
+			run, err := measure(ctx, targets[i], l)
+			if err != nil {
+				return nil, err
+			}
+			row.Sides[i].Runs = append(row.Sides[i].Runs, *run)
+		}
+	}
+	row.summarize()
+	for i := range row.Sides {
+		row.Sides[i].Energy = row.Sides[i].energy(o.Watts)
+	}
+	return row, nil
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -86,4 +89,27 @@ func diskOf(dir string) string {
 		}
 	}
 	return what
+}
+
+// sizes are the bytes on disk of the directories of a node's data directory.
+func sizes(data string) (map[string]int64, error) {
+	sums := map[string]int64{}
+	root := filepath.Join(data, "node")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it was deleted meanwhile
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		inside, _ := filepath.Rel(root, path)
+		part, _, below := strings.Cut(inside, string(filepath.Separator))
+		if info, err := d.Info(); err == nil && below {
+			if s, ok := info.Sys().(*syscall.Stat_t); ok {
+				sums[part] += s.Blocks * 512
+			}
+		}
+		return nil
+	})
+	return sums, err
 }

@@ -17,22 +17,24 @@ import (
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
-// ErrGeth says why geth is not beside what is measured.
-var ErrGeth = problem.New("BENCH_GETH", "geth cannot be run beside the node",
-	"build it with bench/peers.sh, or name the program with --geth")
+// ErrPeer says why a peer is not beside what is measured.
+var ErrPeer = problem.New("BENCH_PEER", "the peer cannot be run beside the node",
+	"build it with bench/peers.sh, and start in the repository's directory or name the program")
 
-// FindGeth gives the path of geth: the one that is named, or the one that
-// bench/peers.sh built, from the repository's directory, or one on the search path.
-func FindGeth(named string) (string, error) {
+// FindPeer gives the path of a peer, geth or etcd: the one that is named, or the one
+// that bench/peers.sh built, seen from the repository's directory, or one on the
+// search path.
+func FindPeer(peer, named string) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	if built := filepath.Join("bin", "geth"); exec.Command(built, "version").Run() == nil {
+	built := filepath.Join("bin", peer)
+	if _, err := os.Stat(built); err == nil {
 		return filepath.Abs(built)
 	}
-	path, err := exec.LookPath("geth")
+	path, err := exec.LookPath(peer)
 	if err != nil {
-		return "", ErrGeth.From(err)
+		return "", ErrPeer.From(err)
 	}
 	return path, nil
 }
@@ -50,7 +52,7 @@ var gethFlags = []string{"--dev", "--dev.gaslimit", "2000000000",
 func Geth(ctx context.Context, program string) (n Node, stop func() error, err error) {
 	ports, err := freePorts(2)
 	if err != nil {
-		return Node{}, nil, ErrGeth.From(err)
+		return Node{}, nil, ErrPeer.From(err)
 	}
 	client, auth := strconv.Itoa(ports[0]), strconv.Itoa(ports[1])
 	c := exec.Command(program, append(gethFlags, "--http.port", client, "--ws.port", client, "--authrpc.port", auth)...)
@@ -58,7 +60,7 @@ func Geth(ctx context.Context, program string) (n Node, stop func() error, err e
 	// The child must not outlive a generator that was killed.
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.Start(); err != nil {
-		return Node{}, nil, ErrGeth.From(err)
+		return Node{}, nil, ErrPeer.From(err)
 	}
 	ended := make(chan struct{})
 	go func() { c.Wait(); close(ended) }()
@@ -84,7 +86,7 @@ func Geth(ctx context.Context, program string) (n Node, stop func() error, err e
 		err = fmt.Errorf("it does not answer at %s", n.URL)
 	}
 	if err != nil {
-		return Node{}, nil, ErrGeth.From(errors.Join(err, stop()))
+		return Node{}, nil, ErrPeer.From(errors.Join(err, stop()))
 	}
 	return n, stop, nil
 }

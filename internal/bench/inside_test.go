@@ -69,6 +69,8 @@ func TestParseLoad(t *testing.T) {
 		{"eth ws batch=100", Load{Contract: "eth", Transport: "ws", Batch: 100, Connections: 8, Transactions: 40_000}},
 		{"batch=100,eth,ws", Load{Contract: "eth", Transport: "ws", Batch: 100, Connections: 8, Transactions: 40_000}},
 		{"erc20 http rate=50.5", Load{Contract: "erc20", Transport: "http", Batch: 1, Connections: 8, Rate: 50.5, Transactions: 505}},
+		{"work", Load{Contract: "work", Transport: "http", Batch: 1, Connections: 8, Transactions: 10_000, Work: Work{Writes: 1, Slots: 10_000}}},
+		{"work writes=5 slots=100 loops=7 data=9", Load{Contract: "work", Transport: "http", Batch: 1, Connections: 8, Transactions: 10_000, Work: Work{5, 100, 7, 9}}},
 		{"sync connections=1", Load{Contract: "erc20", Transport: "http", Batch: 1, Connections: 1, Sync: true, Transactions: 2_000}},
 	} {
 		got, err := ParseLoad(c.text)

@@ -25,6 +25,7 @@ type usage struct {
 	node, generator time.Duration
 	backups         []time.Duration
 	resident        int64 // bytes
+	written         int64 // bytes that were given to the disk; 0 when that is not known
 	known           bool  // the node's part
 }
 
@@ -36,6 +37,7 @@ func (t *target) usage() usage {
 	used, err1 := t.process.time()
 	resident, err2 := t.process.resident()
 	u.node, u.resident, u.known = used, resident, err1 == nil && err2 == nil
+	u.written = t.process.written()
 	for _, p := range t.backups {
 		used, err := p.time()
 		u.backups, u.known = append(u.backups, used), u.known && err == nil
@@ -82,6 +84,22 @@ func (p *process) resident() (int64, error) {
 	}
 	pages, err := strconv.ParseInt(fields[1], 10, 64)
 	return pages * int64(os.Getpagesize()), err
+}
+
+// written is how many bytes it has given to the disk since it began, 0 when the kernel
+// does not say.
+func (p *process) written() int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(data)) {
+		if value, ok := strings.CutPrefix(line, "write_bytes: "); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			return n
+		}
+	}
+	return 0
 }
 
 // findProcess is the process of a node on this machine, or nil.

@@ -89,6 +89,7 @@ type Run struct {
 	BackupProfile map[string]float64 `json:"backupProfile,omitempty"`
 	GeneratorCPU  float64            `json:"generatorCPU"`
 	Resident      int64              `json:"resident,omitempty"` // bytes, the node's at the end of the run
+	Written       float64            `json:"written,omitempty"`  // bytes that the node gave to the disk, by committed transaction
 	Errors        map[string]int     `json:"errors,omitempty"`
 }
 
@@ -103,7 +104,7 @@ func (r *Run) addUsage(before, after usage) {
 		for i := range after.backups {
 			r.BackupCPU = append(r.BackupCPU, float64(after.backups[i]-before.backups[i])/n)
 		}
-		r.Resident = after.resident
+		r.Resident, r.Written = after.resident, float64(after.written-before.written)/float64(r.Committed)
 	}
 }
 
@@ -165,6 +166,7 @@ func summarize(sides []Side) {
 			Max:                of(func(r *Run) float64 { return r.Max }),
 			NodeCPU:            of(func(r *Run) float64 { return r.NodeCPU }),
 			GeneratorCPU:       of(func(r *Run) float64 { return r.GeneratorCPU }),
+			Written:            of(func(r *Run) float64 { return r.Written }),
 			Resident:           int64(of(func(r *Run) float64 { return float64(r.Resident) })),
 			Errors:             map[string]int{}, // of all runs together
 		}

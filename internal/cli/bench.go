@@ -16,7 +16,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Measure nodes under load"}
-	c.AddCommand(benchEthereum(), benchHistory(), benchHeads(), benchBuilder(), benchEntries(), benchNetwork(), benchBare())
+	c.AddCommand(benchFloors(), benchEthereum(), benchHistory(), benchHeads(), benchState(), benchScaling(), benchSoak(), benchBuilder(), benchEntries(), benchNetwork(), benchBare())
 	return c
 }
 
@@ -93,7 +93,7 @@ mean.`,
 			o.Nodes = slices.Insert(o.Nodes, 1, bare)
 		}
 		if withGeth {
-			program, err := bench.FindGeth(geth)
+			program, err := bench.FindPeer("geth", geth)
 			if err != nil {
 				return nil, err
 			}

@@ -4,6 +4,7 @@ package figures_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -91,5 +92,79 @@ func TestNodes(t *testing.T) {
 		if s.Median.Committed != 300 || s.Median.NodeCPU <= 0 || len(s.Median.BackupCPU) != backups {
 			t.Errorf("%s: %+v", s.Node, s.Median)
 		}
+	}
+}
+
+// TestProfile: where a transaction's time goes adds up to what it takes, and energy
+// follows from it.
+func TestProfile(t *testing.T) {
+	r := figures[bench.Report](t, "ethereum --nodes 1 --profile --rounds 1 --accounts 20 --load transactions=3000 --load sync,connections=1,transactions=50 --load work,writes=3,slots=200,transactions=100")
+	if len(r.Nodes) != 1 || len(r.Rows) != 3 {
+		t.Fatalf("%+v", r)
+	}
+	m := r.Rows[0].Sides[0].Median
+	sum := 0.0
+	for _, micros := range m.Profile {
+		sum += micros
+	}
+	if m.Committed != 3000 || m.Profile["signature"] <= 0 || math.Abs(sum-m.NodeCPU) > 0.01*sum {
+		t.Errorf("%+v: the parts are %.1f µs", m, sum)
+	}
+	if e := r.Rows[0].Sides[0].Energy; e.CPU <= 0 || e.Joules <= 0 {
+		t.Errorf("%+v", e)
+	}
+	if d := r.Rows[1].Disk; len(d) != 1 || d[0].P50 <= 0 {
+		t.Errorf("%+v", d)
+	}
+	if m := r.Rows[2].Sides[0].Median; m.Committed != 100 || len(m.Errors) > 0 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestState: both states answer, the large one is started again and watched while it
+// takes a snapshot.
+func TestState(t *testing.T) {
+	r := figures[bench.StateReport](t, "state --slots 4000 --few 1000 --history 300 --transactions 100 --rounds 2 --measure 1s --rate 600")
+	if s := r.Random.Sides; len(s) != 2 || s[0].Median.Committed != 100 || s[1].Median.Committed != 100 || len(s[1].Median.Errors) > 0 {
+		t.Errorf("%+v", s)
+	}
+	if r.Resident == 0 || r.Disk["ledger"] == 0 || len(r.Starts) != 2 || r.Starts[0].Answers <= 0 {
+		t.Errorf("%+v", r)
+	}
+	if s := r.Snapshot; s.Taken == 0 || s.Bytes == 0 || s.While.Max <= 0 || s.Without.Max <= 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestSoak: the load goes on until the time is over.
+func TestSoak(t *testing.T) {
+	r := figures[bench.SoakReport](t, "soak --for 6s --load batch=10,transactions=500")
+	if r.Seconds < 6 || len(r.Samples) < 2 || r.Total < 1000 || r.First.Committed != 500 || r.P99 <= 0 || len(r.Errors) > 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestScaling: each value of a sweep is measured.
+func TestScaling(t *testing.T) {
+	r := figures[bench.ScalingReport](t, "scaling --sweep cores --sweep writes --rounds 1 --part 0.02")
+	if len(r.Points) < 4 {
+		t.Fatalf("%+v", r)
+	}
+	for _, p := range r.Points {
+		if p.Side.Median.Committed == 0 || len(p.Side.Median.Errors) > 0 || p.Factor < 0 {
+			t.Errorf("%+v", p)
+		}
+	}
+}
+
+// TestFloors: rows have verdicts, and what needs a program that is not there says so.
+func TestFloors(t *testing.T) {
+	r := figures[bench.FloorsReport](t, "floors --part 0.01 --rounds 1 --geth-path /nowhere/geth --row single --row one")
+	verdicts := map[string]int{}
+	for _, f := range r.Floors {
+		verdicts[f.Row+" "+f.Verdict]++
+	}
+	if verdicts["single not measured"] != 1 || verdicts["single met"]+verdicts["single not met"] != 1 || verdicts["one met"]+verdicts["one not met"] != 1 || len(r.Floors) != 3 {
+		t.Errorf("%v", verdicts)
 	}
 }
