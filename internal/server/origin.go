@@ -16,15 +16,13 @@ func (s *Server) hostAllowed(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
 	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		return true
-	}
 	for _, allowed := range s.options.Hosts {
 		if allowed == "*" || strings.EqualFold(allowed, name) {
 			return true
 		}
 	}
-	return false
+	_, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return err == nil
 }
 
 // originAllowed says whether pages of a web origin may ask.
