@@ -45,6 +45,27 @@ type event struct {
 	Data    []byte
 }
 
+// events are the logs of a transaction.
+type events []event
+
+// Scan reads an outcome.
+func (o *Outcome) Scan(r *format.Reader) {
+	r.Struct(6)
+	o.Status, o.GasUsed = r.Uint(), r.Uint()
+	r.Fixed(o.From[:])
+	o.Created, o.Failure, o.Output = r.Bytes(), r.Text(), r.Bytes()
+}
+
+// Scan reads a list of events.
+func (e *events) Scan(r *format.Reader) {
+	*e = format.List(r, func(r *format.Reader, e *event) {
+		r.Struct(3)
+		e.Address = r.Bytes()
+		e.Topics = format.List(r, func(r *format.Reader, topic *[]byte) { *topic = r.Bytes() })
+		e.Data = r.Bytes()
+	})
+}
+
 // decodeOutcome decodes an outcome and checks it.
 func decodeOutcome(data []byte) (*Outcome, error) {
 	var o Outcome
@@ -64,7 +85,7 @@ func decodeOutcome(data []byte) (*Outcome, error) {
 
 // decodeEvents decodes a transaction's logs.
 func decodeEvents(data []byte) ([]*types.Log, error) {
-	var events []event
+	var events events
 	if err := format.Decode(data, &events); err != nil {
 		return nil, err
 	}
