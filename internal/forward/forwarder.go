@@ -84,7 +84,7 @@ func (f *Forwarder) Submit(r *sequencer.Request) (*Ticket, error) {
 	if err != nil || direct == nil {
 		return t, err
 	}
-	if _, err := f.Intake.submit(direct.view, r, &local{f, t, direct}); errors.Is(err, sequencer.ErrNotPrimary) {
+	if _, err := f.Intake.submit(direct.view, t.id, r, &local{f, t, direct}); errors.Is(err, sequencer.ErrNotPrimary) {
 		f.putBack(t, direct)
 	} else if err != nil {
 		f.mu.Lock()
@@ -113,7 +113,7 @@ func (f *Forwarder) keep(r *sequencer.Request) (t *Ticket, direct *route, err er
 	case f.route == nil && now.Sub(f.lost) > f.Limits.Patience:
 		return nil, nil, ErrNoPrimary
 	}
-	t = &Ticket{request: r, expires: now.Add(f.Limits.Expiry), named: make(chan struct{}), done: make(chan struct{})}
+	t = &Ticket{request: r, id: string(r.ID), expires: now.Add(f.Limits.Expiry), named: make(chan struct{}), done: make(chan struct{})}
 	f.add(t)
 	if f.cursor == nil {
 		if f.route != nil && f.route.local {

@@ -89,21 +89,23 @@ type work struct {
 	placed    chan struct{}     // closed when ticket or again is set or the work is over
 	ticket    *sequencer.Ticket // in the sequencer's queue
 	again     bool              // there was no place for it
-	listeners []listener
+	first     [1]listener
+	listeners []listener // in first while there is one
 }
 
 // reserve gives the work that a request is, and whether it is new here: then the
 // caller places it.
-func (i *Intake) reserve(id []byte, l listener) (w *work, fresh bool) {
+func (i *Intake) reserve(id string, l listener) (w *work, fresh bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if w := i.works[string(id)]; w != nil && !w.over() && !planted.Is(planted.ForwardTwice) {
+	if w := i.works[id]; w != nil && !w.over() && !planted.Is(planted.ForwardTwice) {
 		w.listeners = append(w.listeners, l)
 		i.joined++
 		return w, false
 	}
-	w = &work{intake: i, id: string(id), placed: make(chan struct{}), listeners: []listener{l}}
-	i.works[w.id] = w
+	w = &work{intake: i, id: id, placed: make(chan struct{}), first: [1]listener{l}}
+	w.listeners = w.first[:]
+	i.works[id] = w
 	return w, true
 }
 
@@ -151,13 +153,13 @@ func (i *Intake) decode(r *sequencer.Request) (err error) {
 }
 
 // queue puts a request into the sequencer's queue, for one view alone. ErrBusy
-// leaves it to be tried again.
-func (w *work) queue(view uint64, r sequencer.Request) error {
+// leaves it to be tried again. The request is the sequencer's from now on.
+func (w *work) queue(view uint64, r *sequencer.Request) error {
 	r.View, r.Notify = view, w.notify
 	i := w.intake
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	ticket, err := i.sequencer.Submit(&r)
+	ticket, err := i.sequencer.Submit(r)
 	if err != nil {
 		return err
 	}
@@ -232,8 +234,8 @@ func (w *work) known(l listener) {
 // submit takes one request of this node's own, without waiting. With an error
 // nothing is left of it; when that is ErrBusy, again is closed when there may be
 // room.
-func (i *Intake) submit(view uint64, r *sequencer.Request, l listener) (again <-chan struct{}, err error) {
-	w, fresh := i.reserve(r.ID, l)
+func (i *Intake) submit(view uint64, id string, r *sequencer.Request, l listener) (again <-chan struct{}, err error) {
+	w, fresh := i.reserve(id, l)
 	if !fresh {
 		select {
 		case <-w.placed:
@@ -252,7 +254,7 @@ func (i *Intake) submit(view uint64, r *sequencer.Request, l listener) (again <-
 		w.settle(tx, nil)
 		return nil, nil
 	}
-	if err := w.queue(view, own); err != nil {
+	if err := w.queue(view, &own); err != nil {
 		w.withdraw()
 		return i.sequencer.Room(), err
 	}

@@ -26,7 +26,7 @@ func (f *Forwarder) add(t *Ticket) {
 		signal(f.first)
 	}
 	f.tail = t
-	f.byID[string(t.request.ID)] = t
+	f.byID[t.id] = t
 	f.bytes += size(t.request)
 	f.counts.Kept++
 }
@@ -53,7 +53,7 @@ func (f *Forwarder) remove(t *Ticket) {
 		f.tail = t.prev
 	}
 	t.kept, t.prev, t.next = false, nil, nil
-	delete(f.byID, string(t.request.ID))
+	delete(f.byID, t.id)
 	f.bytes -= size(t.request)
 	f.counts.Kept--
 	if f.head == nil && f.idle != nil {
@@ -64,9 +64,13 @@ func (f *Forwarder) remove(t *Ticket) {
 
 // name notes a TxID; mu is held.
 func (f *Forwarder) name(t *Ticket, tx sequencer.TxID) {
+	if t.tx == tx {
+		return
+	}
 	first := t.tx.Seqno == 0
 	t.tx = tx
-	t.latest.Store(&tx)
+	told := tx // so that the heap has it only here
+	t.latest.Store(&told)
 	if first {
 		close(t.named)
 	}

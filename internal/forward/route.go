@@ -141,7 +141,7 @@ func (f *Forwarder) hand(r *route) (again <-chan struct{}, ok bool) {
 			return nil, true
 		}
 		t := list[0]
-		again, err := f.Intake.submit(r.view, t.request, &local{f, t, r})
+		again, err := f.Intake.submit(r.view, t.id, t.request, &local{f, t, r})
 		if err != nil {
 			f.putBack(t, r)
 		}

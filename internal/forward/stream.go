@@ -170,7 +170,7 @@ func (s *stream) take(list []message) error {
 // streams never wait for each other in a circle.
 func (s *stream) place(r *sequencer.Request, refusal error, c *claim) error {
 	for {
-		w, fresh := s.intake.reserve(r.ID, c)
+		w, fresh := s.intake.reserve(string(r.ID), c)
 		if fresh {
 			return s.queue(w, r, refusal)
 		}
@@ -197,8 +197,9 @@ func (s *stream) queue(w *work, r *sequencer.Request, refusal error) error {
 		w.settle(tx, nil)
 		return nil
 	}
+	own := *r // the frame is not kept for it
 	for {
-		err := w.queue(s.view, *r)
+		err := w.queue(s.view, &own)
 		if err == nil {
 			return nil
 		}

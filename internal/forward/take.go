@@ -8,7 +8,7 @@ import "github.com/coco-consortium/coco/internal/sequencer"
 // here is known; each may be called while the other runs. An error, ErrBusy or
 // ErrNotPrimary, leaves nothing of the request.
 func (i *Intake) Take(view uint64, r *sequencer.Request, executed func(sequencer.TxID), ended func(error)) error {
-	_, err := i.submit(view, r, hooks{executed, ended})
+	_, err := i.submit(view, string(r.ID), r, hooks{executed, ended})
 	return err
 }
 

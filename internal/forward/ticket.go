@@ -12,6 +12,7 @@ import (
 // however often the request was sent.
 type Ticket struct {
 	request *sequencer.Request
+	id      string // the request's
 	expires time.Time
 	named   chan struct{}
 	done    chan struct{}
