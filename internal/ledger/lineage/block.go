@@ -52,7 +52,7 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 		return wrong(h, "its root is not the root of its records")
 	}
 	voter := l.Identity.Nodes
-	if opens := len(records) > 0 && records[0].introduces(); opens {
+	if opens := len(records) > 0 && introduces(records[0].kind); opens {
 		if err := l.introduce(&records[0], h, d); err != nil {
 			return err
 		}
@@ -142,8 +142,7 @@ const emptyList = "\x80"
 // publicOf reads what a record says in public and holds it to its kind; nil when
 // that does not concern the chain.
 func publicOf(p *format.Prelude, section []byte, h *format.Header) (*public, error) {
-	said := &public{kind: p.Kind, tx: TxID{View: p.View, Seqno: p.Seqno}}
-	if said.introduces() && h.Count != 1 {
+	if introduces(p.Kind) && h.Count != 1 {
 		return nil, wrong(h, "a genesis or recovery record is not alone in it")
 	}
 	if p.Kind < format.KindGenesis || p.Kind > format.KindFormat {
@@ -155,6 +154,7 @@ func publicOf(p *format.Prelude, section []byte, h *format.Header) (*public, err
 	if p.Kind == format.KindTransaction && string(section) == emptyList {
 		return nil, nil
 	}
+	said := &public{kind: p.Kind, tx: TxID{View: p.View, Seqno: p.Seqno}}
 	writes, err := (&format.Record{Public: section}).PublicWrites()
 	if err != nil {
 		return nil, err
@@ -165,7 +165,7 @@ func publicOf(p *format.Prelude, section []byte, h *format.Header) (*public, err
 	}
 	for _, w := range writes {
 		switch {
-		case w.Table == format.TableNodes && (member || said.introduces()):
+		case w.Table == format.TableNodes && (member || introduces(p.Kind)):
 			said.nodes = append(said.nodes, w)
 		case w.Table == format.TableFormat && (raise || p.Kind == format.KindGenesis):
 			if string(w.Key) != format.KeyLevel || said.level != nil {
@@ -198,7 +198,7 @@ var documents = map[format.RecordKind]string{
 	format.KindGenesis: format.KeyGenesis, format.KindRecovery: format.KeyRecovery, format.KindSnapshot: format.KeySnapshot,
 }
 
-// introduces reports whether the record says who continues the network.
-func (p *public) introduces() bool {
-	return p.kind == format.KindGenesis || p.kind == format.KindRecovery
+// introduces reports whether records of a kind say who continues the network.
+func introduces(kind format.RecordKind) bool {
+	return kind == format.KindGenesis || kind == format.KindRecovery
 }
