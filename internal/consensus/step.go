@@ -130,29 +130,43 @@ func (d *Driver) verify(m *raftpb.Message) (*raftpb.Message, error) {
 		known++
 	}
 	if known < len(entries) {
-		if err := d.accept(m, entries[known:]); err != nil {
-			d.effects.Refusals = append(d.effects.Refusals, Refusal{To: m.GetFrom(), Term: term, Index: entries[known].GetIndex(), Reason: err.Error()})
+		taken, err := d.accept(m, entries[known:])
+		if err != nil {
+			d.effects.Refusals = append(d.effects.Refusals, Refusal{To: m.GetFrom(), Term: term, Index: entries[known+taken].GetIndex(), Reason: err.Error()})
+		}
+		if taken == 0 {
 			return m, err
 		}
+		entries = entries[:known+taken]
 	}
-	return behind(m, known), nil
+	return between(m, known, len(entries)), nil
 }
 
-// accept verifies entries that Raft is about to append.
-func (d *Driver) accept(m *raftpb.Message, entries []*raftpb.Entry) error {
+// accept verifies entries that Raft is about to append and says how many of them,
+// from the first on, it may. What stands before a block from the future is taken:
+// it may be committed, and who lacks it cannot be elected in its sender's place.
+func (d *Driver) accept(m *raftpb.Message, entries []*raftpb.Entry) (taken int, refusal error) {
 	list, err := fresh(nil).of(entries)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	d.fresh = list
-	for i := range list {
-		if e := &list[i]; e.Kind == format.EntryBlock && e.Term == m.GetTerm() && e.Index > m.GetCommit() {
-			if err := d.timely(e); err != nil {
-				return err
-			}
+	for taken < len(list) && refusal == nil {
+		e := &list[taken]
+		if e.Kind == format.EntryBlock && e.Term == m.GetTerm() && e.Index > m.GetCommit() {
+			refusal = d.timely(e)
+		}
+		if refusal == nil {
+			taken++
 		}
 	}
-	return d.line.Verify(list)
+	if taken == 0 {
+		return 0, refusal
+	}
+	d.fresh = list[:taken]
+	if err := d.line.Verify(list[:taken]); err != nil {
+		return 0, err
+	}
+	return taken, refusal
 }
 
 // timely refuses a live block from the future. What is committed already is not
@@ -177,14 +191,18 @@ func without(m *raftpb.Message) *raftpb.Message {
 	return &raftpb.Message{Type: m.Type, To: m.To, From: m.From, Term: m.Term, Index: m.Index, LogTerm: m.LogTerm, Commit: m.Commit}
 }
 
-// behind is m from its first entries on, which the log has.
-func behind(m *raftpb.Message, known int) *raftpb.Message {
-	if known == 0 {
+// between is m without the entries that the log has already, and up to some of them.
+func between(m *raftpb.Message, known, end int) *raftpb.Message {
+	if known == 0 && end == len(m.Entries) {
 		return m
 	}
-	last := m.Entries[known-1]
-	return &raftpb.Message{Type: m.Type, To: m.To, From: m.From, Term: m.Term, Index: last.Index, LogTerm: last.Term,
-		Commit: m.Commit, Entries: m.Entries[known:]}
+	cut := without(m)
+	cut.Entries = m.Entries[known:end]
+	if known > 0 {
+		last := m.Entries[known-1]
+		cut.Index, cut.LogTerm = last.Index, last.Term
+	}
+	return cut
 }
 
 // late answers a node that was removed, and has only now got the entry by which
