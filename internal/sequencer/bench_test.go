@@ -93,7 +93,7 @@ func newMill(t testing.TB, records int) *mill {
 	tree := &proof.Frontier{}
 	tree.Append(format.Hash{1})
 	limits := DefaultLimits
-	limits.Records, limits.Pace = records, 0
+	limits.Records, limits.Pace = records, time.Hour // none is sealed before it is full
 	m := &mill{at: consensus.Position{Index: 1, Term: 1}}
 	m.Sequencer = New(Config{Store: store, Ring: ring, Signer: signer, Writer: format.Sum(keys.SPKI(&signer.PublicKey)),
 		Head: lineage.Head{View: 1, Seqno: 1, Tree: tree}, ViewAt: func(uint64) uint64 { return 1 }, Protocols: []Protocol{p},

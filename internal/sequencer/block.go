@@ -17,20 +17,39 @@ type block struct {
 	format  uint64 // level in which it is written
 	keys    *envelope.Keys
 	state   *kv.Block
-	parts   map[string]Part
+	parts   []opened
 	drafts  []*envelope.Draft
 	tickets []*Ticket // one for each draft, nil for the opening record
 	bytes   int
-	opened  time.Time
+	begun   time.Time // by the clock
+	opened  time.Time // see Journey
 	legs    []Leg
+}
+
+// opened is a protocol's part of the open block.
+type opened struct {
+	Part
+	room    string
+	effects []format.Effect // its own alone: what its records have
+}
+
+// part is a protocol's part, nil when there is no such protocol.
+func (b *block) part(protocol string) *opened {
+	for i := range b.parts {
+		if b.parts[i].effects[0].Protocol == protocol {
+			return &b.parts[i]
+		}
+	}
+	return nil
 }
 
 // begin opens a block on the tail. A protocol room that panics here leaves no
 // block behind.
 func (s *Sequencer) begin() (err error) {
+	now := s.Clock()
 	slot := Slot{
 		Height: s.tail.Height + 1, View: s.view, FirstSeqno: s.tail.Seqno + 1,
-		Time: max(uint64(s.Clock().UnixNano()), s.tail.Time), Previous: s.tail.Hash, Root: s.tail.Tree.Root(),
+		Time: max(uint64(now.UnixNano()), s.tail.Time), Previous: s.tail.Hash, Root: s.tail.Tree.Root(),
 	}
 	level, err := s.level()
 	if err != nil {
@@ -48,7 +67,7 @@ func (s *Sequencer) begin() (err error) {
 	if err != nil {
 		return err
 	}
-	b := &block{slot: slot, format: level, keys: keys, state: state, parts: make(map[string]Part, len(s.Protocols)), opened: s.moment()}
+	b := &block{slot: slot, format: level, keys: keys, state: state, begun: now, parts: make([]opened, 0, len(s.Protocols)), opened: s.moment()}
 	defer func() {
 		if p := recover(); p != nil {
 			s.Logger.Error("a protocol room panicked when a block opened", "height", slot.Height, "panic", fmt.Sprint(p))
@@ -57,7 +76,7 @@ func (s *Sequencer) begin() (err error) {
 		}
 	}()
 	for _, p := range s.Protocols {
-		b.parts[p.Effect().Protocol] = p.Open(slot)
+		b.parts = append(b.parts, opened{p.Open(slot), p.Room(), []format.Effect{p.Effect()}})
 	}
 	s.open = b
 	return nil
@@ -119,41 +138,36 @@ func (s *Sequencer) run(b *block, r *Request) (draft *envelope.Draft, err error)
 }
 
 func (s *Sequencer) transact(tx *kv.Tx, b *block, r *Request) (*envelope.Draft, error) {
-	part, protocol := b.parts[r.Protocol], s.protocol(r.Protocol)
-	if part == nil || protocol == nil {
+	part := b.part(r.Protocol)
+	if part == nil {
 		return nil, ErrExecution.From(fmt.Errorf("no protocol %q", r.Protocol))
 	}
-	result, err := part.Execute(tx.Scope(protocol.Room()), r)
+	result, err := part.Execute(tx.Scope(part.room), r)
 	if err != nil {
 		return nil, err
 	}
-	d := &envelope.Draft{Kind: format.KindTransaction, Effects: []format.Effect{protocol.Effect()}, Claims: result.Claims,
+	d := &envelope.Draft{Kind: format.KindTransaction, Effects: part.effects, Claims: result.Claims,
 		Private: format.Private{Request: r.Bytes, Caller: r.Caller, Outcome: result.Outcome, Events: result.Events, NativeID: result.NativeID}}
-	for _, w := range tx.Writes() {
-		name := s.Store.Name(w.Table)
-		write := format.Write{Table: name, Key: w.Key, Value: w.Value}
+	writes := tx.Writes()
+	for i := range writes {
+		w := &writes[i]
+		write := format.Write{Table: s.Store.Name(w.Table), Key: w.Key, Value: w.Value}
 		if w.Delete {
 			write.Value = nil
 		} else if write.Value == nil {
 			write.Value = []byte{}
 		}
 		b.bytes += len(w.Key) + len(w.Value)
-		if kv.Public(name) {
-			d.Public = append(d.Public, write)
-		} else {
-			d.Private.Writes = append(d.Private.Writes, write)
+		list := &d.Private.Writes
+		if kv.Public(write.Table) {
+			list = &d.Public
 		}
+		if *list == nil {
+			*list = make([]format.Write, 0, len(writes)-i)
+		}
+		*list = append(*list, write)
 	}
 	return d, nil
-}
-
-func (s *Sequencer) protocol(name string) Protocol {
-	for _, p := range s.Protocols {
-		if p.Effect().Protocol == name {
-			return p
-		}
-	}
-	return nil
 }
 
 // write puts a record's own writes into a transaction.
@@ -193,8 +207,8 @@ func (b *block) full(l *Limits) bool {
 	if len(b.drafts) >= l.Records || b.bytes >= l.BlockBytes {
 		return true
 	}
-	for _, p := range b.parts {
-		if p.Full() {
+	for i := range b.parts {
+		if b.parts[i].Full() {
 			return true
 		}
 	}

@@ -28,10 +28,14 @@ type flight struct {
 	legs           []Leg
 }
 
-func (f *flight) end(err error) {
-	for _, t := range f.tickets {
-		if t != nil {
-			t.end(err)
+func (f *flight) end(err error) { endAll(f.tickets, err) }
+
+// endAll settles tickets, the last one first: who waits for many, one after the
+// other, is then woken once.
+func endAll(tickets []*Ticket, err error) {
+	for i := len(tickets) - 1; i >= 0; i-- {
+		if tickets[i] != nil {
+			tickets[i].end(err)
 		}
 	}
 }
@@ -41,11 +45,11 @@ func (f *flight) end(err error) {
 func (s *Sequencer) seal() {
 	b := s.open
 	s.open = nil
-	artefacts := make(map[string]any, len(b.parts))
+	artefacts := make(map[string]any, len(s.Protocols))
 	var section envelope.Section
-	for _, p := range s.Protocols {
-		name := p.Effect().Protocol
-		data, artefact := b.parts[name].Close()
+	for i := range b.parts {
+		name := b.parts[i].effects[0].Protocol
+		data, artefact := b.parts[i].Close()
 		artefacts[name] = artefact
 		if data != nil {
 			section = append(section, envelope.SectionPart{Protocol: name, Data: data})
@@ -149,11 +153,7 @@ func (s *Sequencer) refused(b *block, err error) {
 	s.mu.Unlock()
 	s.rollback(head)
 	s.leave()
-	for _, t := range b.tickets {
-		if t != nil {
-			t.end(ErrNotCommitted)
-		}
-	}
+	endAll(b.tickets, ErrNotCommitted)
 	if s.begun && !s.serving() {
 		s.Fail(errOpening)
 	}

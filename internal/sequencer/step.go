@@ -64,11 +64,12 @@ func (s *Sequencer) step() (wait time.Duration, sealed bool) {
 	return 0, false
 }
 
-// drain executes what waits until the block ought to be sealed. When nothing is
-// taken any more, it answers what waits.
+// drain executes what waits until the block ought to be sealed: it would otherwise
+// wait for that block to be durable. When nothing is taken any more, it answers
+// what waits.
 func (s *Sequencer) drain() {
 	fault := s.Fault()
-	for fault != nil || s.executing() && !s.due() {
+	for fault != nil || s.executing() && !(s.due() && s.late()) {
 		select {
 		case t := <-s.queue:
 			s.execute(t)
@@ -111,6 +112,13 @@ func (s *Sequencer) due() bool {
 		return int(s.inFlight.Load()) < s.Limits.InFlight
 	}
 	return s.inFlight.Load() == 0 && s.untilPace() <= 0
+}
+
+// late reports whether the open block is as old as the pace, so that what waits in
+// the queue holds it up no longer.
+func (s *Sequencer) late() bool {
+	age := s.Clock().Sub(s.open.begun)
+	return age < 0 || age >= s.Limits.Pace
 }
 
 // untilPace is how long the pace keeps the next block back: not at all when the

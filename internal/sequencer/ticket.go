@@ -3,6 +3,7 @@ package sequencer
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coco-consortium/coco/internal/problem"
 )
@@ -25,62 +26,93 @@ var (
 
 // Ticket follows one submitted request.
 type Ticket struct {
-	request  *Request
-	executed chan struct{}
-	done     chan struct{}
-	settle   sync.Once
-	under    *underway
-	tx       TxID // set before executed is closed, zero when refused
-	err      error
+	request *Request
+	under   *underway
+
+	mu    sync.Mutex
+	stage stage
+	tx    TxID  // zero when refused
+	err   error // once it is settled
+	// Closed when the stage is reached; made when somebody wants to wait for it.
+	executed, done chan struct{}
 }
+
+// stage is how far a request came.
+type stage int
+
+const (
+	submitted stage = iota
+	executed        // it has a TxID or was refused
+	settled         // its outcome is known
+)
 
 func newTicket(r *Request, u *underway) *Ticket {
 	u.begin()
-	return &Ticket{request: r, under: u, executed: make(chan struct{}), done: make(chan struct{})}
+	return &Ticket{request: r, under: u}
 }
 
 // Executed is closed when the request has a TxID or was refused.
-func (t *Ticket) Executed() <-chan struct{} { return t.executed }
+func (t *Ticket) Executed() <-chan struct{} { return t.reach(executed, &t.executed) }
 
 // Done is closed when the outcome is known.
-func (t *Ticket) Done() <-chan struct{} { return t.done }
+func (t *Ticket) Done() <-chan struct{} { return t.reach(settled, &t.done) }
+
+func (t *Ticket) reach(stage stage, c *chan struct{}) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stage >= stage {
+		return always
+	}
+	if *c == nil {
+		*c = make(chan struct{})
+	}
+	return *c
+}
 
 // TxID is the transaction's name, once Executed is closed, and whether it has one.
 func (t *Ticket) TxID() (TxID, bool) {
-	select {
-	case <-t.executed:
-		return t.tx, t.tx.Seqno != 0
-	default:
-		return TxID{}, false
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tx, t.tx.Seqno != 0
 }
 
 // Err is nil until Done is closed and when the transaction is committed.
 // Otherwise it says why it was refused, or that it was not committed and may be
 // sent again, or that the outcome is unknown.
 func (t *Ticket) Err() error {
-	select {
-	case <-t.done:
-		return t.err
-	default:
-		return nil
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
 }
 
 // Wait waits for the outcome and returns Err, or the context's error.
 func (t *Ticket) Wait(ctx context.Context) error {
 	select {
-	case <-t.done:
-		return t.err
+	case <-t.Done():
+		return t.Err()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
+// named gives a request its TxID.
 func (t *Ticket) named(tx TxID) {
+	t.mu.Lock()
 	t.tx = tx
-	close(t.executed)
+	t.enter(executed)
+	t.mu.Unlock()
 	t.notify()
+}
+
+// enter notes that a stage is reached; mu is held.
+func (t *Ticket) enter(reached stage) {
+	if t.executed != nil && t.stage < executed {
+		close(t.executed)
+	}
+	if t.done != nil && reached == settled {
+		close(t.done)
+	}
+	t.stage = reached
 }
 
 func (t *Ticket) notify() {
@@ -89,52 +121,53 @@ func (t *Ticket) notify() {
 	}
 }
 
-// end settles the ticket; a request that never got a TxID counts as executed.
+// end settles the ticket, once; a request that never got a TxID counts as executed.
 func (t *Ticket) end(err error) {
-	t.settle.Do(func() {
-		t.err = err
-		select {
-		case <-t.executed:
-		default:
-			close(t.executed)
-		}
-		close(t.done)
-		t.under.end()
-		t.notify()
-	})
+	t.mu.Lock()
+	if t.stage == settled {
+		t.mu.Unlock()
+		return
+	}
+	t.err = err
+	t.enter(settled)
+	t.mu.Unlock()
+	t.under.end()
+	t.notify()
 }
 
 // underway counts requests that have no outcome yet.
 type underway struct {
+	count atomic.Int64
 	mu    sync.Mutex
-	count int
-	none  chan struct{} // closed when the count is back at zero
+	none  chan struct{} // closed when the count is back at zero; nil when nobody waits
 }
 
-func (u *underway) begin() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.count++; u.count == 1 {
-		u.none = make(chan struct{})
-	}
-}
+func (u *underway) begin() { u.count.Add(1) }
 
 func (u *underway) end() {
+	if u.count.Add(-1) > 0 {
+		return
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.count--; u.count == 0 {
+	if u.none != nil {
 		close(u.none)
+		u.none = nil
 	}
 }
 
 // wait returns when nothing is under way, or the context ends.
 func (u *underway) wait(ctx context.Context) error {
 	u.mu.Lock()
-	none := u.none
-	u.mu.Unlock()
-	if none == nil {
+	if u.count.Load() == 0 {
+		u.mu.Unlock()
 		return nil
 	}
+	if u.none == nil {
+		u.none = make(chan struct{})
+	}
+	none := u.none
+	u.mu.Unlock()
 	select {
 	case <-none:
 		return nil

@@ -166,9 +166,5 @@ func (s *Sequencer) abandon(reason error) {
 	for _, p := range s.Protocols {
 		p.Rollback(b.slot.Height - 1)
 	}
-	for _, t := range b.tickets {
-		if t != nil {
-			t.end(reason)
-		}
-	}
+	endAll(b.tickets, reason)
 }
