@@ -70,6 +70,7 @@ type Node struct {
 	members    members
 	recoveries uint64
 	restored   uint64 // height of the snapshot that this process began from, 0 for none
+	covered    uint64 // seqno of the last record before it
 	started    uint64 // height at which this process began
 	target     uint64 // height of the network when it let this node in
 	floor      uint64 // index of what it had committed then
@@ -225,7 +226,7 @@ func (n *Node) recall(ctx context.Context, usable []*snapshot.Snapshot) (*lineag
 	n.index.moved = n.rooms.chain.IndexMoved
 	n.openPast(ring, base.line.Head.Height)
 	defer n.past.Live()
-	n.restored = base.line.Head.Height
+	n.restored, n.covered = base.line.Head.Height, base.line.Head.Seqno
 	n.followers = []sequencer.Follower{n.tiles, &n.members, n.rooms.chain, n.rooms.recent, n.index, confirmer{n.past}}
 	if err := n.replay(ctx, base); err != nil {
 		return nil, err
@@ -333,8 +334,14 @@ func (n *Node) verifyOlder(ctx context.Context) {
 }
 
 // Stop ends the node: requests under way are answered, what is committed is
-// durable, the index is flushed.
-func (n *Node) Stop(ctx context.Context) error { return n.close(ctx) }
+// durable, the index is flushed. When the next start would take long without, a
+// snapshot is taken first.
+func (n *Node) Stop(ctx context.Context) error {
+	if n.cancel != nil {
+		n.snapshots.last(ctx)
+	}
+	return n.close(ctx)
+}
 
 // drain lets what was submitted come to its end, for at most a second.
 func (n *Node) drain(ctx context.Context) {

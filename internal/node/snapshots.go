@@ -29,25 +29,38 @@ type snapshots struct {
 	due     chan pinned // at most one waits
 	records uint64      // since the last one
 	bytes   uint64
-	size    atomic.Uint64         // of the last one on disk
-	changed lineage.TxID          // the last record that changed the nodes
-	offered chan catchup.Snapshot // the newest that another node recorded and run has not seen
+	size    atomic.Uint64                // of the last one on disk
+	changed atomic.Pointer[lineage.TxID] // the last record that changed the nodes
+	offered chan catchup.Snapshot        // the newest that another node recorded and run has not seen
 	taking  atomic.Bool
 	taken   atomic.Int64 // when the newest was complete, nanoseconds since 1970 UTC
 	took    atomic.Int64 // nanoseconds
 	height  atomic.Uint64
 	pending atomic.Uint64 // records committed since
+	covered atomic.Uint64 // seqno of the newest; a start replays what is behind it
+	latest  atomic.Pointer[sequencer.Committed]
+	long    uint64 // records that a node does not leave to be replayed when it stops
 }
 
 // pinned is the state after a block, held for a snapshot.
 type pinned struct {
 	view *kv.View
 	meta snapshot.Meta
+	last chan struct{} // closed when it is done, if the node waits for it to stop; else nil
 }
 
+// A node that stops takes a snapshot when the next start would replay more records
+// than longReplay, which takes some two seconds, and gives up after longStop.
+const (
+	longReplay = 50_000
+	longStop   = 45 * time.Second
+)
+
 func newSnapshots(n *Node, changed lineage.TxID) *snapshots {
-	s := &snapshots{node: n, due: make(chan pinned, 1), offered: make(chan catchup.Snapshot, 1), changed: changed}
+	s := &snapshots{node: n, due: make(chan pinned, 1), offered: make(chan catchup.Snapshot, 1), long: longReplay}
+	s.changed.Store(&changed)
 	s.height.Store(n.restored)
+	s.covered.Store(n.covered)
 	return s
 }
 
@@ -58,7 +71,7 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 		s.bytes += uint64(len(c.Records[i].Stored))
 		p := c.Records[i].Prelude
 		if lineage.Changes(p.Kind) {
-			s.changed = lineage.TxID{View: p.View, Seqno: p.Seqno}
+			s.changed.Store(&lineage.TxID{View: p.View, Seqno: p.Seqno})
 		}
 		if p.Kind == format.KindSnapshot && c.Header.Writer != s.node.own.Writer() {
 			s.records, s.bytes = 0, 0
@@ -66,6 +79,7 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 		}
 	}
 	s.pending.Store(s.records)
+	s.latest.Store(c)
 	if c.Header.Writer != s.node.own.Writer() {
 		return
 	}
@@ -75,14 +89,52 @@ func (s *snapshots) Committed(c *sequencer.Committed) {
 	if s.records < cadence.Records || s.bytes < max(cadence.Bytes, s.size.Load()) || len(s.due) > 0 {
 		return
 	}
-	h := c.Header
-	p := pinned{view: s.node.state.Pin(), meta: snapshot.Meta{Height: h.Height, View: h.View, Seqno: h.LastSeqno(), Time: h.Time,
-		Block: c.Hash, Index: c.Index, Edge: s.node.tiles.Edge(), Changed: s.changed, Config: c.Raft}}
+	p := s.pin(c)
 	select {
 	case s.due <- p:
 		s.records, s.bytes = 0, 0
 	default:
 		p.view.Release()
+	}
+}
+
+// pin holds the state after the last block that was committed.
+func (s *snapshots) pin(c *sequencer.Committed) pinned {
+	h := c.Header
+	return pinned{view: s.node.state.Pin(), meta: snapshot.Meta{Height: h.Height, View: h.View, Seqno: h.LastSeqno(), Time: h.Time,
+		Block: c.Hash, Index: c.Index, Edge: s.node.tiles.Edge(), Changed: *s.changed.Load(), Config: c.Raft}}
+}
+
+// last takes a snapshot before the node stops, when it leads and the next start
+// would take long without. Nobody commits much any more: if a block comes in
+// between, the state is another one, and so it is pinned again.
+func (s *snapshots) last(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, longStop)
+	defer cancel()
+	for ctx.Err() == nil {
+		c := s.latest.Load()
+		if view, _ := s.node.sequencer.Serving(); view == 0 || c == nil || c.Header.LastSeqno()-s.covered.Load() < s.long {
+			return
+		}
+		p := s.pin(c)
+		p.last = make(chan struct{})
+		if p.view.Height() != p.meta.Height || p.meta.Edge.Size() != p.meta.Seqno || s.latest.Load() != c {
+			p.view.Release()
+			continue
+		}
+		s.node.config.Logger.Info("a last snapshot before the node stops", "height", p.meta.Height)
+		select {
+		case s.due <- p:
+		case <-ctx.Done():
+			p.view.Release()
+			return
+		}
+		select {
+		case <-p.last:
+		case <-ctx.Done():
+			s.node.config.Logger.Warn("the node stops without a last snapshot; the next start takes longer")
+		}
+		return
 	}
 }
 
@@ -142,10 +194,14 @@ func (s *snapshots) run(ctx context.Context) {
 func (s *snapshots) takes(ctx context.Context, p pinned) error {
 	began, logger := s.node.config.Clock(), s.node.config.Logger
 	s.taking.Store(true)
+	s.node.store.Hurry = p.last != nil
 	usage, err := s.take(ctx, p)
 	s.taking.Store(false)
+	if p.last != nil {
+		defer close(p.last)
+	}
 	if err == nil {
-		s.note(p.meta.Height, usage.Bytes, began)
+		s.note(p.meta.Height, p.meta.Seqno, usage.Bytes, began)
 		logger.Info("snapshot", "height", p.meta.Height, "rows", usage.Rows, "bytes", usage.Bytes, "memory", usage.Memory)
 	} else if ctx.Err() == nil {
 		logger.Warn("no snapshot", "height", p.meta.Height, "err", err)
@@ -163,7 +219,7 @@ func (s *snapshots) fetch(ctx context.Context, f *catchup.Fetcher, wanted catchu
 	if err != nil {
 		return err
 	}
-	s.note(fetched.Manifest.Meta.Height, uint64(fetched.Manifest.Size()), began)
+	s.note(fetched.Manifest.Meta.Height, fetched.Manifest.Meta.Seqno, uint64(fetched.Manifest.Size()), began)
 	s.prune()
 	return nil
 }
@@ -189,8 +245,9 @@ func (s *snapshots) settle(ctx context.Context) error {
 }
 
 // note takes down what the newest snapshot is.
-func (s *snapshots) note(height, bytes uint64, began time.Time) {
+func (s *snapshots) note(height, seqno, bytes uint64, began time.Time) {
 	now := s.node.config.Clock()
+	s.covered.Store(seqno)
 	s.size.Store(bytes)
 	s.height.Store(height)
 	s.taken.Store(now.UnixNano())

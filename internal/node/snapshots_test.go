@@ -200,3 +200,42 @@ func TestIndexOfAnotherLedger(t *testing.T) {
 	defer stop(t, n)
 	holdsAll(t, n, paid)
 }
+
+// TestLastSnapshot: a node that stops leaves little to be replayed, and nothing is
+// taken when there is little anyway.
+func TestLastSnapshot(t *testing.T) {
+	c := Default(t.TempDir())
+	var paid []sequencer.TxID
+	start := func() *Node {
+		t.Helper()
+		n, err := Start(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.snapshots.long = 10
+		return n
+	}
+	stop := func(n *Node) {
+		t.Helper()
+		if err := n.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := start()
+	for range 15 {
+		paid = append(paid, pay(t, n, uint64(len(paid))))
+	}
+	covered := n.sequencer.Head().Height
+	stop(n)
+	n = start()
+	if n.restored != covered {
+		t.Errorf("the start was from block %d, the last one before the stop was %d", n.restored, covered)
+	}
+	holdsAll(t, n, paid)
+	stop(n)
+	n = start()
+	defer stop(n)
+	if n.restored != covered {
+		t.Errorf("a snapshot of block %d was taken for a handful of records", n.restored)
+	}
+}

@@ -55,6 +55,10 @@ type Store struct {
 	fs    disk.FS
 	dir   string
 	newID func() [16]byte
+
+	// Hurry has Write take no pauses. Without, it rests after each frame as long as
+	// the frame took, so that it never has more than half of a processor and of a disk.
+	Hurry bool
 }
 
 // Snapshot is a snapshot with a receipt. Whether the receipt is one for Digest,

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/keys"
@@ -80,7 +81,7 @@ func (s *Store) write(ctx context.Context, state *kv.Store, view *kv.View, ring 
 	if err != nil {
 		return nil, ErrWrite.From(err)
 	}
-	w := &frameWriter{file: file, id: m.ID}
+	w := &frameWriter{file: file, id: m.ID, hurry: s.Hurry, began: time.Now()}
 	err = w.domain(ctx, m, format.ServiceDomain, state, view, ring)
 	if cerr := file.Close(); err == nil && cerr != nil {
 		err = ErrWrite.From(cerr)
@@ -107,6 +108,8 @@ type frameWriter struct {
 	aead   cipher.AEAD
 	into   *Domain
 	usage  Usage
+	hurry  bool
+	began  time.Time // the frame at hand
 }
 
 // domain writes the rows of all tables that belong to a key domain. For now all
@@ -167,8 +170,19 @@ func (w *frameWriter) flush(ctx context.Context, last bool) error {
 	w.usage.Frames++
 	w.usage.Memory = max(w.usage.Memory, uint64(cap(w.plain)+cap(w.sealed)))
 	w.plain = w.plain[:0]
+	if !w.hurry && !last {
+		select {
+		case <-time.After(min(time.Since(w.began), longRest)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	w.began = time.Now()
 	return nil
 }
+
+// longRest is the longest pause after a frame.
+const longRest = 50 * time.Millisecond
 
 func cipherOf(ring *keys.Ring, d *Domain, id [16]byte) (cipher.AEAD, error) {
 	key, err := ring.Derive(keys.Epoch{Domain: d.Name, Number: d.Epoch}, keyLabel, id[:])
