@@ -129,7 +129,7 @@ func (r *FloorsReport) backups(ctx context.Context, o FloorsOptions) error {
 }
 
 // historyOff is the configuration of a node that answers nothing about the past.
-const historyOff = "state: {blocks: 0}\n"
+const historyOff = "history: off\nstate: {blocks: 0}\n"
 
 // span is how long a run of the rows of entries takes.
 func (o FloorsOptions) span() time.Duration {
