@@ -61,6 +61,7 @@ type Epoch struct {
 type Ring struct {
 	service Service
 	secrets map[Epoch]Secret
+	keys    map[Epoch]Secret // what HKDF extracts from each secret
 	newest  map[string]uint64
 }
 
@@ -70,9 +71,13 @@ var ErrNoEpoch = problem.New("NO_SECRET", "this node does not hold the secret of
 
 // NewRing makes a ring of the given secrets.
 func NewRing(service Service, secrets map[Epoch]Secret) *Ring {
-	r := &Ring{service: service, secrets: map[Epoch]Secret{}, newest: map[string]uint64{}}
+	r := &Ring{service: service, secrets: map[Epoch]Secret{}, keys: map[Epoch]Secret{}, newest: map[string]uint64{}}
 	for e, s := range secrets {
-		r.secrets[e] = s
+		key, err := hkdf.Extract(sha256.New, s[:], nil)
+		if err != nil {
+			panic(err) // SHA-256 takes every secret
+		}
+		r.secrets[e], r.keys[e] = s, Secret(key)
 		r.newest[e.Domain] = max(r.newest[e.Domain], e.Number)
 	}
 	return r
@@ -103,7 +108,7 @@ func (r *Ring) Epochs() []Epoch {
 // info = CBOR[label, service id, mode, fields...].
 func (r *Ring) Derive(e Epoch, label string, fields ...any) ([32]byte, error) {
 	var key [32]byte
-	secret, ok := r.secrets[e]
+	extracted, ok := r.keys[e]
 	if !ok {
 		return key, ErrNoEpoch.From(fmt.Errorf("domain %q epoch %d", e.Domain, e.Number))
 	}
@@ -111,7 +116,7 @@ func (r *Ring) Derive(e Epoch, label string, fields ...any) ([32]byte, error) {
 	if err != nil {
 		return key, err
 	}
-	out, err := hkdf.Key(sha256.New, secret[:], nil, string(info), len(key))
+	out, err := hkdf.Expand(sha256.New, extracted[:], string(info), len(key))
 	if err != nil {
 		return key, err
 	}

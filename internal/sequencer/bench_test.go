@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"crypto"
 	"encoding/binary"
 	"io"
 	"log/slog"
@@ -59,18 +60,30 @@ func (p *transferring) Close() ([]byte, any) { return transferEvents, nil }
 // mill is a sequencer without goroutines over a log that takes everything.
 type mill struct {
 	*Sequencer
-	at    consensus.Position
-	entry format.Entry
-	bytes int
-	seqno uint64
+	blocks, signatures int
+	at                 consensus.Position
+	entry              format.Entry
+	bytes              int
+	seqno              uint64
 }
 
 func (m *mill) Propose(view uint64, seal func(consensus.Position) ([]byte, error)) (consensus.Position, error) {
 	body, err := seal(m.at)
 	m.entry = format.Entry{Index: m.at.Index + 1, Term: view, Kind: format.EntryBlock, Body: body}
 	m.at = consensus.Position{Index: m.entry.Index, Term: view}
-	m.bytes += len(body)
+	m.blocks, m.bytes = m.blocks+1, m.bytes+len(body)
 	return m.at, err
+}
+
+// signer counts signatures.
+type signer struct {
+	crypto.Signer
+	mill *mill
+}
+
+func (s signer) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	s.mill.signatures++
+	return s.Signer.Sign(r, digest, o)
 }
 
 func newMill(t testing.TB, records int) *mill {
@@ -86,7 +99,7 @@ func newMill(t testing.TB, records int) *mill {
 	p.accounts, _ = store.Table("eth.accounts")
 	p.storage, _ = store.Table("eth.storage")
 	ring := keys.NewRing(keys.Service{ID: [16]byte{7}, Mode: format.ModeSimulated}, map[keys.Epoch]keys.Secret{{Domain: format.ServiceDomain, Number: 1}: keys.NewSecret()})
-	signer, err := keys.NewSigner()
+	key, err := keys.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +108,7 @@ func newMill(t testing.TB, records int) *mill {
 	limits := DefaultLimits
 	limits.Records, limits.Pace = records, time.Hour // none is sealed before it is full
 	m := &mill{at: consensus.Position{Index: 1, Term: 1}}
-	m.Sequencer = New(Config{Store: store, Ring: ring, Signer: signer, Writer: format.Sum(keys.SPKI(&signer.PublicKey)),
+	m.Sequencer = New(Config{Store: store, Ring: ring, Signer: signer{key, m}, Writer: format.Sum(keys.SPKI(&key.PublicKey)),
 		Head: lineage.Head{View: 1, Seqno: 1, Tree: tree}, ViewAt: func(uint64) uint64 { return 1 }, Protocols: []Protocol{p},
 		Clock: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: limits, ChunkUsed: func() uint64 { return 0 }, Workers: 1})
 	m.Attach(m)
@@ -154,5 +167,43 @@ func BenchmarkTransfers(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/n, "ns/tx")
 			b.ReportMetric(float64(m.bytes)/n, "ledgerB/tx")
 		})
+	}
+}
+
+// TestTransferCosts asserts what is exact of a transfer's cost; times are not.
+func TestTransferCosts(t *testing.T) {
+	const records, runs = 300, 10
+	m := newMill(t, records)
+	for range 10 {
+		m.block(t, records) // so that the state has its size
+	}
+	m.blocks, m.bytes, m.signatures = 0, 0, 0
+	allocs := testing.AllocsPerRun(runs, func() { m.block(t, records) }) / records
+	const blocks = runs + 1 // AllocsPerRun runs once more
+	if bytes := float64(m.bytes) / (blocks * records); m.blocks != blocks || m.signatures != blocks || bytes > 848 || allocs > 38 {
+		t.Fatalf("a transfer costs %.1f bytes of ledger and %.1f allocations; %d blocks have %d signatures", bytes, allocs, m.blocks, m.signatures)
+	}
+}
+
+// TestBlockTakesInWhatWaits: what is queued goes with the block, unless that keeps
+// the block back for the pace.
+func TestBlockTakesInWhatWaits(t *testing.T) {
+	for name, c := range map[string]struct {
+		passes time.Duration // each time that the clock is read
+		first  uint64        // records of the first block
+	}{"at once": {0, 20}, "slowly": {time.Hour, 1}} {
+		m := newMill(t, DefaultLimits.Records)
+		now := time.Now()
+		m.Clock = func() time.Time { now = now.Add(c.passes); return now }
+		for range 20 {
+			if _, err := m.Submit(&Request{Protocol: "ethereum", Bytes: make([]byte, 176)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.Step()
+		h, err := format.PeekHeader(m.entry.Body)
+		if err != nil || h.Count != c.first {
+			t.Errorf("%s: the first block has %d records, want %d: %v", name, h.Count, c.first, err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -167,9 +168,18 @@ func (r *Record) SectionContext(index, count int) []byte {
 	return r.AppendContext(make([]byte, 0, len(r.Prelude)+len(Hash{})+8), index, count)
 }
 
+// Most records write nothing in public.
+var (
+	emptyList = []byte{majorArray << 5}
+	noWrites  = Sum(emptyList)
+)
+
 // AppendContext appends the SectionContext.
 func (r *Record) AppendContext(b []byte, index, count int) []byte {
-	public := Sum(r.Public)
+	public := noWrites
+	if !bytes.Equal(r.Public, emptyList) {
+		public = Sum(r.Public)
+	}
 	b = append(append(b, r.Prelude...), public[:]...)
 	b = binary.BigEndian.AppendUint32(b, uint32(index))
 	return binary.BigEndian.AppendUint32(b, uint32(count))
