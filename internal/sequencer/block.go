@@ -93,9 +93,11 @@ func (s *Sequencer) level() (uint64, error) {
 
 // execute runs one request in the open block.
 func (s *Sequencer) execute(t *Ticket) {
-	if err := s.Fault(); err != nil {
-		t.end(err)
+	select {
+	case <-s.failed:
+		t.end(s.Fault())
 		return
+	default:
 	}
 	if s.open == nil {
 		if err := s.begin(); err != nil {
@@ -103,7 +105,11 @@ func (s *Sequencer) execute(t *Ticket) {
 			return
 		}
 	}
-	b, from := s.open, s.moment()
+	b := s.open
+	var from time.Time
+	if t.request.Trace != "" {
+		from = s.moment()
+	}
 	draft, err := s.run(b, t.request)
 	if err != nil {
 		t.end(err)
