@@ -23,6 +23,7 @@ func BenchmarkEntries(b *testing.B) {
 	var next atomic.Int64
 	b.SetParallelism(32)
 	b.ReportAllocs()
+	before, _ := n.state.Height()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			q := &keyvalue.Request{Op: keyvalue.Put, Key: fmt.Appendf(nil, "%016d", next.Add(1)%100_000), Value: value}
@@ -37,4 +38,6 @@ func BenchmarkEntries(b *testing.B) {
 			}
 		}
 	})
+	after, _ := n.state.Height()
+	b.ReportMetric(float64(b.N)/float64(after-before), "writes/block")
 }
