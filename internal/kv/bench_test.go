@@ -241,3 +241,36 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("overwriting allocates %v times", n)
 	}
 }
+
+// TestBeforeImagesAllocateOnce: the images of a block are two allocations, however
+// many there are, and those that the table's own reading needs are none.
+func TestBeforeImagesAllocateOnce(t *testing.T) {
+	s := open(t)
+	id := s.must("eth.storage")
+	writes := func(value string) (w []Write) {
+		for i := range 300 {
+			w = append(w, Write{Table: id, Key: slotKey(nil, i), Value: []byte(value)})
+		}
+		return append(w, Write{Table: id, Key: []byte(value), Value: []byte{}})
+	}
+	if err := s.Apply(0, writes("a value as long as a slot's is, 32")); err != nil {
+		t.Fatal(err)
+	}
+	b, _ := s.Begin(1)
+	if err := b.fill(writes("another")); err != nil {
+		t.Fatal(err)
+	}
+	d, err := b.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(20, func() { s.before(d) }); n > 3 {
+		t.Errorf("before-images of %d writes allocate %v times", len(d.changes), n)
+	}
+	for i, image := range s.before(d) {
+		present := string(image.Key) != "another"
+		if image.Present != present || string(image.Key) != d.changes[i].key || present && string(image.Value) != "a value as long as a slot's is, 32" {
+			t.Fatalf("image %d: %q %q %v", i, image.Key, image.Value, image.Present)
+		}
+	}
+}

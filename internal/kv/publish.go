@@ -163,13 +163,24 @@ func (s *Store) fold(c *change, pinned *version) {
 	}
 }
 
-// before reads the before-images of a block.
+// before reads the before-images of a block, into one slice of bytes for all.
 func (s *Store) before(d *Delta) []BeforeImage {
-	images := make([]BeforeImage, len(d.changes))
+	const value = 32 // bytes, about
+	size := 0
+	for _, c := range d.changes {
+		size += len(c.key) + value
+	}
+	images, room := make([]BeforeImage, len(d.changes)), make([]byte, 0, size)
 	for i, c := range d.changes {
-		key := []byte(c.key)
-		value, ok := s.published(nil, c.table, key)
-		images[i] = BeforeImage{Table: c.table, Key: key, Value: value, Present: ok}
+		at := len(room)
+		room = append(room, c.key...)
+		key := room[at:len(room):len(room)]
+		image := BeforeImage{Table: c.table, Key: key}
+		at = len(room)
+		if room, image.Present = s.published(room, c.table, key); image.Present {
+			image.Value = room[at:len(room):len(room)]
+		}
+		images[i] = image
 	}
 	return images
 }
