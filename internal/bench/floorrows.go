@@ -187,6 +187,7 @@ func (r *FloorsReport) state(ctx context.Context, o FloorsOptions) error {
 	r.atMost("memory", "≤ 150 bytes", 150, "bytes", figure{s.Slot, min(s.Slot, s.SlotStarted), max(s.Slot, s.SlotStarted)})
 	lo, hi := s.starts()
 	r.atMost("start", "first answer after ≤ 5 s", 5, "s", figure{s.start(), lo, hi})
+	r.atMost("start", "the same after a kill", 5, "s", figure{s.Killed.Answers, s.Killed.Answers, s.Killed.Answers})
 	if s.Snapshot.Taken == 0 {
 		r.missing("snapshot", "no commit delayed over 50 ms", fmt.Errorf("no snapshot was taken in %v", patient))
 		return nil

@@ -68,8 +68,11 @@ type StateReport struct {
 	SlotStarted     float64          `json:"slotStarted"`
 	Disk            map[string]int64 `json:"disk"` // bytes that the large one has with the history, by directory
 	Height          uint64           `json:"height"`
-	Starts          []Start          `json:"starts"`
-	Snapshot        SnapshotReport   `json:"snapshot"`
+	// Killed is the start behind a SIGKILL, which replays what came after the newest
+	// snapshot; Starts are those behind a stop.
+	Killed   Start          `json:"killed"`
+	Starts   []Start        `json:"starts"`
+	Snapshot SnapshotReport `json:"snapshot"`
 }
 
 // Start is one start of the node with the large state.
@@ -131,21 +134,37 @@ func State(ctx context.Context, o StateOptions) (_ *StateReport, err error) {
 	}
 	// A process that was just started takes its first snapshot soon.
 	f.Lines = "snapshot: {records: 2000, bytes: 64KiB}\n"
+	if err := n.Kill(); err != nil {
+		return nil, ErrNode.From(err)
+	}
+	if r.Killed, err = startOf(ctx, n); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(o.Progress, "after a kill it answers after %.2f s\n", r.Killed.Answers)
 	for i := range o.Rounds {
-		took, err := n.Restart(ctx)
+		s, err := startOf(ctx, n)
 		if err != nil {
 			return nil, err
 		}
-		asked := time.Now()
-		if _, err := blockNumber(ctx, n.URL); err != nil {
-			return nil, ErrNode.From(err)
-		}
-		r.Starts = append(r.Starts, Start{(took + time.Since(asked)).Seconds(), n.Stages})
-		fmt.Fprintf(o.Progress, "start %d of %d: answers after %.2f s\n", i+1, o.Rounds, r.Starts[i].Answers)
+		r.Starts = append(r.Starts, s)
+		fmt.Fprintf(o.Progress, "start %d of %d: answers after %.2f s\n", i+1, o.Rounds, s.Answers)
 	}
 	r.ResidentStarted, _ = (&process{n.PID()}).resident()
 	r.SlotStarted = float64(r.ResidentStarted-r.ResidentFew) / float64(o.Slots)
 	return r, r.snapshot(ctx, n, o)
+}
+
+// startOf starts a node again and asks it something.
+func startOf(ctx context.Context, n *fleet.Node) (Start, error) {
+	took, err := n.Restart(ctx)
+	if err != nil {
+		return Start{}, err
+	}
+	asked := time.Now()
+	if _, err := blockNumber(ctx, n.URL); err != nil {
+		return Start{}, ErrNode.From(err)
+	}
+	return Start{(took + time.Since(asked)).Seconds(), n.Stages}, nil
 }
 
 // random measures writes of random slots at both nodes in turn, and their memory.
@@ -309,10 +328,10 @@ func (r *StateReport) Text(w io.Writer) error {
 	lo, hi := r.starts()
 	fmt.Fprintf(w, "start: the first answer after %.2f s (median of %d, %.2f-%.2f)", r.start(), len(r.Starts), lo, hi)
 	if len(r.Starts) > 0 {
-		for _, s := range r.Starts[len(r.Starts)-1].Stages {
-			fmt.Fprintf(w, ", %s %.2f s", s.Name, s.Seconds)
-		}
+		stagesText(w, r.Starts[len(r.Starts)-1].Stages)
 	}
+	fmt.Fprintf(w, "\nafter a kill, %.2f s", r.Killed.Answers)
+	stagesText(w, r.Killed.Stages)
 	if r.Snapshot.Taken == 0 {
 		_, err := fmt.Fprintf(w, "\nsnapshot: none was taken in %v\n", patient)
 		return err
@@ -320,6 +339,12 @@ func (r *StateReport) Text(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "\nsnapshot: %d MiB in %.1f s under %g tx/s; the longest commit took %s ms meanwhile, %s ms without (p99 %s and %s)\n",
 		r.Snapshot.Bytes>>20, r.Snapshot.Took, r.Snapshot.Rate, milli(r.Snapshot.While.Max), milli(r.Snapshot.Without.Max), milli(r.Snapshot.While.P99), milli(r.Snapshot.Without.P99))
 	return err
+}
+
+func stagesText(w io.Writer, stages []fleet.Stage) {
+	for _, s := range stages {
+		fmt.Fprintf(w, ", %s %.2f s", s.Name, s.Seconds)
+	}
 }
 
 // start is the median of the starts.

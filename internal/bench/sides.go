@@ -50,7 +50,9 @@ func open(ctx context.Context, program string, setups ...Setup) (sides []*side, 
 	stop = func() error {
 		var errs []error
 		for _, s := range sides {
-			errs = append(errs, s.fleet.Stop())
+			for _, n := range s.fleet.Nodes() { // what they stored is not needed any more
+				errs = append(errs, n.Kill())
+			}
 		}
 		return errors.Join(append(errs, os.RemoveAll(dir))...)
 	}

@@ -170,12 +170,17 @@ func (n *Node) signal(s syscall.Signal) error {
 	return err
 }
 
-// Restart ends the process of a network of one node and starts it again with what it
-// stored. It returns when the node serves, and how long that took from the start of
-// the process.
+// Restart ends the process of a network of one node, unless it was killed before, and
+// starts it again with what it stored. It returns when the node serves, and how long
+// that took from the start of the process.
 func (n *Node) Restart(ctx context.Context) (time.Duration, error) {
-	if err := n.stop(); err != nil {
-		return 0, ErrProcess.From(err)
+	if n.Running() {
+		kill := time.AfterFunc(patience, func() { n.process.Process.Kill() })
+		err := n.signal(syscall.SIGTERM) // it may take a last snapshot first
+		kill.Stop()
+		if err != nil {
+			return 0, ErrProcess.From(err)
+		}
 	}
 	return n.start(ctx, false)
 }
