@@ -80,3 +80,43 @@ func TestRefusedBlockBlocksNobody(t *testing.T) {
 		t.Fatalf("committed is %d, the log ends at %d", c.highest, last)
 	}
 }
+
+// TestCommittedPassesTheFuture lets a primary that is alone make another node a
+// voter, which that node does not hear, and then seal a block under a clock that is
+// ahead. All of it comes in one message: what is committed is taken, the block is
+// not.
+func TestCommittedPassesTheFuture(t *testing.T) {
+	s := newService(t)
+	c := newCluster(t, s)
+	p := c.add(1, s.voters(1).log(), nil)
+	if err := p.Campaign(); err != nil {
+		t.Fatal(err)
+	}
+	c.after(1)
+	c.settle()
+	c.add(2, s.voters(1).log(), nil)
+	c.propose(1, s.membership(p.line.Committed().Identity.Nodes, format.NodeLearner, 2))
+	c.run(30)
+	c.cut[[2]uint64{1, 2}] = true
+	known := c.peers[2].last().Index
+	c.propose(1, s.membership(p.line.Committed().Identity.Nodes, format.NodeVoter, 2))
+	c.settle()
+	committed := c.highest
+	c.clockOf(1, 15*time.Minute)
+	if !c.propose(1) {
+		t.Fatal("node 1 does not seal")
+	}
+	c.settle()
+	c.clockOf(1, 0)
+	if committed == known || c.highest != committed {
+		t.Fatalf("%d is committed, %d was before the last block, node 2 has %d", c.highest, committed, known)
+	}
+	delete(c.cut, [2]uint64{1, 2})
+	for range 10 {
+		c.tick(1)
+		c.settle()
+	}
+	if last, block := c.peers[2].last().Index, p.last().Index; last < committed || last >= block {
+		t.Fatalf("node 2 has entries up to %d, %d is committed, %d is the block from the future", last, committed, block)
+	}
+}
