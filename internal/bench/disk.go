@@ -91,6 +91,13 @@ func diskOf(dir string) string {
 	return what
 }
 
+// freeBytes is what the file system of a directory has left for this user.
+func freeBytes(dir string) (uint64, error) {
+	var s unix.Statfs_t
+	err := unix.Statfs(dir, &s)
+	return s.Bavail * uint64(s.Bsize), err
+}
+
 // sizes are the bytes on disk of the directories of a node's data directory.
 func sizes(data string) (map[string]int64, error) {
 	sums := map[string]int64{}

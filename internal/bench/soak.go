@@ -62,7 +62,8 @@ type SoakReport struct {
 	Memory  float64          `json:"memory"` // the greatest of the last third of the time to the greatest of the middle third
 	Total   int              `json:"total"`  // committed
 	Errors  map[string]int   `json:"errors,omitempty"`
-	Disk    map[string]int64 `json:"disk"` // bytes at the end, by directory of the node
+	Early   string           `json:"early,omitempty"` // why it ended before its time
+	Disk    map[string]int64 `json:"disk"`            // bytes at the end, by directory of the node
 }
 
 // Sample is a look at the node.
@@ -76,7 +77,7 @@ type Sample struct {
 func Soak(ctx context.Context, o SoakOptions) (_ *SoakReport, err error) {
 	o = o.withDefaults()
 	r := &SoakReport{Machine: machine(), Nodes: o.Nodes, Load: o.Load, Edge: o.Edge.Seconds(), Errors: map[string]int{}}
-	sides, _, stop, err := open(ctx, o.Program, Setup{Nodes: o.Nodes})
+	sides, dir, stop, err := open(ctx, o.Program, Setup{Nodes: o.Nodes})
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +92,12 @@ func Soak(ctx context.Context, o SoakOptions) (_ *SoakReport, err error) {
 	var began []time.Duration
 	start := time.Now()
 	for next := time.Duration(0); time.Since(start) < o.For; {
+		if free, err := freeBytes(dir); err != nil {
+			return nil, ErrSetup.From(err)
+		} else if free < leaveFree {
+			r.Early = fmt.Sprintf("the disk has %d MiB left", free>>20)
+			break
+		}
 		began = append(began, time.Since(start))
 		run, err := measure(ctx, t, o.Load)
 		if err != nil {
@@ -112,6 +119,9 @@ func Soak(ctx context.Context, o SoakOptions) (_ *SoakReport, err error) {
 	r.Disk, err = sizes(sides[0].fleet.Nodes()[0].Data)
 	return r, err
 }
+
+// leaveFree is what a long load leaves of the disk.
+const leaveFree = 3 << 30
 
 // compare compares the beginning with the end.
 func (r *SoakReport) compare(runs []Run, began []time.Duration, o SoakOptions) {
@@ -163,6 +173,9 @@ func (r *SoakReport) Text(w io.Writer) error {
 	var parts []string
 	for _, part := range slices.Sorted(maps.Keys(r.Disk)) {
 		parts = append(parts, fmt.Sprintf("%s %d MiB (%.0f bytes a transaction)", part, r.Disk[part]>>20, float64(r.Disk[part])/float64(max(1, r.Total))))
+	}
+	if r.Early != "" {
+		fmt.Fprintf(w, "it ended early: %s\n", r.Early)
 	}
 	_, err := fmt.Fprintf(w, "%d committed, %d errors; on disk: %s\n", r.Total, total(r.Errors), strings.Join(parts, ", "))
 	return err
