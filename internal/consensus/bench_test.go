@@ -75,3 +75,17 @@ func BenchmarkSeal(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLoop seals a block on a loop and waits until it is handed on, one after
+// the other: what the handovers between goroutines cost, with a disk that costs
+// nothing.
+func BenchmarkLoop(b *testing.B) {
+	m := network(b, 1)[0]
+	for b.Loop() {
+		at, err := m.put("a request")
+		if err != nil {
+			b.Fatal(err)
+		}
+		m.await("is handed on", m.has(at.Index))
+	}
+}

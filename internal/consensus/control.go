@@ -20,7 +20,6 @@ func (l *Loop) Pause() {
 	if l.gate == nil {
 		l.gate = make(chan struct{})
 	}
-	l.inbox.signal()
 }
 
 // Resume ends Pause.
@@ -34,16 +33,27 @@ func (l *Loop) Resume() {
 }
 
 // pass waits while the loop is paused.
-func (l *Loop) pass() {
+func (l *Loop) pass(ctx context.Context) error {
 	l.mu.Lock()
 	gate := l.gate
 	l.mu.Unlock()
-	if gate != nil {
-		select {
-		case <-gate:
-		case <-l.stopping:
-		}
+	if gate == nil {
+		return nil
 	}
+	select {
+	case <-gate:
+		return nil
+	case <-l.stopping:
+		return l.ended()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Loop) paused() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gate != nil
 }
 
 // Status is what this node knows of consensus, as of the last tick or the last

@@ -29,7 +29,7 @@ type Driver struct {
 	base    Position   // the last entry handed on
 	durable uint64     // highest index known durable here
 	held    []format.Entry
-	fresh   fresh // the newest entries that were translated
+	fresh   fresh  // the newest entries that were translated
 	term    uint64 // last term and vote given to the log writer
 	vote    uint64
 

@@ -15,8 +15,8 @@ import (
 )
 
 // Observer is told what consensus decides. Committed is called from one
-// goroutine in order of the log; Led from the goroutine that drives Raft, so it
-// must only take note.
+// goroutine in order of the log; Led from whichever drives Raft, so it must only
+// take note.
 type Observer interface {
 	Committed(entries []format.Entry) error
 	Led(Lead)
@@ -38,8 +38,10 @@ var ErrStopped = problem.New("CONSENSUS_STOPPED", "this node does not take part 
 // proposals; heartbeats and votes go on.
 const maxWaiting = 64 << 20
 
-// Loop runs a driver: one goroutine drives Raft, one writes the log, one hands
-// committed entries on. Raft's goroutine waits for neither.
+// Loop runs a driver: one goroutine hears clock and messages, one writes the log,
+// one hands committed entries on. Whoever has something for Raft drives it there and
+// then, one at a time: a proposal passes from its proposer to the writer and from
+// there to whoever it is handed on by, without a goroutine in between.
 type Loop struct {
 	driver    *Driver
 	log       Log
@@ -47,17 +49,16 @@ type Loop struct {
 	transport Transport
 	logger    *slog.Logger
 
-	calls    chan func()
+	driving  sync.Mutex  // held by whoever drives Raft
 	notes    chan func() // calls that nobody waits for
 	inbox    *inbox
 	writes   *queue[*Append]
-	written  chan []*Append
 	commits  *queue[format.Entry]
 	stopping chan struct{}
 	stop     sync.Once
 	workers  sync.WaitGroup
-	readers  readers // of Raft's goroutine
-	refused  uint64  // of Raft's goroutine: refusals that were logged
+	readers  readers // guarded by driving
+	refused  uint64  // likewise: refusals that were logged
 	status   atomic.Pointer[Status]
 	dropped  atomic.Uint64
 
@@ -74,9 +75,8 @@ type Loop struct {
 // NewLoop makes a loop; Run starts it. A network of one needs no transport.
 func NewLoop(d *Driver, log Log, o Observer, t Transport, logger *slog.Logger) *Loop {
 	l := &Loop{driver: d, log: log, observer: o, transport: t, logger: logger,
-		calls: make(chan func()), notes: make(chan func(), 64), inbox: newInbox(),
+		notes: make(chan func(), 64), inbox: newInbox(),
 		writes:  newQueue(func(a **Append) int { return (*a).bytes() }),
-		written: make(chan []*Append, 64),
 		commits: newQueue(func(e *format.Entry) int { return len(e.Body) + 64 }), stopping: make(chan struct{}),
 		changed: make(chan struct{})}
 	l.observe()
@@ -92,42 +92,39 @@ func (l *Loop) Run(tick time.Duration) error {
 	go l.publish()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
+	always := context.Background()
+	_ = l.Do(always, func(*Driver) {}) // what it was asked before
 	for {
-		if err := l.effects(); err != nil {
-			l.fail(err)
-		}
-		l.pass()
 		select {
 		case <-l.stopping:
-			l.resign()
-			l.writes.close()
-			l.commits.close()
+			l.end()
 			l.workers.Wait()
 			return l.Fault()
-		default:
-		}
-		select {
-		case <-l.stopping:
 		case <-ticker.C:
-			l.driver.Tick()
-			l.readers.tick(l.driver)
-			l.observe()
-		case call := <-l.calls:
-			call()
+			_ = l.Do(always, func(d *Driver) {
+				d.Tick()
+				l.readers.tick(d)
+				l.observe()
+			})
 		case note := <-l.notes:
-			note()
+			_ = l.Do(always, func(*Driver) { note() })
 		case <-l.inbox.wake:
-			for _, m := range l.inbox.take() {
-				l.step(m)
-			}
-		case done := <-l.written:
-			for _, a := range done {
-				if err := l.driver.Appended(a); err != nil {
-					l.fail(err)
+			_ = l.Do(always, func(*Driver) {
+				for _, m := range l.inbox.take() {
+					l.step(m)
 				}
-			}
+			})
 		}
 	}
+}
+
+// end gives up leadership and lets the workers end.
+func (l *Loop) end() {
+	l.driving.Lock()
+	defer l.driving.Unlock()
+	l.resign()
+	l.writes.close()
+	l.commits.close()
 }
 
 // step gives Raft a message. Refusals are logged now and then: what another node
@@ -165,17 +162,29 @@ func (l *Loop) fail(err error) {
 	l.Stop()
 }
 
-// Do runs call on the goroutine that owns the driver and waits for it.
+// Do calls call when nobody else drives Raft, and carries out what follows from it.
+// call must not use the loop.
 func (l *Loop) Do(ctx context.Context, call func(*Driver)) error {
-	done := make(chan struct{})
+	for {
+		if err := l.pass(ctx); err != nil {
+			return err
+		}
+		l.driving.Lock() // nobody holds it for long: the driver never blocks
+		if !l.paused() {
+			break
+		}
+		l.driving.Unlock()
+	}
+	defer l.driving.Unlock()
 	select {
-	case l.calls <- func() { call(l.driver); close(done) }:
 	case <-l.stopping:
 		return l.ended()
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
 	}
-	<-done // the driver never blocks
+	call(l.driver)
+	if err := l.effects(); err != nil {
+		l.fail(err)
+	}
 	return nil
 }
 
@@ -186,8 +195,7 @@ func (l *Loop) ended() error {
 	return ErrStopped
 }
 
-// Propose is Driver.Propose on the goroutine that owns the driver. It waits
-// while the disk is far behind.
+// Propose is Driver.Propose. It waits while the disk is far behind.
 func (l *Loop) Propose(view uint64, seal func(Position) ([]byte, error)) (p Position, err error) {
 	l.writes.room(maxWaiting)
 	if failed := l.Do(context.Background(), func(d *Driver) { p, err = d.Propose(view, seal) }); failed != nil {
@@ -208,7 +216,7 @@ func (l *Loop) Deliver(m *raftpb.Message) {
 	}
 }
 
-// Refused is Driver.Refused on the goroutine that owns the driver. It never waits.
+// Refused is Driver.Refused, some time later. It never waits.
 func (l *Loop) Refused(from, term, index uint64) {
 	select {
 	case l.notes <- func() { l.driver.Refused(from, term, index) }:
@@ -225,7 +233,7 @@ func (l *Loop) Unreachable(id uint64) {
 	}
 }
 
-// Backfilled is Driver.Backfilled on the goroutine that owns the driver.
+// Backfilled is Driver.Backfilled.
 func (l *Loop) Backfilled(first uint64) {
 	_ = l.Do(context.Background(), func(d *Driver) { d.Backfilled(first) })
 }
@@ -290,10 +298,16 @@ func (l *Loop) write() {
 		if l.Synced != nil {
 			l.Synced(time.Since(begun))
 		}
-		select {
-		case l.written <- batch:
-		case <-l.stopping:
+		if l.Do(context.Background(), func(d *Driver) { l.wrote(d, batch) }) != nil {
 			return
+		}
+	}
+}
+
+func (l *Loop) wrote(d *Driver, batch []*Append) {
+	for _, a := range batch {
+		if err := d.Appended(a); err != nil {
+			l.fail(err)
 		}
 	}
 }

@@ -165,7 +165,7 @@ func (m *member) awaitStatus(what string, holds func(Status) bool) Status {
 }
 
 // network runs loops of n voters; node 1 campaigns.
-func network(t *testing.T, n uint64, change ...func(*Options)) []*member {
+func network(t testing.TB, n uint64, change ...func(*Options)) []*member {
 	t.Helper()
 	s := newService(t)
 	s.now = time.Now()
