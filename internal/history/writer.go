@@ -15,6 +15,8 @@ type writer struct {
 	wake  chan struct{}
 	flush chan chan<- error // each is answered when everything added is durable
 	done  chan struct{}
+
+	sorter sorter
 }
 
 func startWriter(x *Index) *writer {
@@ -98,12 +100,11 @@ func (w *writer) store(t *tail) error {
 	x := w.x
 	var runs []*run
 	err := func() error {
-		var s sorter
 		for begin := 0; begin < len(t.blocks); {
 			end := w.cut(t, begin)
 			of := t.blocks[begin:end]
 			r, err := x.build(runInfo{First: of[0].height, Last: of[len(of)-1].height, Epoch: of[0].epoch}, func(b *builder) error {
-				return s.write(x, t, begin, end, b)
+				return w.sorter.write(x, t, begin, end, b)
 			})
 			if err != nil {
 				return err
