@@ -6,16 +6,27 @@ import (
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/proof"
+	"github.com/coco-consortium/coco/internal/sequencer"
 )
 
-// claimsOf are the fields of a write that its client can disclose one by one.
-func claimsOf(client []byte, q *Request) []proof.Claim {
-	return []proof.Claim{
-		{Field: proof.FieldKeyvalueOp, Value: []byte{byte(q.Op)}},
+// written is the result of a write with its claims, in one piece of memory.
+type written struct {
+	sequencer.Result
+	claims [4]proof.Claim
+	op     [1]byte
+}
+
+// claim makes the claims of a write: the fields that its client can disclose one by
+// one.
+func (w *written) claim(client []byte, q *Request) {
+	w.op[0] = byte(q.Op)
+	w.claims = [4]proof.Claim{
+		{Field: proof.FieldKeyvalueOp, Value: w.op[:]},
 		{Field: proof.FieldKeyvalueClient, Value: client},
 		{Field: proof.FieldKeyvalueKey, Value: q.Key},
 		{Field: proof.FieldKeyvalueValue, Value: q.Value},
 	}
+	w.Claims = w.claims[:]
 }
 
 // Disclose opens the claims of a write with the given fields of proof's registry.
@@ -29,7 +40,9 @@ func Disclose(r *envelope.Record, fields ...uint64) ([]proof.Disclosure, error) 
 	if err != nil {
 		return nil, err
 	}
-	domains := []proof.DomainClaims{{Seed: [32]byte(r.Private.ClaimsSeed), Claims: claimsOf(r.Private.Caller, q)}}
+	var w written
+	w.claim(r.Private.Caller, q)
+	domains := []proof.DomainClaims{{Seed: [32]byte(r.Private.ClaimsSeed), Claims: w.Claims}}
 	fields = append(fields, proof.FieldKeyvalueOp)
 	var shown []proof.Disclosure
 	for i, c := range domains[0].Claims {

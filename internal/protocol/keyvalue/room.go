@@ -46,17 +46,16 @@ func (r *Room) Rollback(uint64) {}
 
 // Get appends a client's entry to dst, as a state has it.
 func (r *Room) Get(dst []byte, state kv.Reader, c Client, key []byte) (value []byte, ok bool) {
-	return state.GetInto(dst, r.entries, entryKey(c, key))
+	return state.GetInto(dst, r.entries, entryKey(make([]byte, 0, clientBytes+len(key)), c[:], key))
 }
 
-func entryKey(c Client, key []byte) []byte {
-	return append(append(make([]byte, 0, len(c)+len(key)), c[:]...), key...)
-}
+// entryKey appends the key of a client's entry in the table.
+func entryKey(dst, client, key []byte) []byte { return append(append(dst, client...), key...) }
 
 // part is this protocol's part of one block.
 type part struct {
-	room *Room
-	old  []byte
+	room     *Room
+	key, old []byte // of the write before: memory
 }
 
 // Outcomes of a write.
@@ -80,23 +79,25 @@ func (p *part) Execute(tx *kv.Tx, r *sequencer.Request) (*sequencer.Result, erro
 	if err := p.room.recent().vouch(r.ID); err != nil {
 		return nil, err
 	}
-	key, table := entryKey(Client(r.Caller), q.Key), p.room.entries
-	p.old, ok = tx.GetInto(p.old[:0], table, key)
+	table := p.room.entries
+	p.key = entryKey(p.key[:0], r.Caller, q.Key)
+	p.old, ok = tx.GetInto(p.old[:0], table, p.key)
 	var err error
 	switch {
 	case q.Op == Put:
-		err = tx.Put(table, key, q.Value)
+		err = tx.Put(table, p.key, q.Value)
 	case ok:
-		err = tx.Delete(table, key)
+		err = tx.Delete(table, p.key)
 	}
 	if err != nil {
 		return nil, err
 	}
-	outcome := outcomeNew
+	w := &written{Result: sequencer.Result{Outcome: outcomeNew, NativeID: r.ID}}
 	if ok {
-		outcome = outcomeOld
+		w.Outcome = outcomeOld
 	}
-	return &sequencer.Result{Outcome: outcome, NativeID: r.ID, Claims: claimsOf(r.Caller, q)}, nil
+	w.claim(r.Caller, q)
+	return &w.Result, nil
 }
 
 // Full implements sequencer.Part: the sequencer's own limits suffice.
