@@ -167,7 +167,7 @@ func TestDamageWhileServing(t *testing.T) {
 	}
 	defer stop(t, n)
 	before := n.index.index.Load()
-	tables, err := filepath.Glob(filepath.Join(c.Index, "*.sst"))
+	tables, err := filepath.Glob(filepath.Join(c.Index, "run-*"))
 	if err != nil || len(tables) == 0 {
 		t.Fatal("no files", err)
 	}
@@ -292,7 +292,7 @@ func TestRebuildContinues(t *testing.T) {
 // TestDiskThatRefuses: while the index's disk takes nothing, blocks are noted and
 // nobody waits; it goes on where it stood.
 func TestDiskThatRefuses(t *testing.T) {
-	for name, kind := range map[string]string{"everything": "index", "tables": ".sst", "the engine's books": "MANIFEST"} {
+	for name, kind := range map[string]string{"everything": "index", "runs": "run-", "the state": "state"} {
 		t.Run(name, func(t *testing.T) {
 			n := startNode(t, t.TempDir())
 			defer stop(t, n)
