@@ -24,6 +24,7 @@ type block struct {
 	begun   time.Time // by the clock
 	opened  time.Time // see Journey
 	legs    []Leg
+	hurried bool // somebody waits for it
 }
 
 // opened is a protocol's part of the open block.
@@ -117,6 +118,7 @@ func (s *Sequencer) execute(t *Ticket) {
 	}
 	b.drafts = append(b.drafts, draft)
 	b.tickets = append(b.tickets, t)
+	b.hurried = b.hurried || !t.request.Patient
 	s.leg(b, t.request, from)
 	t.named(TxID{View: b.slot.View, Seqno: b.slot.FirstSeqno + uint64(len(b.drafts)) - 1})
 }

@@ -63,6 +63,9 @@ type Request struct {
 	Caller   []byte // as the server established it
 	Decoded  any    // what the protocol made of Bytes at admission
 	Trace    string // trace context (W3C traceparent), "" for none
+	// Patient says that nobody waits for the commit: whoever sent it was answered
+	// when it was handed in. Under load its block may gather more, see Limits.
+	Patient bool
 	// Notify, when it is set, is called when the request has a TxID and when its
 	// outcome is known, after the ticket's channel was closed. It is called from
 	// the goroutine that found out, and so it must be quick and submit nothing.

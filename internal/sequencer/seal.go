@@ -92,7 +92,7 @@ func (s *Sequencer) seal() {
 	if h.ChunkEnd {
 		s.chunkUsed = 0
 	}
-	s.sealed, s.crowded = s.Clock(), len(records) > 1
+	s.sealed, s.company = s.Clock(), len(records)
 	if planted.Is(planted.PublishBeforeCommit) {
 		_ = s.publish(&format.Entry{Index: f.index, Term: f.term}, f)
 	}

@@ -60,10 +60,12 @@ type Limits struct {
 	BlockBytes int           // bytes of requests, outcomes and writes in a block, about
 	ChunkBytes uint64        // a chunk ends with the block that reaches it
 	Pace       time.Duration // blocks under load are not sealed more often than this
+	Patience   time.Duration // nor than this, after a block of Crowd records, while all in the open one are patient
+	Crowd      int
 }
 
 // DefaultLimits are the limits of a node that is not configured otherwise.
-var DefaultLimits = Limits{Queue: 16384, InFlight: 4, Records: 4096, BlockBytes: 4 << 20, ChunkBytes: 16 << 20, Pace: time.Millisecond}
+var DefaultLimits = Limits{Queue: 16384, InFlight: 4, Records: 4096, BlockBytes: 4 << 20, ChunkBytes: 16 << 20, Pace: time.Millisecond, Patience: 4 * time.Millisecond, Crowd: 8}
 
 // Sequencer executes, seals and publishes. See the package comment.
 type Sequencer struct {
@@ -83,7 +85,7 @@ type Sequencer struct {
 	open      *block
 	chunkUsed uint64
 	sealed    time.Time // when the last block was sealed
-	crowded   bool      // the last block had company
+	company   int       // records of the last block
 	begun     bool      // the opening record was put into a view
 	view      uint64    // being sealed in, 0 for none; changed under mu too
 

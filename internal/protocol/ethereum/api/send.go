@@ -29,11 +29,13 @@ func (a *API) check(_ context.Context, _ *caller.Caller, p *struct{ Raw hexutil.
 // networks have every transaction in a block at once read right after sending.
 func (a *API) send(ctx context.Context, c *caller.Caller, t *pool.Transaction) (any, error) {
 	t.Trace = string(telemetry.From(ctx))
+	waits := jsonrpc.Wish(ctx, "send") == "committed"
+	t.Patient = !waits
 	e, err := a.Pool.Admit(c.Bytes(), t)
 	if err != nil {
 		return nil, a.known(ctx, t, err)
 	}
-	if jsonrpc.Wish(ctx, "send") == "committed" {
+	if waits {
 		jsonrpc.Later(ctx, func(ctx context.Context) { a.Pool.Settle(ctx, e, patience) })
 	}
 	return (*sent)(t), nil

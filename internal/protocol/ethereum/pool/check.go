@@ -25,6 +25,7 @@ type Transaction struct {
 	ethereum.Transaction        // with the sender that the signature names
 	Raw                  []byte // as it was sent (EIP-2718)
 	Trace                string // context of the request's trace, see sequencer.Request
+	Patient              bool   // nobody waits for it, see sequencer.Request
 
 	hash    common.Hash
 	value   uint256.Int
@@ -36,7 +37,7 @@ func (t *Transaction) Hash() common.Hash { return t.hash }
 
 // Request is the transaction as it is handed over for a caller.
 func (t *Transaction) Request(caller []byte) *sequencer.Request {
-	return &sequencer.Request{ID: t.hash[:], Protocol: ethereum.Protocol, Bytes: t.Raw, Caller: caller, Decoded: &t.Transaction, Trace: t.Trace}
+	return &sequencer.Request{ID: t.hash[:], Protocol: ethereum.Protocol, Bytes: t.Raw, Caller: caller, Decoded: &t.Transaction, Trace: t.Trace, Patient: t.Patient}
 }
 
 // rules are those of Osaka, which hold from the first block on.
