@@ -3,8 +3,6 @@ package proof
 import (
 	"crypto/sha256"
 	"fmt"
-
-	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
 // Claim is one field of a transaction that its owner can disclose later without
@@ -81,7 +79,7 @@ func Disclose(domains []DomainClaims, domain, claim int) (*Disclosure, error) {
 	d.Salt = s.salt(c)
 	own := make(leaves, len(of.Claims))
 	for i := range of.Claims {
-		own[i] = s.leaf(&of.Claims[i])
+		own[i] = s.leafOf(&of.Claims[i])
 	}
 	var all leaves
 	place := 0
@@ -119,23 +117,13 @@ func (d *Disclosure) Verify(digest Hash) error {
 func (d *DomainClaims) root() Hash {
 	s := newSalter(&d.Seed)
 	defer salters.Put(s)
-	f := Frontier{roots: s.edge[:0]}
-	for i := range d.Claims {
-		f.Append(s.leaf(&d.Claims[i]))
-	}
-	return f.Root()
+	return s.root(d.Claims)
 }
 
 // claimLeaf is the RFC 9162 leaf hash of CBOR[salt, field, index, value].
 func claimLeaf(salt *Hash, c *Claim) Hash {
 	var room [256]byte
-	b := append(room[:0], 0, 0x84, 0x58, 32) // leaf prefix; array of 4; bytes of 32
-	b = append(b, salt[:]...)
-	b = format.AppendHead(b, 0, c.Field)
-	b = format.AppendHead(b, 0, c.Index)
-	b = format.AppendHead(b, 2, uint64(len(c.Value)))
-	b = append(b, c.Value...)
-	return sha256.Sum256(b)
+	return sha256.Sum256(appendLeaf(room[:0], salt, c))
 }
 
 // leaves is a small tree in memory as Nodes.

@@ -1,92 +1,96 @@
 package proof
 
 import (
-	"crypto/sha256"
-	"encoding"
 	"encoding/binary"
-	"hash"
 	"sync"
+
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"github.com/coco-consortium/coco/internal/ledger/format"
 )
 
-// salter makes the salts of one seed and the leaves that they belong to. It is
-// used for one seed after another, so that claims cost no memory.
+// salter makes the salts of one seed, the leaves that they belong to and the tree
+// over them. It is used for one seed after another, so that claims cost no memory,
+// and its messages stand padded, but for what differs between one and the next.
 type salter struct {
+	hasher
 	mac  mac
-	in   [16]byte
+	in   [oneBlock]byte // field and index, behind the key's block
+	pair [2 * oneBlock]byte
+	leaf [longLeaf]byte
 	edge [32]Hash // of a tree of more claims than fit in memory
 }
 
-var salters = sync.Pool{New: func() any { return &salter{mac: newMAC()} }}
+// longLeaf is from which size on a leaf is hashed as any message is: its blocks cost
+// more than what is around them.
+const longLeaf = 8 * oneBlock
+
+var salters = sync.Pool{New: func() any {
+	s := &salter{hasher: newHasher()}
+	s.pair[0] = rfc6962.RFC6962NodeHashPrefix
+	pad(s.pair[:0], 1+2*len(Hash{}), 0)
+	pad(s.in[:0], 16, oneBlock)
+	pad(s.mac.last[:0], len(Hash{}), oneBlock)
+	return s
+}}
 
 // newSalter is a salter to be given back to salters.
 func newSalter(seed *[32]byte) *salter {
 	s := salters.Get().(*salter)
-	s.mac.key(seed)
+	s.mac.key(&s.hasher, seed)
 	return s
 }
 
-func (s *salter) salt(c *Claim) Hash {
+func (s *salter) salt(c *Claim) (salt Hash) {
 	binary.BigEndian.PutUint64(s.in[:8], c.Field)
 	binary.BigEndian.PutUint64(s.in[8:], c.Index)
-	return s.mac.of(s.in[:])
+	s.mac.of(&s.hasher, s.in[:], &salt)
+	return salt
 }
 
-func (s *salter) leaf(c *Claim) Hash {
+// leafOf is the claimLeaf of a claim with its salt.
+func (s *salter) leafOf(c *Claim) (leaf Hash) {
 	salt := s.salt(c)
-	return claimLeaf(&salt, c)
-}
-
-// mac is HMAC-SHA-256 (RFC 2104) with a key that can be changed without
-// allocating, which crypto/hmac cannot. Both passes begin from the state that
-// the key leaves behind.
-type mac struct {
-	digest       digest
-	inner, outer []byte // states
-	block        [sha256.BlockSize]byte
-	sum          Hash
-}
-
-type digest interface {
-	hash.Hash
-	encoding.BinaryAppender
-	encoding.BinaryUnmarshaler
-}
-
-func newMAC() mac { return mac{digest: sha256.New().(digest)} }
-
-func (m *mac) key(key *[32]byte) {
-	m.inner = m.begin(m.inner, key, 0x36)
-	m.outer = m.begin(m.outer, key, 0x5c)
-}
-
-// begin is the state behind the key's block.
-func (m *mac) begin(state []byte, key *[32]byte, pad byte) []byte {
-	for i := range m.block {
-		m.block[i] = pad
+	if len(c.Value) > longLeaf/2 {
+		return claimLeaf(&salt, c)
 	}
-	for i := range key {
-		m.block[i] ^= key[i]
-	}
-	m.digest.Reset()
-	m.digest.Write(m.block[:])
-	state, err := m.digest.AppendBinary(state[:0])
-	if err != nil {
-		panic(err) // SHA-256 always tells its state
-	}
-	return state
+	b := appendLeaf(s.leaf[:0], &salt, c)
+	s.sum(nil, pad(b, len(b), 0), &leaf)
+	return leaf
 }
 
-func (m *mac) of(message []byte) Hash {
-	m.pass(m.inner, message)
-	m.pass(m.outer, m.sum[:])
-	return m.sum
+// root is the root of the tree over claims.
+func (s *salter) root(claims []Claim) Hash {
+	edge := s.edge[:0] // as a Frontier's
+	for i := range claims {
+		h := s.leafOf(&claims[i])
+		for size := i; size&1 == 1; size >>= 1 {
+			s.node(&edge[len(edge)-1], &h)
+			edge = edge[:len(edge)-1]
+		}
+		edge = append(edge, h)
+	}
+	last := len(edge) - 1
+	root := edge[last]
+	for i := last - 1; i >= 0; i-- {
+		s.node(&edge[i], &root)
+	}
+	return root
 }
 
-// pass sets sum to the digest of what led to a state and then the message.
-func (m *mac) pass(state, message []byte) {
-	if err := m.digest.UnmarshalBinary(state); err != nil {
-		panic(err) // it is of begin
-	}
-	m.digest.Write(message)
-	m.digest.Sum(m.sum[:0])
+// node sets right to the node over left and right.
+func (s *salter) node(left, right *Hash) {
+	copy(s.pair[1:], left[:])
+	copy(s.pair[1+len(left):], right[:])
+	s.sum(nil, s.pair[:], right)
+}
+
+// appendLeaf appends the message of a leaf: prefix, CBOR[salt, field, index, value].
+func appendLeaf(b []byte, salt *Hash, c *Claim) []byte {
+	b = append(b, rfc6962.RFC6962LeafHashPrefix, 0x84, 0x58, 32) // array of 4; bytes of 32
+	b = append(b, salt[:]...)
+	b = format.AppendHead(b, 0, c.Field)
+	b = format.AppendHead(b, 0, c.Index)
+	b = format.AppendHead(b, 2, uint64(len(c.Value)))
+	return append(b, c.Value...)
 }
