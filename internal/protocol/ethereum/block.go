@@ -42,71 +42,43 @@ type entry struct {
 	encodedEvents  []byte
 }
 
-// FromCommitted gives the Ethereum block of a block that is being published: the
-// one that this process executed, or else the one that its records tell of. It is
-// left with c, since several followers, who are told one after the other, ask for
-// it.
+// FromCommitted gives the Ethereum block of a block that is being published, as
+// LazyOf does, decoded.
 func FromCommitted(c *sequencer.Committed) (*Block, error) {
-	if b, ok := c.Artefacts[Protocol].(*Block); ok {
-		if b.TxIDs == nil {
-			b.TxIDs = txIDs(c.Block)
-		}
-		return b, nil
+	l, err := LazyOf(c)
+	if err != nil {
+		return nil, err
 	}
-	b, err := Decode(c.Block)
-	if err == nil && c.Artefacts == nil {
-		c.Artefacts = map[string]any{Protocol: b}
-	}
-	return b, err
+	return l.Block()
 }
 
 // Decode gives the Ethereum block of an opened block of the ledger. It executes
 // nothing.
 func Decode(b *envelope.Block) (*Block, error) {
-	height := b.Header.Height
-	section := b.Section.Of(Protocol)
-	if section == nil {
-		return nil, errDecode(height, "it has no Ethereum header")
-	}
-	h, err := decodeHeader(section, height)
+	l, err := Lazy(b)
 	if err != nil {
 		return nil, err
 	}
-	var entries []entry
-	for i := range b.Records {
-		if !isOurs(&b.Records[i]) {
-			continue
-		}
-		e, err := decodeEntry(height, b.Records[i].Private)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, *e)
-	}
-	if transactionsRoot(entries) != h.TxHash || receiptsCommitment(h.MixDigest, entries) != h.ReceiptHash {
-		return nil, errDecode(height, "its transactions are not those of its Ethereum header")
-	}
-	block := assemble(h, section, entries)
-	block.TxIDs = txIDs(b)
-	return block, nil
+	return l.Block()
 }
 
-func decodeEntry(height uint64, p *format.Private) (*entry, error) {
-	e := &entry{raw: p.Request, encodedOutcome: p.Outcome, encodedEvents: p.Events}
+// decode reads a transaction's record and checks it.
+func (e *entry) decode(height uint64, p *format.Private) error {
+	*e = entry{raw: p.Request, encodedOutcome: p.Outcome, encodedEvents: p.Events}
 	var err error
 	if e.tx, err = decodeTransaction(p.Request); err != nil {
-		return nil, err
+		return err
 	}
 	if e.hash = crypto.Keccak256Hash(p.Request); !bytes.Equal(e.hash[:], p.NativeID) {
-		return nil, errDecode(height, "a transaction has another hash than its record says")
+		return errDecode(height, "a transaction has another hash than its record says")
 	}
 	if e.outcome, err = decodeOutcome(p.Outcome); err != nil {
-		return nil, errDecode(height, err.Error())
+		return errDecode(height, err.Error())
 	}
 	if e.logs, err = decodeEvents(p.Events); err != nil {
-		return nil, errDecode(height, err.Error())
+		return errDecode(height, err.Error())
 	}
-	return e, nil
+	return nil
 }
 
 // isOurs reports whether a record is a transaction of this protocol.
@@ -132,10 +104,10 @@ func txIDs(b *envelope.Block) []sequencer.TxID {
 	return ids
 }
 
-// assemble puts a block together. encoded is the header's RLP.
-func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
+// assemble puts a block together, whose header has a hash and a length in RLP.
+func assemble(h *types.Header, hash common.Hash, length int, entries []entry) *Block {
 	b := &Block{
-		Header: h, Hash: crypto.Keccak256Hash(encoded), Size: size(encoded, entries),
+		Header: h, Hash: hash, Size: size(length, entries),
 		Transactions: make([]*Transaction, len(entries)),
 		Receipts:     make([]*types.Receipt, len(entries)),
 		Outcomes:     make([]*Outcome, len(entries)),
@@ -168,7 +140,7 @@ func assemble(h *types.Header, encoded []byte, entries []entry) *Block {
 
 // size is the length of a block in RLP: the list of its header, transactions,
 // uncles and withdrawals, of which the last two are empty lists of one byte.
-func size(header []byte, entries []entry) uint64 {
+func size(header int, entries []entry) uint64 {
 	var transactions uint64
 	for i := range entries {
 		if raw := entries[i].raw; raw[0] >= 0xc0 { // a legacy transaction is a list itself
@@ -177,5 +149,5 @@ func size(header []byte, entries []entry) uint64 {
 			transactions += rlp.BytesSize(raw)
 		}
 	}
-	return rlp.ListSize(uint64(len(header)) + rlp.ListSize(transactions) + 2)
+	return rlp.ListSize(uint64(header) + rlp.ListSize(transactions) + 2)
 }

@@ -65,8 +65,8 @@ func Disclose(height uint64, r *envelope.Record, fields ...uint64) ([]proof.Disc
 	if !isOurs(r) || len(r.Private.ClaimsSeed) != 32 {
 		return nil, nil
 	}
-	e, err := decodeEntry(height, r.Private)
-	if err != nil {
+	e := &entry{}
+	if err := e.decode(height, r.Private); err != nil {
 		return nil, err
 	}
 	domains := []proof.DomainClaims{{Seed: [32]byte(r.Private.ClaimsSeed), Claims: claimsOf(height, e)}}

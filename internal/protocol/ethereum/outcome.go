@@ -1,6 +1,7 @@
 package ethereum
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -108,6 +109,25 @@ func decodeEvents(data []byte) ([]*types.Log, error) {
 		logs[i] = &types.Log{Address: common.Address(e.Address), Topics: topics, Data: e.Data}
 	}
 	return logs, nil
+}
+
+// countEvents is how many logs the head of their encoding (a CBOR array) says
+// there are, within what could fit.
+func countEvents(data []byte) uint64 {
+	const least = 1 + 1 + common.AddressLength + 1 + 1 // bytes of a log
+	most := uint64(len(data) / least)
+	if most == 0 {
+		return 0
+	}
+	switch n := data[0] &^ cborArray; {
+	case n < 24:
+		return min(uint64(n), most)
+	case n == 24:
+		return min(uint64(data[1]), most)
+	case n == 25:
+		return min(uint64(binary.BigEndian.Uint16(data[1:])), most)
+	}
+	return most
 }
 
 // normal makes logs as the interpreter leaves them look as decodeEvents does.

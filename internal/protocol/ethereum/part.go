@@ -3,6 +3,7 @@ package ethereum
 import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/coco-consortium/coco/internal/kv"
@@ -105,7 +106,7 @@ func (p *part) Close() (section []byte, artefact any) {
 	if err != nil {
 		panic(err) // every field was set by this package
 	}
-	b := assemble(p.header, section, p.entries)
+	b := assemble(p.header, crypto.Keccak256Hash(section), len(section), p.entries)
 	p.room.sealed[b.Number()] = b.Hash
 	clear(p.entries)
 	p.room.entries = p.entries[:0]

@@ -110,7 +110,7 @@ func (r *blockRef) UnmarshalJSON(text []byte) error {
 // pending block is the last committed one: what may come is not shown as a block.
 func (a *API) block(ctx context.Context, n blockNumber) (*ethereum.Block, error) {
 	if !n.exact {
-		return a.Chain.Head(), nil
+		n.number = a.Chain.Number()
 	}
 	return found(a.Chain.ByNumber(ctx, n.number))
 }

@@ -46,7 +46,7 @@ func (a *API) config(ctx context.Context, _ *caller.Caller, _ *none) (any, error
 	if err != nil {
 		return nil, err
 	}
-	rules, head := a.Machine.Rules(), a.Chain.Head().Header
+	rules, head := a.Machine.Rules(), a.Chain.Header()
 	c, fork := rules.Config, rules.Config.LatestFork(head.Time)
 	var since uint64
 	if t := c.Timestamp(fork); t != nil {

@@ -20,19 +20,19 @@ import (
 
 // gasPrice is the base fee of the last block: no tip is needed.
 func (a *API) gasPrice(context.Context, *caller.Caller, *none) (any, error) {
-	return number{a.Chain.Head().Header.BaseFee}, nil
+	return number{a.Chain.Header().BaseFee}, nil
 }
 
 func (a *API) tip(context.Context, *caller.Caller, *none) (any, error) { return quantity(0), nil }
 
 // baseFee is that of the next block.
 func (a *API) baseFee(context.Context, *caller.Caller, *none) (any, error) {
-	return number{a.nextBaseFee(a.Chain.Head().Header)}, nil
+	return number{a.nextBaseFee(a.Chain.Header())}, nil
 }
 
 // blobBaseFee is what BLOBBASEFEE gives.
 func (a *API) blobBaseFee(context.Context, *caller.Caller, *none) (any, error) {
-	fee, _ := a.blobFees(a.Chain.Head().Header)
+	fee, _ := a.blobFees(a.Chain.Header())
 	return number{fee}, nil
 }
 
@@ -81,7 +81,7 @@ func (a *API) feeHistory(ctx context.Context, _ *caller.Caller, p *struct {
 			return nil, jsonrpc.Errorf("invalid reward percentile: #%d:%f >= #%d:%f", i-1, p.Percentiles[i-1], i, x)
 		}
 	}
-	head := a.Chain.Head().Number()
+	head := a.Chain.Number()
 	newest := head
 	if p.Newest.exact {
 		newest = p.Newest.number

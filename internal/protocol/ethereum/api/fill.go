@@ -56,7 +56,7 @@ func (a *API) fill(ctx context.Context, p *callArgs) (*types.Transaction, error)
 	if len(p.Blobs) > 0 && string(p.Blobs) != "null" {
 		return nil, errNoBlobs
 	}
-	if err := a.fillFees(p, a.Chain.Head().Header.BaseFee); err != nil {
+	if err := a.fillFees(p, a.Chain.Header().BaseFee); err != nil {
 		return nil, err
 	}
 	if p.Nonce == nil {

@@ -33,7 +33,7 @@ const (
 )
 
 func (a *API) newFilter(_ context.Context, c *caller.Caller, p *struct{ Filter logFilter }) (any, error) {
-	from, to, err := p.Filter.future(a.Chain.Head().Number() + 1)
+	from, to, err := p.Filter.future(a.Chain.Number() + 1)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (a *API) newFilter(_ context.Context, c *caller.Caller, p *struct{ Filter l
 }
 
 func (a *API) newBlockFilter(_ context.Context, c *caller.Caller, _ *none) (any, error) {
-	return a.filters.add(&filter{owner: c.String(), kind: blockFilters, place: place{next: a.Chain.Head().Number() + 1}, to: forever}, a.Now())
+	return a.filters.add(&filter{owner: c.String(), kind: blockFilters, place: place{next: a.Chain.Number() + 1}, to: forever}, a.Now())
 }
 
 // newPendingFilter makes a filter that never has anything: transactions are told
@@ -100,7 +100,7 @@ func (a *API) filterChanges(ctx context.Context, c *caller.Caller, p *struct{ ID
 // newBlocks are the hashes of the blocks from a place on, which it moves.
 func (a *API) newBlocks(ctx context.Context, p *place) (hashesShape, error) {
 	hashes := []common.Hash{}
-	for head := a.Chain.Head().Number(); p.next <= head && len(hashes) < pollHashes && ctx.Err() == nil; p.next++ {
+	for head := a.Chain.Number(); p.next <= head && len(hashes) < pollHashes && ctx.Err() == nil; p.next++ {
 		hash, err := a.Chain.Hash(p.next)
 		if err != nil && len(hashes) == 0 {
 			return nil, err
@@ -115,7 +115,7 @@ func (a *API) newBlocks(ctx context.Context, p *place) (hashesShape, error) {
 // newLogs are a filter's logs from a place on, which it moves: all, or as many as
 // fit into about so many bytes.
 func (a *API) newLogs(ctx context.Context, f *filter, p *place, most int) (logsShape, error) {
-	q := chain.Filter{From: p.next, To: min(f.to, a.Chain.Head().Number()), Addresses: f.logs.addresses, Topics: f.logs.topics}
+	q := chain.Filter{From: p.next, To: min(f.to, a.Chain.Number()), Addresses: f.logs.addresses, Topics: f.logs.topics}
 	if q.From > q.To {
 		return logsShape{}, nil
 	}

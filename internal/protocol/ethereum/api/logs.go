@@ -135,7 +135,7 @@ func (a *API) logsOf(ctx context.Context, f logFilter) (any, error) {
 		n := blockNumber{exact: true, number: b.Number()}
 		f.from, f.to = n, n
 	}
-	q, err := f.query(a.Chain.Head().Number())
+	q, err := f.query(a.Chain.Number())
 	if err != nil {
 		return nil, err
 	}

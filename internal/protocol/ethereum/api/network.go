@@ -36,7 +36,7 @@ func (a *API) accounts(context.Context, *caller.Caller, *none) (any, error) {
 }
 
 func (a *API) blockNumber(context.Context, *caller.Caller, *none) (any, error) {
-	return quantity(a.Chain.Head().Number()), nil
+	return quantity(a.Chain.Number()), nil
 }
 
 // count is a number that clients write as a quantity, in decimal, or as a JSON

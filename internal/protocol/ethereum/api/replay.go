@@ -93,7 +93,7 @@ func (f *follower) run(ctx context.Context) error {
 // approach reads until the head is near, and begins a subscription there.
 func (f *follower) approach(ctx context.Context) (*chain.Subscription, error) {
 	for {
-		head := f.api.Chain.Head().Number()
+		head := f.api.Chain.Number()
 		switch {
 		case f.near(head):
 			return f.api.Chain.Subscribe(subscriptionQueue), nil

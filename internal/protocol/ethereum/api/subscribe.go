@@ -38,7 +38,7 @@ func (a *API) subscribe(ctx context.Context, c *caller.Caller, p *struct {
 	if kind == "newHeads" {
 		begin, place = p.Filter, 1
 	}
-	first, err := firstOf(place, begin, a.Chain.Head().Number())
+	first, err := firstOf(place, begin, a.Chain.Number())
 	if err != nil {
 		return nil, err
 	}

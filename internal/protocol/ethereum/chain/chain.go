@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
@@ -88,7 +89,7 @@ func OpenAt(head *ethereum.Block, blocks Blocks, index Index) *Chain {
 
 // begin makes a block the head, of which nobody need be told.
 func (c *Chain) begin(head *ethereum.Block) {
-	c.tail.push(head)
+	c.tail.push(ethereum.Ready(head))
 	c.subs.last = head.Number()
 }
 
@@ -100,9 +101,11 @@ func open(blocks Blocks, index Index) *Chain {
 	}
 }
 
-// Committed implements sequencer.Follower.
+// Committed implements sequencer.Follower. A block of another node is decoded when
+// somebody asks for what is in it (ethereum.LazyBlock). One that does not decode
+// ends the subscriptions and refuses every question that it could answer.
 func (c *Chain) Committed(committed *sequencer.Committed) {
-	b, err := ethereum.FromCommitted(committed)
+	b, err := ethereum.LazyOf(committed)
 	c.mu.Lock()
 	if err == nil && b.Number() != c.tail.head().Number()+1 {
 		err = fmt.Errorf("chain: block %d follows %d", b.Number(), c.tail.head().Number())
@@ -121,15 +124,31 @@ func (c *Chain) Committed(committed *sequencer.Committed) {
 	c.subs.tell(b)
 }
 
-// Head is the last committed block.
+// Head is the last committed block, or its header, hash and nothing else where its
+// transactions cannot be decoded: ByNumber tells why.
 func (c *Chain) Head() *ethereum.Block {
+	head := c.head()
+	b, err := head.Block()
+	if err != nil {
+		return &ethereum.Block{Header: head.Header, Hash: head.Hash}
+	}
+	return b
+}
+
+// Number is the number of the last committed block, at hardly any cost.
+func (c *Chain) Number() uint64 { return c.head().Number() }
+
+// Header is the header of the last committed block, at hardly any cost.
+func (c *Chain) Header() *types.Header { return c.head().Header }
+
+func (c *Chain) head() *ethereum.LazyBlock {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.tail.head()
 }
 
-// Fault is why the chain has stopped following: a committed block that it cannot
-// read. It is nil while all is well.
+// Fault is why the chain has stopped following: a committed block whose header it
+// cannot read. It is nil while all is well.
 func (c *Chain) Fault() error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -143,7 +162,7 @@ func (c *Chain) ByNumber(ctx context.Context, number uint64) (*ethereum.Block, e
 	c.mu.RUnlock()
 	switch {
 	case b != nil:
-		return b, nil
+		return b.Block()
 	case number > head:
 		return nil, ErrUnknown
 	}
@@ -153,28 +172,36 @@ func (c *Chain) ByNumber(ctx context.Context, number uint64) (*ethereum.Block, e
 // ByHash gives a committed block.
 func (c *Chain) ByHash(ctx context.Context, hash common.Hash) (*ethereum.Block, error) {
 	c.mu.RLock()
-	b, first := c.tail.byHash[hash], c.tail.first()
+	recent, first := c.tail.byHash[hash], c.tail.first()
 	c.mu.RUnlock()
-	if b != nil {
-		return b, nil
+	if recent != nil {
+		return recent.Block()
 	}
 	number, _, err := c.find(ctx, blockTerm(hash), first, func(b *ethereum.Block) (uint32, bool) { return 0, b.Hash == hash })
 	if err != nil {
 		return nil, err
 	}
-	if b, err = c.read(ctx, number); err == nil && b.Hash != hash {
+	b, err := c.read(ctx, number)
+	if err == nil && b.Hash != hash {
 		return nil, ErrUnknown
 	}
 	return b, err
 }
 
 // Recent is Transaction among the newest blocks, which are in memory; nil if it is
-// not there.
+// not there, or not in a block that can be decoded.
 func (c *Chain) Recent(hash common.Hash) (*ethereum.Block, int) {
 	c.mu.RLock()
-	defer c.mu.RUnlock()
-	at := c.tail.byTransaction[hash]
-	return at.block, at.index
+	at, ok := c.tail.byTransaction[hash]
+	c.mu.RUnlock()
+	if !ok {
+		return nil, 0
+	}
+	b, err := at.block.Block()
+	if err != nil {
+		return nil, 0
+	}
+	return b, at.index
 }
 
 // Transaction gives the block of a committed transaction and its place there.
@@ -184,7 +211,8 @@ func (c *Chain) Transaction(ctx context.Context, hash common.Hash) (*ethereum.Bl
 	first := c.tail.first()
 	c.mu.RUnlock()
 	if ok {
-		return at.block, at.index, nil
+		b, err := at.block.Block()
+		return b, at.index, err
 	}
 	number, position, err := c.find(ctx, transactionTerm(hash), first, func(b *ethereum.Block) (uint32, bool) {
 		for i, r := range b.Receipts {
@@ -224,10 +252,10 @@ func (c *Chain) Find(id []byte) (sequencer.TxID, bool) {
 // the head is not remembered: the ledger may still put another block there.
 func (c *Chain) Hash(height uint64) (common.Hash, error) {
 	c.mu.RLock()
-	b, head := c.tail.at(height), c.tail.head().Number()
+	recent, head := c.tail.at(height), c.tail.head().Number()
 	c.mu.RUnlock()
-	if b != nil {
-		return b.Hash, nil
+	if recent != nil {
+		return recent.Hash, nil
 	}
 	if hash, ok := c.hashes.Get(height); ok {
 		return hash, nil

@@ -270,7 +270,7 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	long.tail = newTail()
-	long.tail.push(far)
+	long.tail.push(ethereum.Ready(far))
 	if _, _, err := long.Transaction(ctx, common.Hash{1}); !errors.Is(err, history.ErrBehind) {
 		t.Errorf("an index far behind: %v", err)
 	}

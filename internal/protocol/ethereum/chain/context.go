@@ -21,8 +21,8 @@ func (c *Chain) At(m *evm.Machine, b *ethereum.Block) *evm.Block {
 // (seconds since 1970), unless the head's is later, and its random value is not
 // the one it will have.
 func (c *Chain) Pending(m *evm.Machine, now uint64) *evm.Block {
-	head := c.Head()
-	b := c.At(m, head)
+	head := c.head()
+	b := m.Block(head.Header, c.blockHash)
 	b.Number++
 	b.Time = max(b.Time, now)
 	b.Random = crypto.Keccak256Hash(head.Hash[:])
@@ -32,7 +32,7 @@ func (c *Chain) Pending(m *evm.Machine, now uint64) *evm.Block {
 // blockHash answers BLOCKHASH in calls: zero above the head, whatever number the
 // call gives its block, and when the block cannot be read.
 func (c *Chain) blockHash(number uint64) common.Hash {
-	if number > c.Head().Number() {
+	if number > c.Number() {
 		return common.Hash{}
 	}
 	hash, err := c.Hash(number)

@@ -92,7 +92,7 @@ func (c *Chain) Logs(ctx context.Context, f Filter) ([]*types.Log, error) {
 	err := c.older(a, recent[0].Number())
 	for _, b := range recent {
 		if number := b.Number(); err == nil && number >= f.From && number <= f.To {
-			err = a.add(b)
+			err = a.addRecent(b)
 		}
 	}
 	err = a.explain(err)
@@ -162,6 +162,18 @@ func (c *Chain) addOlder(a *answer, height uint64) error {
 		return err
 	}
 	return a.add(b)
+}
+
+// addRecent answers for a block of the tail, which may have to be decoded first.
+func (a *answer) addRecent(b *ethereum.LazyBlock) error {
+	if err := a.reached(b.Number()); err != nil {
+		return err
+	}
+	whole, err := b.Block()
+	if err != nil {
+		return err
+	}
+	return a.add(whole)
 }
 
 // answer is an answer in the making.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
+	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 )
 
 // somewhere is a chain whose index and tail reach anywhere, with small limits.
@@ -29,7 +30,7 @@ func (w *world) somewhere(t *testing.T) (c *Chain, indexed, first uint64) {
 	}
 	c.limits = limits{logs: 1 + w.random.IntN(60), bytes: 700 + w.random.IntN(60_000), scan: 1 + w.random.Uint64N(20), behind: w.random.Uint64N(40), behindBytes: maxBehindBytes}
 	for _, b := range w.blocks[first+1:] {
-		c.tail.push(b)
+		c.tail.push(ethereum.Ready(b))
 	}
 	return c, indexed, first
 }

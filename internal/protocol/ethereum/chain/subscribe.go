@@ -69,10 +69,10 @@ type subscriptions struct {
 	running map[*Subscription]bool
 	ended   error // what ends every further one at once
 
-	line    sync.Mutex // taken after mu
-	last    uint64     // the newest block
-	waiting []*News    // to be handed out, oldest first
-	working bool       // a goroutine hands them out
+	line    sync.Mutex            // taken after mu
+	last    uint64                // the newest block
+	waiting []*ethereum.LazyBlock // to be handed out, oldest first
+	working bool                  // a goroutine hands them out
 }
 
 // mostWaiting is how many blocks wait to be handed out. One more means that there
@@ -105,11 +105,11 @@ func (a *subscriptions) drop(s *Subscription, err error) {
 }
 
 // tell has a block handed to everybody, waiting for nobody.
-func (a *subscriptions) tell(b *ethereum.Block) {
+func (a *subscriptions) tell(b *ethereum.LazyBlock) {
 	a.line.Lock()
 	defer a.line.Unlock()
 	a.last = b.Number()
-	a.waiting = append(a.waiting, &News{Block: b})
+	a.waiting = append(a.waiting, b)
 	if !a.working {
 		a.working = true
 		go a.handOut()
@@ -120,28 +120,39 @@ func (a *subscriptions) tell(b *ethereum.Block) {
 func (a *subscriptions) handOut() {
 	for {
 		a.line.Lock()
-		news := a.waiting
+		blocks := a.waiting
 		a.waiting = nil
-		a.working = len(news) > 0
+		a.working = len(blocks) > 0
 		a.line.Unlock()
-		if len(news) == 0 {
+		if len(blocks) == 0 {
 			return
 		}
-		if len(news) > mostWaiting {
+		if len(blocks) > mostWaiting {
 			a.dropAll(ErrSlow)
 		}
-		for _, n := range news {
-			a.hand(n)
+		for _, b := range blocks {
+			a.hand(b)
 		}
 	}
 }
 
-func (a *subscriptions) hand(n *News) {
+// hand hands a block out. It is decoded if anybody is to have it; one that does not
+// decode ends the subscriptions that it would have gone to.
+func (a *subscriptions) hand(b *ethereum.LazyBlock) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	var n *News
 	for s := range a.running {
-		if n.Number() <= s.after {
+		if b.Number() <= s.after {
 			continue
+		}
+		if n == nil {
+			whole, err := b.Block()
+			if err != nil {
+				a.drop(s, err)
+				continue
+			}
+			n = &News{Block: whole}
 		}
 		select {
 		case s.blocks <- n:

@@ -18,6 +18,12 @@ var _ sequencer.Follower = (*Pool)(nil)
 // through. Another one of its sender with its nonce can never be committed, and
 // what waited for it is handed over.
 func (p *Pool) Committed(c *sequencer.Committed) {
+	p.mu.Lock()
+	idle := len(p.entries) == 0 && len(p.senders) == 0 && len(p.refusals.of) == 0
+	p.mu.Unlock()
+	if idle {
+		return // it need not be decoded for the sake of nothing
+	}
 	b, err := ethereum.FromCommitted(c)
 	if err != nil {
 		return // the chain, which is told first, says so
