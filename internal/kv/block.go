@@ -1,6 +1,9 @@
 package kv
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Block is a block that is being built on the speculative state. Its methods are
 // for one goroutine.
@@ -8,6 +11,10 @@ type Block struct {
 	s       *Store
 	height  uint64
 	changes []*change // one for each key, by committed transactions
+	room    room      // of its transactions' changes
+	last    *work     // its newest transaction, whose sets the next one takes
+	rooms   []string  // asked for last, and
+	own     []bool    // their tables
 }
 
 // Begin opens a block on top of the tail, whose height must be one less.
@@ -31,11 +38,27 @@ func (b *Block) Height() uint64 { return b.height }
 // tables of the given rooms alone; of all rooms, if none is given. A block has
 // one transaction at a time.
 func (b *Block) Tx(rooms ...string) *Tx {
-	tx := &Tx{work: &work{b: b, writes: make(layer, len(b.s.tables))}}
-	if len(rooms) > 0 {
-		tx.own = b.s.owned(rooms)
+	w := &work{b: b}
+	if b.last != nil && b.last.finished {
+		w.sets, b.last.sets = b.last.sets, nil
+		w.sets.clear()
+	} else {
+		w.sets = new(sets)
 	}
-	return tx
+	b.last = w
+	w.tx.work = w
+	if len(rooms) > 0 {
+		w.tx.own = b.owned(rooms)
+	}
+	return &w.tx
+}
+
+// owned says by TableID which tables belong to the rooms. It must not be changed.
+func (b *Block) owned(rooms []string) []bool {
+	if b.own == nil || !slices.Equal(b.rooms, rooms) {
+		b.rooms, b.own = slices.Clone(rooms), b.s.owned(rooms)
+	}
+	return b.own
 }
 
 // Seal ends the block and makes it the newest of the tail.
@@ -71,13 +94,12 @@ func (b *Block) merge(changes []*change) error {
 	}
 	for _, c := range changes {
 		c.height, c.place = b.height, len(b.changes)
-		if now := b.s.tip.find(c.table, c.key); now != nil && now.height == b.height {
-			c.place = now.place
+		if old := b.s.tip.set(b.s.tables, c); old != nil && old.height == b.height {
+			c.place = old.place
 			b.changes[c.place] = c
 		} else {
 			b.changes = append(b.changes, c)
 		}
-		b.s.tip.set(b.s.tables[c.table].Kind, c)
 	}
 	return nil
 }

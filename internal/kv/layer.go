@@ -13,19 +13,11 @@ import (
 type change struct {
 	table   TableID
 	deleted bool
+	hash    uint64 // of the key
 	height  uint64 // of the block that it is committed to
 	place   int    // among the changes of that block, until it is sealed
 	key     string
 	value   []byte
-}
-
-// newChange makes a change of copies of its arguments.
-func newChange(id TableID, key, value []byte, deleted bool) *change {
-	c := &change{table: id, key: string(key), deleted: deleted}
-	if !deleted {
-		c.value = append([]byte{}, value...)
-	}
-	return c
 }
 
 func (c *change) append(dst []byte) ([]byte, bool) {
@@ -35,21 +27,27 @@ func (c *change) append(dst []byte) ([]byte, bool) {
 	return append(dst, c.value...), true
 }
 
-func (c *change) write() Write {
-	return Write{Table: c.table, Key: []byte(c.key), Value: c.value, Delete: c.deleted}
-}
-
 // sortChanges sorts by table and key.
 func sortChanges(changes []*change) {
 	slices.SortFunc(changes, func(a, b *change) int {
-		return cmp.Or(cmp.Compare(a.table, b.table), strings.Compare(a.key, b.key))
+		if a.table != b.table {
+			return cmp.Compare(a.table, b.table)
+		}
+		return strings.Compare(a.key, b.key)
 	})
 }
 
+// writesOf lists changes as writes, with one slice of bytes for all keys.
 func writesOf(changes []*change) []Write {
-	writes := make([]Write, len(changes))
+	size := 0
+	for _, c := range changes {
+		size += len(c.key)
+	}
+	writes, keys := make([]Write, len(changes)), make([]byte, 0, size)
 	for i, c := range changes {
-		writes[i] = c.write()
+		at := len(keys)
+		keys = append(keys, c.key...)
+		writes[i] = Write{Table: c.table, Key: keys[at:len(keys):len(keys)], Value: c.value, Delete: c.deleted}
 	}
 	return writes
 }
@@ -59,65 +57,48 @@ type tree = btree.Map[string, *change]
 
 // layer holds changes that lie over a version: those of one transaction, or of
 // all blocks that are not published.
-type layer []tableLayer // by TableID
-
-type tableLayer struct {
-	points  map[string]*change
-	ordered *tree
+type layer struct {
+	index
+	ordered []*tree // by TableID: the changes of ordered tables again; nil if there are none
 }
 
-func (t *tableLayer) len() int {
-	if t.ordered != nil {
-		return t.ordered.Len()
+// tree is the layer of an ordered table, nil if it is empty.
+func (l *layer) tree(table TableID) *tree {
+	if l.ordered == nil {
+		return nil
 	}
-	return len(t.points)
+	return l.ordered[table]
 }
 
-func (l layer) get(table TableID, key []byte) *change {
-	t := &l[table]
-	if t.ordered != nil {
-		c, _ := t.ordered.Get(string(key))
-		return c
-	}
-	return t.points[string(key)]
-}
-
-// find is get for a key at hand as a string.
-func (l layer) find(table TableID, key string) *change {
-	t := &l[table]
-	if t.ordered != nil {
-		c, _ := t.ordered.Get(key)
-		return c
-	}
-	return t.points[key]
-}
-
-// set makes c the layer's word about its key.
-func (l layer) set(kind Kind, c *change) {
-	t := &l[c.table]
-	if kind == Ordered {
-		if t.ordered == nil {
-			t.ordered = new(tree)
+// set makes c the layer's word about its key and returns what was, nil for
+// none. tables are the store's.
+func (l *layer) set(tables []table, c *change) (old *change) {
+	if tables[c.table].Kind == Ordered {
+		if l.ordered == nil {
+			l.ordered = make([]*tree, len(tables))
 		}
-		t.ordered.Set(c.key, c)
-		return
+		if l.ordered[c.table] == nil {
+			l.ordered[c.table] = new(tree)
+		}
+		l.ordered[c.table].Set(c.key, c)
 	}
-	if t.points == nil {
-		t.points = make(map[string]*change)
-	}
-	t.points[c.key] = c
+	return l.index.set(c)
 }
 
 // drop removes c unless a later change took its place.
-func (l layer) drop(c *change) {
-	if l.find(c.table, c.key) != c {
+func (l *layer) drop(c *change) {
+	if !l.index.drop(c) {
 		return
 	}
-	if t := &l[c.table]; t.ordered != nil {
-		t.ordered.Delete(c.key)
-	} else {
-		delete(t.points, c.key)
+	if t := l.tree(c.table); t != nil {
+		t.Delete(c.key)
 	}
+}
+
+// clear empties the layer.
+func (l *layer) clear() {
+	l.index.clear()
+	clear(l.ordered)
 }
 
 // merge calls fn in key order, from the first key not below from, for every key

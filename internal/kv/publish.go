@@ -83,7 +83,7 @@ func (s *Store) Load(height uint64, fill func(put func(table TableID, key, value
 		if b := bulks[id]; b != nil {
 			b.add(s.hash(key), key, value)
 		} else {
-			s.fold(newChange(id, key, value, false), nil)
+			s.fold(&change{table: id, key: string(key), value: append([]byte{}, value...)}, nil)
 		}
 		return nil
 	})
@@ -152,7 +152,7 @@ func (s *Store) fold(c *change, pinned *version) {
 		return
 	}
 	s.keyBuf = append(s.keyBuf[:0], c.key...)
-	key, hash := s.keyBuf, s.hash(s.keyBuf)
+	key, hash := s.keyBuf, c.hash
 	if pinned != nil {
 		pinned.keepPoint(c, hash, key)
 	}
@@ -177,7 +177,7 @@ func (s *Store) before(d *Delta) []BeforeImage {
 		key := room[at:len(room):len(room)]
 		image := BeforeImage{Table: c.table, Key: key}
 		at = len(room)
-		if room, image.Present = s.published(room, c.table, key); image.Present {
+		if room, image.Present = s.published(room, c.table, c.hash, key); image.Present {
 			image.Value = room[at:len(room):len(room)]
 		}
 		images[i] = image
@@ -198,10 +198,10 @@ func (s *Store) pending() (int, bool) {
 
 // restack makes the tip anew from the sealed blocks.
 func (s *Store) restack() {
-	s.tip = make(layer, len(s.tables))
+	s.tip.clear()
 	for _, d := range s.tail {
 		for _, c := range d.changes {
-			s.tip.set(s.tables[c.table].Kind, c)
+			s.tip.set(s.tables, c)
 		}
 	}
 }

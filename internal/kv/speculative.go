@@ -18,13 +18,13 @@ func (p *Speculative) GetInto(dst []byte, table TableID, key []byte) ([]byte, bo
 	if int(table) >= len(p.s.tables) {
 		return dst, false
 	}
-	return p.s.current(dst, table, key)
+	return p.s.current(dst, table, p.s.hash(key), key)
 }
 
 // Range implements Reader.
 func (p *Speculative) Range(table TableID, from, to []byte, fn func(key, value []byte) bool) error {
 	s := p.s
 	return s.scan(table, from, to, func(into []*tree) []*tree {
-		return append(into, s.tip[table].ordered, s.tables[table].ordered)
+		return append(into, s.tip.tree(table), s.tables[table].ordered)
 	}, fn)
 }

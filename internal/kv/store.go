@@ -68,7 +68,6 @@ func New(tables ...Table) (*Store, error) {
 		s.tables = append(s.tables, table{Table: t, room: Room(t.Name)})
 	}
 	s.clear()
-	s.tip = make(layer, len(s.tables))
 	return s, nil
 }
 
@@ -112,11 +111,11 @@ func (s *Store) Tail() (height uint64, ok bool) {
 }
 
 // published appends the published value to dst. It wants the lock.
-func (s *Store) published(dst []byte, id TableID, key []byte) ([]byte, bool) {
+func (s *Store) published(dst []byte, id TableID, hash uint64, key []byte) ([]byte, bool) {
 	t := &s.tables[id]
 	switch {
 	case t.point != nil:
-		return t.point.get(dst, s.hash(key), key)
+		return t.point.get(dst, hash, key)
 	case t.ordered != nil:
 		if c, ok := t.ordered.Get(string(key)); ok {
 			return c.append(dst)
@@ -126,13 +125,13 @@ func (s *Store) published(dst []byte, id TableID, key []byte) ([]byte, bool) {
 }
 
 // current appends the newest value to dst.
-func (s *Store) current(dst []byte, id TableID, key []byte) ([]byte, bool) {
+func (s *Store) current(dst []byte, id TableID, hash uint64, key []byte) ([]byte, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if c := s.tip.get(id, key); c != nil {
+	if c := s.tip.find(id, hash, key); c != nil {
 		return c.append(dst)
 	}
-	return s.published(dst, id, key)
+	return s.published(dst, id, hash, key)
 }
 
 func (s *Store) clear() {

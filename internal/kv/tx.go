@@ -19,19 +19,45 @@ type Tx struct {
 // work is what a transaction shares with its scopes.
 type work struct {
 	b        *Block
-	reads    []map[string]bool // by TableID; key to found
-	writes   layer
+	tx       Tx // itself
+	scope    Tx // the first
+	*sets       // nil once the block's next transaction has them
 	finished bool
+}
+
+// sets are what a transaction read and wrote.
+type sets struct {
+	reads   index // a change that is deleted was absent
+	notes   room  // of reads
+	writes  layer
+	changes []*change // those of writes
+	sorted  bool
+}
+
+func (s *sets) clear() {
+	s.reads.clear()
+	s.notes.changes = s.notes.changes[:0]
+	s.writes.clear()
+	clear(s.changes)
+	s.changes, s.sorted = s.changes[:0], false
 }
 
 // Scope is the same transaction as seen by the given rooms: it may write their
 // tables alone, and neither commit nor discard.
 func (t *Tx) Scope(rooms ...string) *Tx {
-	own := t.b.s.owned(rooms)
-	for id := range t.own {
-		own[id] = own[id] && t.own[id]
+	own := t.b.owned(rooms)
+	if t.own != nil {
+		own = slices.Clone(own)
+		for id := range t.own {
+			own[id] = own[id] && t.own[id]
+		}
 	}
-	return &Tx{work: t.work, own: own, part: true}
+	scope := &t.scope
+	if scope.work != nil {
+		scope = new(Tx)
+	}
+	*scope = Tx{work: t.work, own: own, part: true}
+	return scope
 }
 
 // Get implements Reader.
@@ -46,11 +72,12 @@ func (t *Tx) GetInto(dst []byte, table TableID, key []byte) ([]byte, bool) {
 	if int(table) >= len(s.tables) {
 		return dst, false
 	}
-	if c := t.writes.get(table, key); c != nil {
+	hash := s.hash(key)
+	if c := t.wrote(table, hash, key); c != nil {
 		return c.append(dst)
 	}
-	value, ok := s.current(dst, table, key)
-	t.noteRead(table, key, ok)
+	value, ok := s.current(dst, table, hash, key)
+	t.noteRead(table, hash, key, ok)
 	return value, ok
 }
 
@@ -59,11 +86,14 @@ func (t *Tx) GetInto(dst []byte, table TableID, key []byte) ([]byte, bool) {
 func (t *Tx) Range(table TableID, from, to []byte, fn func(key, value []byte) bool) error {
 	s := t.b.s
 	trees := func(into []*tree) []*tree {
-		return append(into, t.writes[table].ordered, s.tip[table].ordered, s.tables[table].ordered)
+		if t.sets != nil {
+			into = append(into, t.writes.tree(table))
+		}
+		return append(into, s.tip.tree(table), s.tables[table].ordered)
 	}
 	return s.scan(table, from, to, trees, func(key, value []byte) bool {
-		if t.writes.get(table, key) == nil {
-			t.noteRead(table, key, true)
+		if hash := s.hash(key); t.wrote(table, hash, key) == nil {
+			t.noteRead(table, hash, key, true)
 		}
 		return fn(key, value)
 	})
@@ -81,11 +111,15 @@ func (t *Tx) Delete(table TableID, key []byte) error {
 }
 
 // Reads lists what was read below the transaction's own writes, by table and key.
+// There are none once the block has another transaction.
 func (t *Tx) Reads() []Read {
+	if t.sets == nil {
+		return nil
+	}
 	var reads []Read
-	for id, keys := range t.reads {
-		for key, found := range keys {
-			reads = append(reads, Read{Table: TableID(id), Key: []byte(key), Found: found})
+	for _, c := range t.reads.slots {
+		if c != nil {
+			reads = append(reads, Read{Table: c.table, Key: []byte(c.key), Found: !c.deleted})
 		}
 	}
 	slices.SortFunc(reads, func(a, b Read) int {
@@ -94,8 +128,18 @@ func (t *Tx) Reads() []Read {
 	return reads
 }
 
-// Writes lists what was written, one write for each key, by table and key.
-func (t *Tx) Writes() []Write { return writesOf(t.sorted()) }
+// Writes lists what was written, one write for each key, by table and key. There
+// are none once the block has another transaction.
+func (t *Tx) Writes() []Write {
+	if t.sets == nil {
+		return nil
+	}
+	if !t.sorted {
+		sortChanges(t.changes)
+		t.sorted = true
+	}
+	return writesOf(t.changes)
+}
 
 // Commit hands the writes to the block. It fails if the block was sealed,
 // discarded or rolled back, or the transaction is finished or a scope of another.
@@ -103,13 +147,13 @@ func (t *Tx) Commit() error {
 	if err := t.end(); err != nil {
 		return err
 	}
-	return t.b.merge(t.sorted())
+	return t.b.merge(t.changes)
 }
 
 // Discard ends the transaction without a trace. After Commit it does nothing.
 func (t *Tx) Discard() {
 	if t.end() == nil {
-		clear(t.writes)
+		t.sets.clear()
 	}
 }
 
@@ -135,42 +179,57 @@ func (t *Tx) change(table TableID, key, value []byte, deleted bool) error {
 	if t.own != nil && !t.own[table] {
 		return fmt.Errorf("%w: %s", ErrForeign, t.b.s.Name(table))
 	}
-	t.writes.set(t.b.s.tables[table].Kind, newChange(table, key, value, deleted))
+	t.set(table, key, value, deleted)
 	return nil
 }
 
-// sorted lists the changes by table and key.
-func (t *Tx) sorted() []*change {
-	n := 0
-	for i := range t.writes {
-		n += t.writes[i].len()
-	}
-	changes := make([]*change, 0, n)
-	for i := range t.writes {
-		for _, c := range t.writes[i].points {
-			changes = append(changes, c)
+// set copies a write. What goes to ordered tables has memory of its own, for it
+// stays there when the block is gone.
+func (t *Tx) set(table TableID, key, value []byte, deleted bool) {
+	s, room := t.b.s, &t.b.room
+	hash, ordered := s.hash(key), s.tables[table].Kind == Ordered
+	c := t.writes.find(table, hash, key)
+	if c == nil {
+		if ordered {
+			c = &change{key: string(key)}
+		} else {
+			c = room.change()
+			if read := t.reads.find(table, hash, key); read != nil {
+				c.key = read.key
+			} else {
+				c.key = room.key(key)
+			}
 		}
-		if ordered := t.writes[i].ordered; ordered != nil {
-			changes = append(changes, ordered.Values()...)
-		}
+		c.table, c.hash = table, hash
+		t.writes.set(s.tables, c)
+		t.changes, t.sorted = append(t.changes, c), false
 	}
-	sortChanges(changes)
-	return changes
+	switch c.deleted = deleted; {
+	case deleted:
+		c.value = nil
+	case ordered:
+		c.value = append([]byte{}, value...)
+	default:
+		c.value = room.value(value)
+	}
 }
 
-func (t *Tx) noteRead(table TableID, key []byte, found bool) {
-	if t.reads == nil {
-		t.reads = make([]map[string]bool, len(t.b.s.tables))
+// wrote is the transaction's own word about a key, nil for none.
+func (t *Tx) wrote(table TableID, hash uint64, key []byte) *change {
+	if t.sets == nil {
+		return nil
 	}
-	keys := t.reads[table]
-	if _, known := keys[string(key)]; known {
+	return t.writes.find(table, hash, key)
+}
+
+// noteRead remembers the first read of a key.
+func (t *Tx) noteRead(table TableID, hash uint64, key []byte, found bool) {
+	if t.sets == nil || t.reads.find(table, hash, key) != nil {
 		return
 	}
-	if keys == nil {
-		keys = make(map[string]bool)
-		t.reads[table] = keys
-	}
-	keys[string(key)] = found
+	c := t.notes.change()
+	c.table, c.hash, c.key, c.deleted = table, hash, t.notes.key(key), !found
+	t.reads.set(c)
 }
 
 // fresh makes the result of GetInto(nil, ...) one of Get.

@@ -90,7 +90,7 @@ func (v *View) getOrdered(dst []byte, table TableID, key []byte) ([]byte, bool) 
 			}
 		}
 	}
-	return v.s.published(dst, table, key)
+	return v.s.published(dst, table, 0, key)
 }
 
 // eachPoint scans the table shard by shard, while the writer goes on. A key that

@@ -180,7 +180,7 @@ func TestTransferCosts(t *testing.T) {
 	m.blocks, m.bytes, m.signatures = 0, 0, 0
 	allocs := testing.AllocsPerRun(runs, func() { m.block(t, records) }) / records
 	const blocks = runs + 1 // AllocsPerRun runs once more
-	if bytes := float64(m.bytes) / (blocks * records); m.blocks != blocks || m.signatures != blocks || bytes > 848 || allocs > 38 {
+	if bytes := float64(m.bytes) / (blocks * records); m.blocks != blocks || m.signatures != blocks || bytes > 848 || allocs > 16 {
 		t.Fatalf("a transfer costs %.1f bytes of ledger and %.1f allocations; %d blocks have %d signatures", bytes, allocs, m.blocks, m.signatures)
 	}
 }
