@@ -210,7 +210,7 @@ func TestSealAllocatesForTheBlock(t *testing.T) {
 	for i := range drafts {
 		drafts[i] = transfer()
 	}
-	if n := testing.AllocsPerRun(10, func() { k.SealAll(5, drafts, 0, 1) }); n > 100 {
+	if n := testing.AllocsPerRun(10, func() { k.SealAll(5, drafts, 0, 1) }); n > 30 {
 		t.Fatalf("%v allocations for a block of %d records", n, len(drafts))
 	}
 }
