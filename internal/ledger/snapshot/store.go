@@ -14,6 +14,7 @@
 package snapshot
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/ledger/format"
@@ -56,8 +58,8 @@ type Store struct {
 	dir   string
 	newID func() [16]byte
 
-	// Hurry has Write take no pauses. Without, it rests after each frame as long as
-	// the frame took, so that it never has more than half of a processor and of a disk.
+	// Hurry has Write and Delete take no pauses. Without, they rest after each small
+	// piece of work as long as it took: half of a processor and of a disk at most.
 	Hurry bool
 }
 
@@ -184,7 +186,28 @@ func (s *Store) Delete(height uint64) error {
 	if err := s.remove(s.name(height, receiptSuffix)); err != nil {
 		return err
 	}
+	if !s.Hurry {
+		s.shrink(s.name(height, framesSuffix))
+	}
 	return s.remove(s.name(height, manifestSuffix), s.name(height, framesSuffix))
+}
+
+// shrink gives the room of a file that is about to be removed back piece by piece:
+// the file system frees that of a large one at once else, while syncs wait. What
+// fails here is left to the removal.
+func (s *Store) shrink(name string) {
+	file, err := s.fs.Open(name)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	size, err := file.Size()
+	for p := (pace{began: time.Now()}); err == nil && size > goneSlice; {
+		size -= goneSlice
+		if err = file.Truncate(size); err == nil {
+			err = p.rest(context.Background())
+		}
+	}
 }
 
 func (s *Store) remove(names ...string) error {

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coco-consortium/coco/internal/disk"
@@ -81,7 +82,7 @@ func (s *Store) write(ctx context.Context, state *kv.Store, view *kv.View, ring 
 	if err != nil {
 		return nil, ErrWrite.From(err)
 	}
-	w := &frameWriter{file: file, id: m.ID, hurry: s.Hurry, began: time.Now()}
+	w := &frameWriter{file: file, id: m.ID, pace: pace{hurry: s.Hurry, began: time.Now()}}
 	err = w.domain(ctx, m, format.ServiceDomain, state, view, ring)
 	if cerr := file.Close(); err == nil && cerr != nil {
 		err = ErrWrite.From(cerr)
@@ -108,8 +109,8 @@ type frameWriter struct {
 	aead   cipher.AEAD
 	into   *Domain
 	usage  Usage
-	hurry  bool
-	began  time.Time // the frame at hand
+	pace   pace
+	paced  int // of plain, when there was a rest last
 }
 
 // domain writes the rows of all tables that belong to a key domain. For now all
@@ -148,41 +149,42 @@ func (w *frameWriter) row(ctx context.Context, table uint64, key, value []byte) 
 	w.plain = append(binary.AppendUvarint(w.plain, uint64(len(key))), key...)
 	w.plain = append(binary.AppendUvarint(w.plain, uint64(len(value))), value...)
 	w.usage.Rows++
-	return nil
+	if len(w.plain)-w.paced < workSlice {
+		return nil
+	}
+	w.paced = len(w.plain)
+	return w.pace.rest(ctx)
 }
 
-// flush seals and writes a frame. It is synced at once, so that a large snapshot
-// never makes a commit's sync wait for more than a frame.
+// flush seals and writes a frame. Each slice is synced at once, so that a large
+// snapshot never makes a commit's sync wait for more than that.
 func (w *frameWriter) flush(ctx context.Context, last bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	number := uint64(len(w.into.Frames))
 	w.sealed = w.aead.Seal(w.sealed[:0], frameNonce(number), w.plain, frameContext(w.id, w.into.Name, number, last))
-	if _, err := w.file.WriteAt(w.sealed, w.offset); err != nil {
-		return ErrWrite.From(err)
-	}
-	if err := w.file.Sync(); err != nil {
-		return ErrWrite.From(err)
-	}
 	w.into.Frames = append(w.into.Frames, Frame{Size: uint64(len(w.sealed)), Digest: sha256.Sum256(w.sealed)})
-	w.offset += int64(len(w.sealed))
+	for slice := range slices.Chunk(w.sealed, w.pace.slice(len(w.sealed))) {
+		if err := w.pace.rest(ctx); err != nil {
+			return err
+		}
+		if _, err := w.file.WriteAt(slice, w.offset); err != nil {
+			return ErrWrite.From(err)
+		}
+		if err := w.file.Sync(); err != nil {
+			return ErrWrite.From(err)
+		}
+		w.offset += int64(len(slice))
+	}
 	w.usage.Frames++
 	w.usage.Memory = max(w.usage.Memory, uint64(cap(w.plain)+cap(w.sealed)))
-	w.plain = w.plain[:0]
-	if !w.hurry && !last {
-		select {
-		case <-time.After(min(time.Since(w.began), longRest)):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	w.plain, w.paced = w.plain[:0], 0
+	if last {
+		return nil
 	}
-	w.began = time.Now()
-	return nil
+	return w.pace.rest(ctx)
 }
-
-// longRest is the longest pause after a frame.
-const longRest = 50 * time.Millisecond
 
 func cipherOf(ring *keys.Ring, d *Domain, id [16]byte) (cipher.AEAD, error) {
 	key, err := ring.Derive(keys.Epoch{Domain: d.Name, Number: d.Epoch}, keyLabel, id[:])
