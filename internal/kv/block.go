@@ -11,7 +11,7 @@ type Block struct {
 	s       *Store
 	height  uint64
 	changes []*change // one for each key, by committed transactions
-	room    room      // of its transactions' changes
+	pieces  pieces    // for its transactions' changes
 	last    *work     // its newest transaction, whose sets the next one takes
 	rooms   []string  // asked for last, and
 	own     []bool    // their tables

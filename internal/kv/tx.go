@@ -27,8 +27,8 @@ type work struct {
 
 // sets are what a transaction read and wrote.
 type sets struct {
-	reads   index // a change that is deleted was absent
-	notes   room  // of reads
+	reads   index  // a change that is deleted was absent
+	notes   pieces // for reads
 	writes  layer
 	changes []*change // those of writes
 	sorted  bool
@@ -186,18 +186,18 @@ func (t *Tx) change(table TableID, key, value []byte, deleted bool) error {
 // set copies a write. What goes to ordered tables has memory of its own, for it
 // stays there when the block is gone.
 func (t *Tx) set(table TableID, key, value []byte, deleted bool) {
-	s, room := t.b.s, &t.b.room
+	s, p := t.b.s, &t.b.pieces
 	hash, ordered := s.hash(key), s.tables[table].Kind == Ordered
 	c := t.writes.find(table, hash, key)
 	if c == nil {
 		if ordered {
 			c = &change{key: string(key)}
 		} else {
-			c = room.change()
+			c = p.change()
 			if read := t.reads.find(table, hash, key); read != nil {
 				c.key = read.key
 			} else {
-				c.key = room.key(key)
+				c.key = p.key(key)
 			}
 		}
 		c.table, c.hash = table, hash
@@ -210,7 +210,7 @@ func (t *Tx) set(table TableID, key, value []byte, deleted bool) {
 	case ordered:
 		c.value = append([]byte{}, value...)
 	default:
-		c.value = room.value(value)
+		c.value = p.value(value)
 	}
 }
 
