@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -138,7 +139,7 @@ func TestCost(t *testing.T) {
 			do(t, x.Add(height, entries))
 			height++
 		}) / perBlock
-		perTx, inAll := float64(diskBytes(x))/txs, float64(fs.written)/txs
+		perTx, inAll := float64(diskBytes(x))/txs, float64(fs.written.Load())/txs
 		t.Logf("%s: %.1f bytes kept, %.1f written, %.3f allocations a transaction", name, perTx, inAll, got)
 		if perTx > kept || inAll > written || got > allocs {
 			t.Errorf("%s costs more than %v bytes kept, %v written, %v allocations", name, kept, written, allocs)
@@ -166,7 +167,7 @@ func TestCost(t *testing.T) {
 // countingFS counts the bytes that are written.
 type countingFS struct {
 	vfs.FS
-	written int
+	written atomic.Int64 // merging writes beside
 }
 
 type countingFile struct {
@@ -180,6 +181,6 @@ func (c *countingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fi
 }
 
 func (c *countingFile) Write(b []byte) (int, error) {
-	c.fs.written += len(b)
+	c.fs.written.Add(int64(len(b)))
 	return c.File.Write(b)
 }

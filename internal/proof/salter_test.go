@@ -52,13 +52,3 @@ func TestLeavesOfEveryLength(t *testing.T) {
 		}
 	}
 }
-
-// TestClaimsAllocateNothing: a transfer's claims are most of what sealing costs. A
-// race detector empties pools now and then, which is why one is allowed.
-func TestClaimsAllocateNothing(t *testing.T) {
-	d := transferClaims()
-	ClaimsDigest(d)
-	if n := testing.AllocsPerRun(1000, func() { ClaimsDigest(d) }); n > 1 {
-		t.Fatalf("%v allocations", n)
-	}
-}

@@ -200,21 +200,6 @@ func TestSealAllIsSeal(t *testing.T) {
 	}
 }
 
-// TestSealAllocatesForTheBlock: nothing is allocated for a record.
-func TestSealAllocatesForTheBlock(t *testing.T) {
-	k, err := KeysOf(ring(format.ModeSimulated, keys.Secret{1}), 0, place)
-	if err != nil {
-		t.Fatal(err)
-	}
-	drafts := make([]*Draft, 300)
-	for i := range drafts {
-		drafts[i] = transfer()
-	}
-	if n := testing.AllocsPerRun(10, func() { k.SealAll(5, drafts, 0, 1) }); n > 30 {
-		t.Fatalf("%v allocations for a block of %d records", n, len(drafts))
-	}
-}
-
 func BenchmarkSeal(b *testing.B) {
 	k, err := KeysOf(ring(format.ModeSimulated, keys.Secret{1}), 0, place)
 	if err != nil {
