@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ func TestSoak(t *testing.T) {
 			t.Fatalf("COCO_SOAK=%s is no duration of %s or more: %v", text, every, err)
 		}
 	}
-	net := found(t, newProxies(t), 3)
+	net := found(t, tight{newProxies(t)}, 3)
 	l := net.begin(t)
 	began, next := time.Now(), time.Now().Add(every/2)
 	var used []sample
@@ -49,6 +50,16 @@ func TestSoak(t *testing.T) {
 	l.end()
 	t.Logf("%.0f acknowledged writes a second over %s", float64(l.acknowledged())/took.Seconds(), took.Round(time.Second))
 	l.settle(t)
+}
+
+// tight lets nodes collect garbage as soon as there is as much as is alive, instead of
+// letting some hundreds of MiB gather first: what they take then tells what they keep.
+type tight struct{ wire }
+
+func (w tight) command(node int, program string, args ...string) *exec.Cmd {
+	c := w.wire.command(node, program, args...)
+	c.Env = append(c.Environ(), "GOGC=100")
+	return c
 }
 
 // sample is the resident memory of a node at some time.
