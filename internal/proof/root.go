@@ -38,8 +38,8 @@ func rootProtected(kid Hash, service format.ServiceID, header []byte) []byte {
 	b = append(b, 0xa5, 0x01, 0x26, 0x04)
 	b = appendBytes(b, kid[:])
 	b = append(b, labelCWT, 0xa1, 0x01)
-	b = appendText(b, hex.EncodeToString(service[:]))
+	b = format.AppendText(b, hex.EncodeToString(service[:]))
 	b = append(format.AppendHead(b, 0, labelVDS), vdsRFC9162)
-	b = appendText(b, labelHeader)
+	b = format.AppendText(b, labelHeader)
 	return appendBytes(b, digest[:])
 }

@@ -84,15 +84,11 @@ func messageHead(protected []byte) []byte {
 // toBeSigned is SHA-256 of CBOR["Signature1", protected, h”, payload].
 func toBeSigned(protected, payload []byte) Hash {
 	b := make([]byte, 0, len(protected)+len(payload)+32)
-	b = appendText(append(b, 0x84), "Signature1")
+	b = format.AppendText(append(b, 0x84), "Signature1")
 	b = append(appendBytes(b, protected), 0x40)
 	return sha256.Sum256(appendBytes(b, payload))
 }
 
 func appendBytes(b, v []byte) []byte {
 	return append(format.AppendHead(b, 2, uint64(len(v))), v...)
-}
-
-func appendText(b []byte, v string) []byte {
-	return append(format.AppendHead(b, 3, uint64(len(v))), v...)
 }

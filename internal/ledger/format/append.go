@@ -53,14 +53,16 @@ func headSize(n uint64) int {
 
 func spanSize(n int) int { return headSize(uint64(n)) + n }
 
-func appendBytes(b, v []byte) []byte {
+// AppendBytes appends a byte string, or null for nil.
+func AppendBytes(b, v []byte) []byte {
 	if v == nil {
 		return append(b, null)
 	}
 	return append(AppendHead(b, majorBytes, uint64(len(v))), v...)
 }
 
-func appendText(b []byte, v string) []byte {
+// AppendText appends a text string.
+func AppendText(b []byte, v string) []byte {
 	return append(AppendHead(b, majorText, uint64(len(v))), v...)
 }
 
@@ -83,8 +85,8 @@ func (w writes) size() int {
 func (w writes) Append(b []byte) []byte {
 	b = appendList(b, w != nil, len(w))
 	for i := range w {
-		b = appendText(append(b, majorArray<<5|3), w[i].Table)
-		b = appendBytes(appendBytes(b, w[i].Key), w[i].Value)
+		b = AppendText(append(b, majorArray<<5|3), w[i].Table)
+		b = AppendBytes(AppendBytes(b, w[i].Key), w[i].Value)
 	}
 	return b
 }
@@ -101,9 +103,9 @@ func (p *Private) size() int {
 func (p *Private) Append(b []byte) []byte {
 	b = append(b, majorArray<<5|7)
 	for _, v := range [...][]byte{p.Request, p.Caller, p.Outcome, p.Events, p.NativeID} {
-		b = appendBytes(b, v)
+		b = AppendBytes(b, v)
 	}
-	return appendBytes(writes(p.Writes).Append(b), p.ClaimsSeed)
+	return AppendBytes(writes(p.Writes).Append(b), p.ClaimsSeed)
 }
 
 func (p *Prelude) size() int {
@@ -125,10 +127,10 @@ func (p *Prelude) Append(b []byte) []byte {
 	}
 	b = appendList(b, p.Effects != nil, len(p.Effects))
 	for i := range p.Effects {
-		b = appendText(append(b, majorArray<<5|2), p.Effects[i].Protocol)
+		b = AppendText(append(b, majorArray<<5|2), p.Effects[i].Protocol)
 		b = AppendHead(b, majorNumber, p.Effects[i].Version)
 	}
-	return appendBytes(appendBytes(b, p.Claims[:]), p.Evidence[:])
+	return AppendBytes(AppendBytes(b, p.Claims[:]), p.Evidence[:])
 }
 
 func (s *Sealed) size() int {
@@ -137,13 +139,13 @@ func (s *Sealed) size() int {
 
 // Append appends the encoding of the sealed section.
 func (s *Sealed) Append(b []byte) []byte {
-	return appendBytes(s.appendOpen(b), s.Ciphertext)
+	return AppendBytes(s.appendOpen(b), s.Ciphertext)
 }
 
 func (s *Sealed) appendOpen(b []byte) []byte {
-	b = appendText(append(b, majorArray<<5|4), s.Domain)
+	b = AppendText(append(b, majorArray<<5|4), s.Domain)
 	b = AppendHead(b, majorNumber, s.Epoch)
-	return appendBytes(b, s.Nonce[:])
+	return AppendBytes(b, s.Nonce[:])
 }
 
 func (r *Record) size() int {
@@ -156,8 +158,8 @@ func (r *Record) size() int {
 
 // Append appends the encoding of the record.
 func (r *Record) Append(b []byte) []byte {
-	b = appendBytes(append(b, majorArray<<5|3), r.Prelude)
-	b = appendList(appendBytes(b, r.Public), r.Sealed != nil, len(r.Sealed))
+	b = AppendBytes(append(b, majorArray<<5|3), r.Prelude)
+	b = appendList(AppendBytes(b, r.Public), r.Sealed != nil, len(r.Sealed))
 	for i := range r.Sealed {
 		b = r.Sealed[i].Append(b)
 	}
@@ -167,8 +169,8 @@ func (r *Record) Append(b []byte) []byte {
 // AppendOpen appends the record up to the ciphertext of its last section, which has
 // n bytes and is to follow. A record has at least one section.
 func (r *Record) AppendOpen(b []byte, n int) []byte {
-	b = appendBytes(append(b, majorArray<<5|3), r.Prelude)
-	b = AppendHead(appendBytes(b, r.Public), majorArray, uint64(len(r.Sealed)))
+	b = AppendBytes(append(b, majorArray<<5|3), r.Prelude)
+	b = AppendHead(AppendBytes(b, r.Public), majorArray, uint64(len(r.Sealed)))
 	last := len(r.Sealed) - 1
 	for i := range last {
 		b = r.Sealed[i].Append(b)
@@ -206,11 +208,11 @@ func (b *Block) size() int {
 
 // Append appends the encoding of the body.
 func (b *Block) Append(to []byte) []byte {
-	to = appendBytes(append(to, majorArray<<5|4), b.Header)
-	to = appendBytes(appendBytes(to, b.Signature), b.Section)
+	to = AppendBytes(append(to, majorArray<<5|4), b.Header)
+	to = AppendBytes(AppendBytes(to, b.Signature), b.Section)
 	to = appendList(to, b.Records != nil, len(b.Records))
 	for i := range b.Records {
-		to = appendBytes(to, b.Records[i])
+		to = AppendBytes(to, b.Records[i])
 	}
 	return to
 }

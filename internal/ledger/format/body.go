@@ -48,6 +48,6 @@ func (b *Body) Finish(header, signature, section []byte) []byte {
 	}
 	begin := b.front - n
 	head := append(b.data[begin:begin:b.front], majorArray<<5|4)
-	appendBytes(appendBytes(appendBytes(head, header), signature), section)
+	AppendBytes(AppendBytes(AppendBytes(head, header), signature), section)
 	return b.data[begin:]
 }

@@ -119,7 +119,7 @@ func countEvents(data []byte) uint64 {
 	if most == 0 {
 		return 0
 	}
-	switch n := data[0] &^ cborArray; {
+	switch n := data[0] &^ (cborArray << 5); {
 	case n < 24:
 		return min(uint64(n), most)
 	case n == 24:
