@@ -13,10 +13,14 @@ const transfer = "Transfer";
 
 // ethers: contract events over WebSocket.
 async function ethers(hear, from) {
+  // on() returns before it has asked for the subscription, and a node answers the
+  // requests of a connection side by side: what is asked for next must wait.
+  let asked;
+  const subscribed = new Promise((resolve) => (asked = resolve));
   class Socket extends WebSocketProvider {
     send(method, params) {
       const answer = super.send(method, params);
-      if (method === "eth_subscribe") this.subscribed = answer;
+      if (method === "eth_subscribe") asked(answer);
       return answer;
     }
   }
@@ -26,7 +30,7 @@ async function ethers(hear, from) {
   const event = (log) => ({ block: log.blockNumber, index: log.index, value: log.args.value });
   const attached = (async () => {
     await contract.on(transfer, (_from, _to, _value, payload) => hear(event(payload.log)));
-    await socket.subscribed;
+    await subscribed;
     return (await contract.queryFilter(transfer, from)).map(event);
   })();
   return { past: await orBroken(attached, broken), broken };
