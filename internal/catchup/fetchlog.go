@@ -139,8 +139,9 @@ func (f *Fetcher) beginAt(ctx context.Context, s Source, log *ledger.Log, index 
 // Entries appends what the network has committed behind the log's end. check, if
 // not nil, judges the entries before they are appended, and may refuse them; a
 // source whose entries it refuses is left. Entries that no later block binds are
-// left to Raft. It ends when a source has no more, and fails with
-// ErrDiverges when no source continues the log.
+// left to Raft, and so are those that were committed while the last few were
+// fetched: a network that never rests never has no more. It fails with ErrDiverges
+// when no source continues the log.
 func (f *Fetcher) Entries(ctx context.Context, log *ledger.Log, check Check) error {
 	f.fill()
 	defer f.status.begin("entries")()
@@ -159,12 +160,15 @@ func (f *Fetcher) Entries(ctx context.Context, log *ledger.Log, check Check) err
 			if err != nil {
 				return err
 			}
-			if n == 0 {
+			if n == 0 || p.Index-last <= few && log.Head().LastIndex >= p.Index {
 				return nil
 			}
 		}
 	}))
 }
+
+// few is how many entries Raft brings as fast as a source would.
+const few = 256
 
 // append appends what a source has in one answer, up to an entry, and makes it
 // durable. It gives the number of entries.

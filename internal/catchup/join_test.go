@@ -2,9 +2,12 @@ package catchup
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/ledger"
@@ -123,6 +126,26 @@ func TestEntriesAreCheckedAndBound(t *testing.T) {
 	must(t, d.fetcher(fs, d.source()).Entries(t.Context(), log, check))
 	if last := log.Head().LastIndex; last != d.committed-2 {
 		t.Fatalf("%d entries of %d", last, d.committed)
+	}
+}
+
+// TestEntriesOfANetworkThatNeverRests ends although a block is committed with every
+// request; Raft brings the rest.
+func TestEntriesOfANetworkThatNeverRests(t *testing.T) {
+	d, _ := example(t)
+	began, server := d.committed, d.server()
+	fs := crash.New()
+	log := openLog(t, fs)
+	restless := source("restless", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.transaction(false)
+		d.commit()
+		server.ServeHTTP(w, r)
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	must(t, d.fetcher(fs, restless).Entries(ctx, log, nil))
+	if last := log.Head().LastIndex; last < began || last > d.committed {
+		t.Fatalf("%d entries, %d when it began", last, began)
 	}
 }
 
