@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/coco-consortium/coco/internal/kv"
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
@@ -15,34 +17,76 @@ import (
 
 // base is where replaying begins: the state after a block, verified.
 type base struct {
-	line *lineage.Lineage
-	at   uint64 // index of that block's entry, 0 when nothing is restored
+	line *lineage.Lineage // verify moves it on
+	at   uint64           // index of that block's entry, 0 when nothing is restored
 }
 
 // replay brings the state from the base to the log's last block: each block is
-// verified, opened, applied and told to the followers. Nothing is executed.
+// verified, then opened, then applied and told to the followers, and the ones behind
+// it are on their way meanwhile. Nothing is executed.
 func (n *Node) replay(ctx context.Context, b *base) error {
+	n.arrival.replays(n.log.Head().Height)
+	const ahead = 64 // that wait between two of the three; a batch of entries holds their bytes anyway
+	verified, opened := make(chan *format.Entry, ahead), make(chan *envelope.Block, ahead)
+	ring := n.bundle.Ring()
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() error {
+		defer close(verified)
+		return n.verify(ctx, b, verified)
+	})
+	work.Go(func() error {
+		defer close(opened)
+		for e := range verified {
+			block, err := envelope.Open(ring, e)
+			if err == nil {
+				err = give(ctx, opened, block)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	work.Go(func() error {
+		for block := range opened {
+			if err := n.replayBlock(block); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return work.Wait()
+}
+
+// give hands something on, unless ctx ends before it is taken.
+func give[T any](ctx context.Context, to chan<- T, what T) error {
+	select {
+	case to <- what:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// verify follows the log from the base to its last entry, and hands on each block
+// that is the next right one.
+func (n *Node) verify(ctx context.Context, b *base, blocks chan<- *format.Entry) error {
 	prefix, err := n.prefix(b.at)
 	if err != nil {
 		return err
 	}
-	head := n.log.Head()
-	last := head.LastIndex
-	n.arrival.replays(head.Height)
+	last := n.log.Head().LastIndex
 	for index := b.at + 1; index <= last; {
 		entries, err := n.log.Entries(index, last+1, 8<<20)
 		if err != nil {
 			return err
 		}
 		for i := range entries {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
 			e := &entries[i]
 			if e.Kind != format.EntryBlock {
 				err = b.line.Pass(e, prefix)
-			} else {
-				err = n.replayBlock(b.line, e, prefix)
+			} else if err = b.line.Extend(e, prefix); err == nil {
+				err = give(ctx, blocks, e)
 			}
 			if err != nil {
 				return err
@@ -61,14 +105,7 @@ func (n *Node) prefix(index uint64) (format.Hash, error) {
 	return n.log.Prefix(index)
 }
 
-func (n *Node) replayBlock(line *lineage.Lineage, e *format.Entry, prefix format.Hash) error {
-	if err := line.Extend(e, prefix); err != nil {
-		return err
-	}
-	b, err := envelope.Open(n.bundle.Ring(), e)
-	if err != nil {
-		return err
-	}
+func (n *Node) replayBlock(b *envelope.Block) error {
 	if err := sequencer.Apply(n.state, b); err != nil {
 		return err
 	}
