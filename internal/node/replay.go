@@ -26,7 +26,7 @@ type base struct {
 // it are on their way meanwhile. Nothing is executed.
 func (n *Node) replay(ctx context.Context, b *base) error {
 	n.arrival.replays(n.log.Head().Height)
-	const ahead = 64 // that wait between two of the three; a batch of entries holds their bytes anyway
+	const ahead = 4 // blocks that wait between two of the three: few, for they may be large
 	verified, opened := make(chan *format.Entry, ahead), make(chan *envelope.Block, ahead)
 	ring := n.bundle.Ring()
 	work, ctx := errgroup.WithContext(ctx)

@@ -89,6 +89,8 @@ func toBeSigned(protected, payload []byte) Hash {
 	return sha256.Sum256(appendBytes(b, payload))
 }
 
+// appendBytes appends a byte string, the empty one for nil, which COSE does not know
+// as null (format.AppendBytes).
 func appendBytes(b, v []byte) []byte {
 	return append(format.AppendHead(b, 2, uint64(len(v))), v...)
 }
