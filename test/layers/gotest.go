@@ -121,7 +121,9 @@ func (t *tally) event(e event) {
 }
 
 // counts judges what was read. A package that fails while all of its tests pass
-// (it does not build, it panics, it exceeds its time) is one failure.
+// (it does not build, a goroutine panics, it exceeds its time) is one failure. What
+// the tests said that were running then is printed: go test gives the reason to
+// one of them, and no result.
 func (t *tally) counts() Counts {
 	failing := map[string]bool{}
 	for _, n := range t.order {
@@ -137,11 +139,23 @@ func (t *tally) counts() Counts {
 			t.sum.Passed++
 		case result == "fail":
 			t.fail(n, "failed")
+			if n.test == "" {
+				t.unended(n.pkg)
+			}
 		default:
 			t.skip(n)
 		}
 	}
 	return t.sum
+}
+
+// unended prints what those tests of a package said that have no result.
+func (t *tally) unended(pkg string) {
+	for n, out := range t.outputs {
+		if n.pkg == pkg && t.results[n] == "" {
+			fmt.Fprintf(&t.report, "--- %s %s: did not end\n%s", short(pkg), n.test, tail(out.String()))
+		}
+	}
 }
 
 func (t *tally) childFailed(parent name) bool {

@@ -38,6 +38,14 @@ import ("os"; "testing")
 func TestMain(m *testing.M) { m.Run(); os.Exit(3) }
 func TestPass(t *testing.T) {}
 `)
+	write(t, dir, "dies/dies_test.go", `package dies
+import "testing"
+func TestPass(t *testing.T) {}
+func TestDies(t *testing.T) {
+	go func() { panic("a bug far from the test") }()
+	select {}
+}
+`)
 	c := exec.Command("go", "test", "-json", "./...")
 	c.Dir = dir
 	c.Env = append(os.Environ(), "GOWORK=off")
@@ -47,14 +55,16 @@ func TestPass(t *testing.T) {}
 	got.read(strings.NewReader(string(out)))
 	counts := got.counts()
 	report := got.report.String()
-	// Passed: good 3, bad 2, panics 1. Failed: the subtest, the unexplained
-	// skip, the package that does not build, the package that ends with 3.
-	want := Counts{Passed: 6, Failed: 4, Skipped: 1,
+	// Passed: good 3, bad 2, panics 1, dies 1. Failed: the subtest, the
+	// unexplained skip, the package that does not build, the one that ends with 3, and
+	// the one that a goroutine ends.
+	want := Counts{Passed: 7, Failed: 5, Skipped: 1,
 		Explained: []string{"example.org/x/good TestShort: long; runs in the layer test"}}
 	if !reflect.DeepEqual(counts, want) {
 		t.Errorf("counts %+v, want %+v\n%s", counts, want, report)
 	}
-	for _, text := range []string{"TestParent/fails: failed", "wrong", "TestUnexplained: skipped without a rule", "cannot use"} {
+	for _, text := range []string{"TestParent/fails: failed", "wrong", "TestUnexplained: skipped without a rule", "cannot use",
+		"dies TestDies: did not end", "a bug far from the test"} {
 		if !strings.Contains(report, text) {
 			t.Errorf("the report does not contain %q:\n%s", text, report)
 		}
