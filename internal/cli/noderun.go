@@ -106,11 +106,11 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force
 	r.desk.Serves(n)
 	if entries != nil {
 		host, _, _ := net.SplitHostPort(entries.Addr().String())
-		s, front, err := n.KeyValue(entries, authorities, append([]string{"localhost", host}, f.KeyValue.Hosts...))
+		s, err := n.KeyValue(authorities, append([]string{"localhost", host}, f.KeyValue.Hosts...))
 		if err != nil {
 			return err
 		}
-		r.serve(front, s)
+		r.serve(entries, s)
 	}
 	r.group.Go(func() { r.end(n.Serve(clients)) })
 	if err := r.announce(f, clients, entries, web, asJSON, out); err != nil {
@@ -136,7 +136,7 @@ func runNode(ctx context.Context, command string, f nodefile.File, asJSON, force
 type running struct {
 	node    *node.Node // nil until it serves
 	desk    *operations.Desk
-	servers []*http.Server
+	servers []server
 	group   sync.WaitGroup
 	ended   chan error
 }
@@ -158,7 +158,14 @@ func (r *running) open(f nodefile.File, web net.Listener, desk *operations.Desk,
 	return nil
 }
 
-func (r *running) serve(l net.Listener, s *http.Server) {
+// server is an HTTP server.
+type server interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}
+
+func (r *running) serve(l net.Listener, s server) {
 	r.servers = append(r.servers, s)
 	r.group.Go(func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -16,6 +16,7 @@ import (
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/internal/protocol/keyvalue/api"
 	"github.com/coco-consortium/coco/internal/sequencer"
+	"github.com/coco-consortium/coco/internal/server/front"
 )
 
 // certificateLife is how long a certificate for clients is valid; it is made anew
@@ -29,12 +30,11 @@ var ErrClients = problem.New("CLIENTS_FILE", "the file of those who certify clie
 // KeyValue makes the server of entries (package keyvalue): for clients with a
 // certificate that one of the authorities signed, over TLS 1.3. Its own
 // certificate is the service's, in whose name this node answers under the given
-// host names and addresses. It is to serve the listener that is given with it, which
-// stands for l.
-func (n *Node) KeyValue(l net.Listener, authorities []byte, hosts []string) (*http.Server, net.Listener, error) {
+// host names and addresses.
+func (n *Node) KeyValue(authorities []byte, hosts []string) (*front.Server, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(authorities) {
-		return nil, nil, ErrClients
+		return nil, ErrClients
 	}
 	handler := api.New(api.Config{Room: n.rooms.keyvalue, Store: n.state, Linearizable: n.Linearizable,
 		Submit: func(r *sequencer.Request) (api.Ticket, error) {
@@ -47,8 +47,8 @@ func (n *Node) KeyValue(l net.Listener, authorities []byte, hosts []string) (*ht
 	w := &wallet{node: n, hosts: hosts}
 	secure := &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, Time: n.config.Clock,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return w.certificate() }}
-	return &http.Server{Handler: handler, ConnContext: api.ConnContext, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(n.config.Logger.Handler(), slog.LevelDebug)}, api.NewFront(l, secure, handler), nil
+	return api.NewServer(&http.Server{Handler: handler, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(n.config.Logger.Handler(), slog.LevelDebug)}, secure), nil
 }
 
 // wallet holds the certificate that clients see.

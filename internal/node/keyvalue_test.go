@@ -114,10 +114,10 @@ func serveEntries(t *testing.T, n *Node, a *authority) (base string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	do(t, err)
-	s, front, err := n.KeyValue(l, a.pem(), []string{"127.0.0.1"})
+	s, err := n.KeyValue(a.pem(), []string{"127.0.0.1"})
 	do(t, err)
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(front) }()
+	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
 		_ = s.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
@@ -169,7 +169,7 @@ func TestEntries(t *testing.T) {
 	if _, _, _, err := stranger.ask("GET", "a", nil); err == nil {
 		t.Error("who has another authority's certificate was answered")
 	}
-	if _, _, err := n.KeyValue(nil, []byte("nothing"), nil); !errors.Is(err, ErrClients) {
+	if _, err := n.KeyValue([]byte("nothing"), nil); !errors.Is(err, ErrClients) {
 		t.Error(err)
 	}
 

@@ -35,16 +35,16 @@ func (s *Server) serveHTTP(ctx context.Context, w http.ResponseWriter, r *http.R
 		http.Error(w, "invalid content type, only application/json is supported", http.StatusUnsupportedMediaType)
 		return
 	}
-	x := s.turns.Get().(*turn)
-	defer s.release(x)
-	if status, err := s.readBody(r, x); err != nil {
+	x, room := s.turns.Get().(*turn), s.d.Room()
+	defer s.release(x, room)
+	if status, err := s.readBody(r.Body, r.ContentLength, x, room); err != nil {
 		if status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "1")
 		}
 		http.Error(w, err.Error(), status)
 		return
 	}
-	x.response = s.d.Serve(jsonrpc.WithRoom(ctx, x.room), x.request, x.response)
+	x.response = s.d.Serve(jsonrpc.WithRoom(ctx, room), x.request, x.response)
 	if len(x.response) == 0 {
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -64,18 +64,16 @@ const smallResponse = 2048
 var jsonContent = []string{"application/json"}
 
 // turn is what one request and its response need, kept for others.
-type turn struct {
-	request, response []byte
-	room              *jsonrpc.Room
-}
+type turn struct{ request, response []byte }
 
-// readBody reads the whole body, or says with which status it is refused.
-func (s *Server) readBody(r *http.Request, x *turn) (status int, err error) {
+// readBody reads the whole body, of a length if that is not negative, or says with
+// which status it is refused.
+func (s *Server) readBody(body io.Reader, length int64, x *turn, room *jsonrpc.Room) (status int, err error) {
 	limit := s.d.Limits().RequestBytes
 	tooLarge := func() (int, error) {
 		return http.StatusRequestEntityTooLarge, fmt.Errorf("request too large, limit is %d bytes", limit)
 	}
-	if r.ContentLength > int64(limit) {
+	if length > int64(limit) {
 		return tooLarge()
 	}
 	b := x.request
@@ -83,10 +81,10 @@ func (s *Server) readBody(r *http.Request, x *turn) (status int, err error) {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
-		if !x.room.Grow(len(b)) {
+		if !room.Grow(len(b)) {
 			return http.StatusServiceUnavailable, jsonrpc.ErrCrowded
 		}
-		n, err := r.Body.Read(b[len(b):cap(b)])
+		n, err := body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		x.request = b
 		if len(b) > limit {
@@ -104,8 +102,8 @@ func (s *Server) readBody(r *http.Request, x *turn) (status int, err error) {
 // keepBuffer is the largest buffer that is kept for another request.
 const keepBuffer = 1 << 20
 
-func (s *Server) release(x *turn) {
-	x.room.Free()
+func (s *Server) release(x *turn, room *jsonrpc.Room) {
+	room.Free()
 	if cap(x.request) <= keepBuffer && cap(x.response) <= keepBuffer {
 		x.request, x.response = x.request[:0], x.response[:0]
 		s.turns.Put(x)

@@ -2,9 +2,7 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"net"
-	"sync"
 	"syscall"
 
 	"github.com/coco-consortium/coco/internal/problem"
@@ -29,51 +27,4 @@ func Listen(address string) (net.Listener, error) {
 	return nil, problem.Newf("ADDRESS_INVALID",
 		"give an address of this machine as HOST:PORT, for example --rpc 127.0.0.1:8545",
 		"cannot listen on %q", address).From(err)
-}
-
-// bounded is a listener that keeps at most a number of connections open; the
-// next ones wait in the system's queue.
-type bounded struct {
-	net.Listener
-	places chan struct{}
-	closed chan struct{}
-	once   sync.Once
-}
-
-func bound(l net.Listener, connections int) *bounded {
-	return &bounded{Listener: l, places: make(chan struct{}, connections), closed: make(chan struct{})}
-}
-
-// Accept waits for a place and then for a connection.
-func (b *bounded) Accept() (net.Conn, error) {
-	select {
-	case b.places <- struct{}{}:
-	case <-b.closed:
-		return nil, fmt.Errorf("accept: %w", net.ErrClosed)
-	}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.places
-		return nil, err
-	}
-	return &placed{Conn: c, leave: func() { <-b.places }}, nil
-}
-
-// Close stops accepting.
-func (b *bounded) Close() error {
-	b.once.Do(func() { close(b.closed) })
-	return b.Listener.Close()
-}
-
-// placed is a connection that gives its place back when it is closed.
-type placed struct {
-	net.Conn
-	once  sync.Once
-	leave func()
-}
-
-func (p *placed) Close() error {
-	err := p.Conn.Close()
-	p.once.Do(p.leave)
-	return err
 }

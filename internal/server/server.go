@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coco-consortium/coco/internal/server/caller"
+	"github.com/coco-consortium/coco/internal/server/front"
 	"github.com/coco-consortium/coco/internal/server/jsonrpc"
 	"github.com/coco-consortium/coco/internal/telemetry"
 )
@@ -25,7 +26,7 @@ type Options struct {
 	// reaching a node on the visitor's machine by rebinding its own name.
 	Hosts []string
 	// Identify says who sends a request; an error refuses it with status 401.
-	// Default: everyone is anonymous.
+	// nil: everyone is anonymous.
 	Identify func(*http.Request) (*caller.Caller, error)
 	// Connections bounds the open connections. Default 4096.
 	Connections int
@@ -43,9 +44,6 @@ func (o Options) withDefaults() Options {
 	if o.Hosts == nil {
 		o.Hosts = []string{"localhost"}
 	}
-	if o.Identify == nil {
-		o.Identify = func(*http.Request) (*caller.Caller, error) { return caller.Anonymous, nil }
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -61,7 +59,8 @@ func (o Options) withDefaults() Options {
 type Server struct {
 	d       *jsonrpc.Dispatcher
 	options Options
-	http    *http.Server
+	front   *front.Server
+	fields  []byte             // of a plain request's answer
 	stop    context.CancelFunc // ends the calls that are still at work
 	turns   sync.Pool          // of *turn
 
@@ -78,11 +77,15 @@ func New(d *jsonrpc.Dispatcher, options Options) *Server {
 	s := &Server{
 		d: d, options: options, stop: stop,
 		turns: sync.Pool{New: func() any {
-			return &turn{make([]byte, 0, 4096), make([]byte, 0, 1024), d.Room()}
+			return &turn{make([]byte, 0, 4096), make([]byte, 0, 1024)}
 		}},
 		sessions: make(map[*jsonrpc.Session]struct{}),
+		fields:   []byte(jsonField),
 	}
-	s.http = &http.Server{
+	if len(options.Origins) > 0 {
+		s.fields = append(s.fields, vary...)
+	}
+	s.front = front.New(&http.Server{
 		Handler:           s,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
@@ -92,13 +95,13 @@ func New(d *jsonrpc.Dispatcher, options Options) *Server {
 		IdleTimeout:       options.Idle,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(options.Log.Handler(), slog.LevelDebug),
-	}
+	}, front.Options{Connections: options.Connections, Open: s.session})
 	return s
 }
 
 // Serve accepts connections on l until Shutdown, and then gives nil.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(bound(l, s.options.Connections))
+	err := s.front.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -116,9 +119,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		drained.Go(func() { session.Drain(ctx) })
 	}
 	s.mu.Unlock()
-	err := s.http.Shutdown(ctx)
+	err := s.front.Shutdown(ctx)
 	if err != nil {
-		err = s.http.Close()
+		err = s.front.Close()
 	}
 	s.stop()
 	drained.Wait()
@@ -132,10 +135,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "invalid host specified: address the node by an IP address, by localhost, or by a name it was told with its allowed hosts", http.StatusForbidden)
 		return
 	}
-	who, err := s.options.Identify(r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusUnauthorized)
-		return
+	who := caller.Anonymous
+	if s.options.Identify != nil {
+		var err error
+		if who, err = s.options.Identify(r); err != nil {
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+			return
+		}
 	}
 	ctx := caller.With(r.Context(), who)
 	if parent := r.Header.Get("Traceparent"); parent != "" { // W3C Trace Context

@@ -1,136 +1,116 @@
 package api
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
-	"sync/atomic"
-	"time"
 
 	"github.com/coco-consortium/coco/internal/protocol/keyvalue"
 	"github.com/coco-consortium/coco/internal/sequencer"
+	"github.com/coco-consortium/coco/internal/server/front"
 )
 
-// session answers the plain requests of one connection, one after the other.
+// session answers the plain requests of one connection: keys without escapes,
+// values of a stated length.
 type session struct {
-	front  *front
-	conn   net.Conn
-	in     *bufio.Reader
+	*handler
 	client keyvalue.Client
-	until  time.Time // the deadline that is set
-	out    []byte
+	op     keyvalue.Op // 0 reads
+	key    []byte      // part of the request
+	fields []byte
 	value  []byte
 }
 
-// run answers until the connection ends, or until a request that is not plain,
-// which it leaves unread: then others is true.
-func (s *session) run() (others bool) {
-	for {
-		if s.limit(idleTime, idleTime/8) != nil {
-			return false
+// NewServer serves entries to clients with a certificate that config asks for. others
+// has the handler of New, and is what remains of requests.
+func NewServer(others *http.Server, config *tls.Config) *front.Server {
+	h := others.Handler.(*handler)
+	others.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if s, ok := front.SessionOf(c).(*session); ok {
+			return context.WithValue(ctx, clientKey{}, s.client)
 		}
-		head, err := s.head()
-		if err != nil {
-			return false
-		}
-		p, ok := parse(head)
-		if !ok {
-			return true
-		}
-		if s.out, err = s.answer(p, len(head)); err != nil {
-			return false
-		}
-		if _, err := s.conn.Write(s.out); err != nil {
-			return false
-		}
+		return ctx
 	}
+	return front.New(others, front.Options{TLS: config, Connections: maxConnections, Open: func(_ context.Context, c net.Conn) front.Session {
+		certificates := c.(*tls.Conn).ConnectionState().PeerCertificates
+		if len(certificates) == 0 { // config asks for none; the handler refuses
+			return nil
+		}
+		return &session{handler: h, client: keyvalue.ClientOf(certificates[0])}
+	}})
 }
 
-// limit gives reading and writing so much time from now, or a little less: setting
-// a deadline is not cheap.
-func (s *session) limit(d, less time.Duration) error {
-	now := time.Now()
-	if left := s.until.Sub(now); left <= d && left >= d-less {
-		return nil
+const maxConnections = 8192
+
+type clientKey struct{}
+
+// Takes implements front.Session.
+func (s *session) Takes(r *front.Request) bool {
+	key, ours := bytes.CutPrefix(r.Path, []byte(prefix))
+	s.key = key
+	switch string(r.Method) {
+	case "PUT":
+		s.op = keyvalue.Put
+	case "DELETE":
+		s.op = keyvalue.Delete
+	case "GET":
+		s.op = 0
+	default:
+		return false
 	}
-	s.until = now.Add(d)
-	return s.conn.SetDeadline(s.until)
+	return ours && len(key) > 0 && len(key) <= keyvalue.MaxKey && !bytes.ContainsRune(key, '/') && string(key) != "." && string(key) != ".." &&
+		r.Length <= keyvalue.MaxValue && (r.Length >= 0) == (s.op == keyvalue.Put)
 }
 
-// head gives a request's head without reading it, or nothing when it is too long.
-func (s *session) head() ([]byte, error) {
-	for have := 1; ; {
-		if _, err := s.in.Peek(have); err != nil {
-			return nil, err
-		}
-		have = s.in.Buffered()
-		seen, err := s.in.Peek(have)
-		if err != nil {
-			return nil, err
-		}
-		if i := bytes.Index(seen, headEnd); i >= 0 {
-			return seen[:i+len(headEnd)], nil
-		}
-		if have == s.in.Size() {
-			return nil, nil
-		}
-		if err := s.limit(requestTime, requestTime); err != nil {
-			return nil, err
-		}
-		have++
+// Answer implements front.Session.
+func (s *session) Answer(ctx context.Context, r *front.Request) error {
+	if s.op == 0 {
+		return s.show(r)
 	}
-}
-
-// answer reads a request and makes the answer.
-func (s *session) answer(p plain, head int) ([]byte, error) {
-	h, out := s.front.handler, s.out[:0]
-	if p.op == 0 {
-		view := h.Store.Pin()
-		value, ok := h.Room.Get(s.value[:0], view, s.client, p.key)
-		view.Release()
-		s.value = value[:0]
-		_, _ = s.in.Discard(head)
-		if !ok {
-			return s.refuse(out, ErrAbsent), nil
-		}
-		out = append(out, "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\n"...)
-		out = strconv.AppendInt(append(s.front.date.append(out), "Content-Length: "...), int64(len(value)), 10)
-		return append(append(out, headEnd...), value...), nil
+	q, encoded := keyvalue.Make(s.op, s.key, max(r.Length, 0))
+	if _, err := io.ReadFull(r, q.Value); err != nil {
+		return err
 	}
-	q, encoded := keyvalue.Make(p.op, p.key, p.length)
-	_, _ = s.in.Discard(head)
-	if s.in.Buffered() < p.length {
-		if err := s.limit(requestTime, requestTime); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := io.ReadFull(s.in, q.Value); err != nil {
-		return nil, err
-	}
-	tx, err := h.commit(s.front.ctx, s.client[:], q, encoded)
+	tx, err := s.commit(ctx, s.client[:], q, encoded)
 	if err != nil {
-		return s.refuse(out, err), nil
+		return s.refuse(r, err)
 	}
-	out = append(out, "HTTP/1.1 204 No Content\r\n"+HeaderTransaction+": "...)
+	out := append(s.fields[:0], HeaderTransaction+": "...)
 	out = append(strconv.AppendUint(out, tx.View, 10), '.')
-	out = append(strconv.AppendUint(out, tx.Seqno, 10), headEnd[:2]...)
-	return append(s.front.date.append(out), headEnd[:2]...), nil
+	s.fields = append(strconv.AppendUint(out, tx.Seqno, 10), "\r\n"...)
+	return r.Respond(http.StatusNoContent, s.fields, nil)
 }
 
-// refuse is refuse of this package, on a connection.
-func (s *session) refuse(out []byte, err error) []byte {
-	code, retry, body := problemOf(err)
-	out = append(strconv.AppendInt(append(out, "HTTP/1.1 "...), int64(code), 10), ' ')
-	out = append(append(out, http.StatusText(code)...), "\r\nContent-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\n"...)
-	if retry {
-		out = append(out, "Retry-After: 1\r\n"...)
+// keepValue is the largest buffer that a connection keeps.
+const keepValue = 16 << 10
+
+var valueFields = []byte("Content-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\n")
+
+func (s *session) show(r *front.Request) error {
+	view := s.Store.Pin()
+	value, ok := s.Room.Get(s.value[:0], view, s.client, s.key)
+	view.Release()
+	if cap(value) <= keepValue {
+		s.value = value[:0]
 	}
-	out = strconv.AppendInt(append(s.front.date.append(out), "Content-Length: "...), int64(len(body)), 10)
-	return append(append(out, headEnd...), body...)
+	if !ok {
+		return s.refuse(r, ErrAbsent)
+	}
+	return r.Respond(http.StatusOK, valueFields, value)
+}
+
+// refuse is refuse of this package, in front.
+func (s *session) refuse(r *front.Request, err error) error {
+	code, retry, body := problemOf(err)
+	fields := "Content-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\n"
+	if retry {
+		fields += "Retry-After: 1\r\n"
+	}
+	return r.Respond(code, []byte(fields), body)
 }
 
 // commit gives a write in and waits until it is committed.
@@ -144,22 +124,4 @@ func (h *handler) commit(ctx context.Context, client []byte, q *keyvalue.Request
 		tx, _ = ticket.TxID()
 	}
 	return tx, err
-}
-
-// date is the field Date (RFC 9110, 6.6.1), made once a second.
-type date struct{ latest atomic.Pointer[dateLine] }
-
-type dateLine struct {
-	second int64
-	text   string
-}
-
-func (d *date) append(out []byte) []byte {
-	now := time.Now()
-	line := d.latest.Load()
-	if line == nil || line.second != now.Unix() {
-		line = &dateLine{now.Unix(), "Date: " + now.UTC().Format(http.TimeFormat) + "\r\n"}
-		d.latest.Store(line)
-	}
-	return append(out, line.text...)
 }
