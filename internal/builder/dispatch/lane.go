@@ -55,7 +55,7 @@ func (l *lane) run(ctx context.Context) error {
 		}
 	}
 	if len(signed) > 0 {
-		if err := l.fill(ctx); waits(err) || ctx.Err() != nil {
+		if err := l.contained(func() error { return l.fill(ctx) }); waits(err) || ctx.Err() != nil {
 			return err
 		} else if err != nil {
 			l.Log.Warn("a nonce could not be given away", "connection", l.id, "person", l.person, "why", err)
@@ -93,14 +93,9 @@ func (l *lane) open(ctx context.Context) error {
 // guard keeps what is wrong with one action from stopping the others: an action
 // that fails for a reason that stays is ended, and so is one that failed several
 // times for a reason nobody knows. It gives what stops everybody.
-func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			l.Log.Error("a fault while an action was sent", "action", p.ID, "fault", r, "stack", string(debug.Stack()))
-			err = l.given(ctx, p, fmt.Errorf("a fault: %v", r))
-		}
-	}()
-	if err = do(); err == nil {
+func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) error {
+	err := l.contained(do)
+	if err == nil {
 		return nil
 	}
 	var b *blocked
@@ -120,6 +115,17 @@ func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) 
 		return l.fail(ctx, p, err)
 	}
 	return l.given(ctx, p, err)
+}
+
+// contained turns a panic into an error.
+func (l *lane) contained(do func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.Log.Error("a fault while actions were sent", "connection", l.id, "person", l.person, "fault", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("a fault: %v", r)
+		}
+	}()
+	return do()
 }
 
 // mostTries is how often an action is tried that fails for no known reason.

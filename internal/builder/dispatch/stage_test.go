@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -283,8 +284,12 @@ func (s *stage) until(what string, holds func() bool) {
 		select {
 		case <-changes:
 		case <-limit:
+			var waiting []string
 			pending, _ := s.store.Pending(s.t.Context(), s.conn)
-			s.t.Fatalf("never: %s; pending %+v, indexer %+v, dispatcher %+v, head %d", what, pending, s.index.State(s.conn), s.send.State(s.conn), s.head())
+			for _, p := range pending {
+				waiting = append(waiting, fmt.Sprintf("%d %s of %d on contract %d, signed %d times", p.ID, p.FunctionName, p.PersonID, p.ContractID, len(p.Signed)))
+			}
+			s.t.Fatalf("never: %s; pending %q, indexer %+v, dispatcher %+v, head %d", what, waiting, s.index.State(s.conn), s.send.State(s.conn), s.head())
 		}
 	}
 }
