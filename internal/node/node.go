@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -194,11 +195,9 @@ func (n *Node) openLedger() (usable []*snapshot.Snapshot, err error) {
 	if n.store, usable, err = openSnapshots(c.FS, c.Logger); err != nil {
 		return nil, err
 	}
-	options := ledger.Options{Vote: fileVote, Now: c.Clock}
-	if len(usable) > 0 {
-		options.VerifyFrom = usable[0].Manifest.Meta.Index
-	}
-	n.log, err = ledger.Open(c.FS, dirLedger, options)
+	// Open verifies the log's end only: the replay verifies what it reads, and a while
+	// later everything is.
+	n.log, err = ledger.Open(c.FS, dirLedger, ledger.Options{Vote: fileVote, VerifyFrom: math.MaxUint64, Now: c.Clock})
 	return usable, err
 }
 

@@ -27,17 +27,17 @@ type base struct {
 func (n *Node) replay(ctx context.Context, b *base) error {
 	n.arrival.replays(n.log.Head().Height)
 	const ahead = 4 // blocks that wait between two of the three: few, for they may be large
-	verified, opened := make(chan *format.Entry, ahead), make(chan *envelope.Block, ahead)
+	blocks, opened := make(chan verified, ahead), make(chan *envelope.Block, ahead)
 	ring := n.bundle.Ring()
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() error {
-		defer close(verified)
-		return n.verify(ctx, b, verified)
+		defer close(blocks)
+		return n.verify(ctx, b, blocks)
 	})
 	work.Go(func() error {
 		defer close(opened)
-		for e := range verified {
-			block, err := envelope.Open(ring, e)
+		for v := range blocks {
+			block, err := envelope.Reopen(ring, v.index, v.block)
 			if err == nil {
 				err = give(ctx, opened, block)
 			}
@@ -58,6 +58,12 @@ func (n *Node) replay(ctx context.Context, b *base) error {
 	return work.Wait()
 }
 
+// verified is a block that is the next right one.
+type verified struct {
+	index uint64 // of its entry
+	block *format.Parsed
+}
+
 // give hands something on, unless ctx ends before it is taken.
 func give[T any](ctx context.Context, to chan<- T, what T) error {
 	select {
@@ -70,11 +76,12 @@ func give[T any](ctx context.Context, to chan<- T, what T) error {
 
 // verify follows the log from the base to its last entry, and hands on each block
 // that is the next right one.
-func (n *Node) verify(ctx context.Context, b *base, blocks chan<- *format.Entry) error {
+func (n *Node) verify(ctx context.Context, b *base, blocks chan<- verified) error {
 	prefix, err := n.prefix(b.at)
 	if err != nil {
 		return err
 	}
+	t := trail{prefix: prefix}
 	last := n.log.Head().LastIndex
 	for index := b.at + 1; index <= last; {
 		entries, err := n.log.Entries(index, last+1, 8<<20)
@@ -83,19 +90,51 @@ func (n *Node) verify(ctx context.Context, b *base, blocks chan<- *format.Entry)
 		}
 		for i := range entries {
 			e := &entries[i]
+			prefix, err := t.before(e)
+			if err != nil {
+				return err
+			}
 			if e.Kind != format.EntryBlock {
 				err = b.line.Pass(e, prefix)
-			} else if err = b.line.Extend(e, prefix); err == nil {
-				err = give(ctx, blocks, e)
+			} else {
+				var block *format.Parsed
+				if block, err = b.line.Read(e, prefix); err == nil {
+					err = give(ctx, blocks, verified{e.Index, block})
+				}
 			}
 			if err != nil {
 				return err
 			}
-			prefix = format.NextPrefix(prefix, e)
 		}
 		index += uint64(len(entries))
 	}
 	return nil
+}
+
+// trail gives prefix hashes of a log that is read from its beginning to its end.
+type trail struct {
+	prefix format.Hash   // before last; after everything when that is nil
+	last   *format.Entry // what was read last
+}
+
+// before is the prefix hash before the next entry. Between two blocks it is what the
+// second one names: every byte of the first is held by the second's link to it, by its
+// own header and by its signature, and hashing all of it once more would be a sixth of
+// a replay. The bytes of everything else are hashed.
+func (t *trail) before(e *format.Entry) (format.Hash, error) {
+	switch {
+	case t.last == nil:
+	case t.last.Kind == format.EntryBlock && e.Kind == format.EntryBlock:
+		h, err := format.PeekHeader(e.Body)
+		if err != nil {
+			return t.prefix, err
+		}
+		t.prefix = h.Prefix
+	default:
+		t.prefix = format.NextPrefix(t.prefix, t.last)
+	}
+	t.last = e
+	return t.prefix, nil
 }
 
 func (n *Node) prefix(index uint64) (format.Hash, error) {

@@ -31,21 +31,51 @@ func written(t *testing.T) []format.Entry {
 	return entries
 }
 
-// follow runs entries through a lineage, giving it true prefix hashes.
+// follow runs entries through a lineage, giving it the prefix hashes of a replay.
 func follow(entries []format.Entry) error {
 	line := lineage.New(authorities()...)
-	var prefix format.Hash
+	var t trail
 	for i := range entries {
 		next := line.Pass
 		if entries[i].Kind == format.EntryBlock {
 			next = line.Extend
 		}
-		if err := next(&entries[i], prefix); err != nil {
+		prefix, err := t.before(&entries[i])
+		if err == nil {
+			err = next(&entries[i], prefix)
+		}
+		if err != nil {
 			return err
 		}
-		prefix = format.NextPrefix(prefix, &entries[i])
 	}
 	return nil
+}
+
+// TestTrail: the prefix hashes of a replay are the true ones, and behind an entry that
+// is no block they tell when it is another.
+func TestTrail(t *testing.T) {
+	var tr, other trail
+	var truth format.Hash
+	others := 0
+	for _, e := range written(t) {
+		got, err := tr.before(&e)
+		if err != nil || got != truth {
+			t.Fatalf("before entry %d: %x, not %x: %v", e.Index, got, truth, err)
+		}
+		if behind := other.last; behind != nil && behind.Kind != format.EntryBlock {
+			if got, err := other.before(&e); err != nil || got == truth {
+				t.Fatalf("before entry %d, behind another one: %v", e.Index, err)
+			}
+			others++
+		}
+		truth = format.NextPrefix(truth, &e)
+		changed := e
+		changed.Body = append(bytes.Clone(e.Body), 1)
+		other = trail{got, &changed}
+	}
+	if others == 0 {
+		t.Fatal("the log has blocks only: the test tests nothing")
+	}
 }
 
 func TestLineageFollowsARecoveredLedger(t *testing.T) {

@@ -27,7 +27,7 @@ type Record struct {
 	Public   []format.Write
 	Private  *format.Private
 	Leaf     format.Hash
-	Evidence format.Hash // commit evidence: it leaves the node after commit only
+	Evidence format.Hash // commit evidence: it leaves the node after commit only; zero of Reopen
 }
 
 // Open decodes and opens a block entry and recomputes each record's leaf and
@@ -36,25 +36,37 @@ func Open(ring *keys.Ring, e *format.Entry) (*Block, error) {
 	if e.Kind != format.EntryBlock {
 		return nil, fmt.Errorf("entry %d is not a block", e.Index)
 	}
-	raw, h, err := format.DecodeBlock(e.Body)
+	p, err := format.ParseBlock(e.Body)
 	if err != nil {
 		return nil, err
 	}
-	b := &Block{Index: e.Index, Header: h, Hash: sha256.Sum256(raw.Header), Encoded: raw.Header, Signature: raw.Signature,
-		Records: make([]Record, len(raw.Records))}
+	return open(ring, e.Index, p, true)
+}
+
+// Reopen opens a block that was verified, signature and tree, when it was decoded.
+// Commit evidence is left out: the records name what was right when they were sealed,
+// and whoever needs it opens the block.
+func Reopen(ring *keys.Ring, index uint64, p *format.Parsed) (*Block, error) {
+	return open(ring, index, p, false)
+}
+
+func open(ring *keys.Ring, index uint64, p *format.Parsed, evidence bool) (*Block, error) {
+	h := p.Head
+	b := &Block{Index: index, Header: h, Hash: sha256.Sum256(p.Header), Encoded: p.Header, Signature: p.Signature,
+		Records: make([]Record, len(p.Records))}
 	opener := opener{ring: ring, place: Place{View: h.View, Height: h.Height, Previous: h.Previous, Writer: h.Writer}}
-	for i, stored := range raw.Records {
-		r, err := opener.record(stored)
-		if err != nil {
-			return nil, err
-		}
+	for i := range p.Records {
+		r := &p.Records[i]
 		if r.Prelude.Seqno != h.FirstSeqno+uint64(i) || r.Prelude.View != h.View {
 			return nil, openErr(h.Height, fmt.Sprintf("record %d names TxID %d.%d", i, r.Prelude.View, r.Prelude.Seqno))
 		}
-		b.Records[i] = *r
+		if err := opener.record(&b.Records[i], r, evidence); err != nil {
+			return nil, err
+		}
 	}
-	if raw.Section != nil {
-		if b.Section, err = opener.section(raw.Section); err != nil {
+	if p.Section != nil {
+		var err error
+		if b.Section, err = opener.section(p.Section); err != nil {
 			return nil, err
 		}
 	}
@@ -82,37 +94,37 @@ func (o *opener) keys(s *format.Sealed) (*Keys, error) {
 	return o.last, nil
 }
 
-func (o *opener) record(stored []byte) (*Record, error) {
-	r, prelude, err := format.DecodeRecord(stored)
+func (o *opener) record(into *Record, p *format.ParsedRecord, evidence bool) error {
+	public, err := p.Record.PublicWrites()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	public, err := r.PublicWrites()
-	if err != nil {
-		return nil, err
+	if len(p.Record.Sealed) == 0 {
+		return openErr(o.place.Height, fmt.Sprintf("record %d has no sealed section", p.Prelude.Seqno))
 	}
-	if len(r.Sealed) == 0 {
-		return nil, openErr(o.place.Height, fmt.Sprintf("record %d has no sealed section", prelude.Seqno))
-	}
-	sealed := &r.Sealed[0]
+	sealed := &p.Record.Sealed[0]
 	k, err := o.keys(sealed)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	plain, err := k.record.Open(nil, sealed.Nonce[:], sealed.Ciphertext, r.SectionContext(0, len(r.Sealed)))
+	plain, err := k.record.Open(nil, sealed.Nonce[:], sealed.Ciphertext, p.Record.SectionContext(0, len(p.Record.Sealed)))
 	if err != nil {
-		return nil, openErr(o.place.Height, fmt.Sprintf("record %d", prelude.Seqno))
+		return openErr(o.place.Height, fmt.Sprintf("record %d", p.Prelude.Seqno))
 	}
 	private, err := format.DecodePrivate(plain)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	evidence := k.Evidence(prelude.Seqno)
-	if sha256.Sum256(evidence[:]) != prelude.Evidence {
-		return nil, openErr(o.place.Height, fmt.Sprintf("record %d has foreign commit evidence", prelude.Seqno))
+	*into = Record{Stored: p.Stored, Prelude: p.Prelude, Public: public, Private: private,
+		Leaf: proof.Leaf(p.Digest, p.Prelude.Evidence, p.Prelude.Claims)}
+	if !evidence {
+		return nil
 	}
-	return &Record{Stored: stored, Prelude: prelude, Public: public, Private: private, Evidence: evidence,
-		Leaf: proof.Leaf(sha256.Sum256(stored), prelude.Evidence, prelude.Claims)}, nil
+	into.Evidence = k.Evidence(p.Prelude.Seqno)
+	if sha256.Sum256(into.Evidence[:]) != p.Prelude.Evidence {
+		return openErr(o.place.Height, fmt.Sprintf("record %d has foreign commit evidence", p.Prelude.Seqno))
+	}
+	return nil
 }
 
 func (o *opener) section(encoded []byte) (Section, error) {

@@ -99,6 +99,39 @@ func DecodeBlock(body []byte) (*Block, *Header, error) {
 	return &b, h, nil
 }
 
+// Parsed is a block as everybody can read it, decoded once for all who look at it.
+type Parsed struct {
+	*Block
+	Head    *Header
+	Records []ParsedRecord
+}
+
+// ParsedRecord is a record of a parsed block.
+type ParsedRecord struct {
+	Stored  []byte
+	Digest  Hash // SHA-256 of Stored
+	Record  *Record
+	Prelude *Prelude
+}
+
+// ParseBlock decodes a body, its header and its records, as DecodeBlock and
+// DecodeRecord do. They are parts of body.
+func ParseBlock(body []byte) (*Parsed, error) {
+	b, h, err := DecodeBlock(body)
+	if err != nil {
+		return nil, err
+	}
+	p := &Parsed{b, h, make([]ParsedRecord, len(b.Records))}
+	for i, stored := range b.Records {
+		r, prelude, err := DecodeRecord(stored)
+		if err != nil {
+			return nil, err
+		}
+		p.Records[i] = ParsedRecord{stored, Sum(stored), r, prelude}
+	}
+	return p, nil
+}
+
 // PeekHeader decodes only the header at the front of a block's body, and nothing of
 // what follows it: the body may be long and is looked at by others.
 func PeekHeader(body []byte) (*Header, error) {

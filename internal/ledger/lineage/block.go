@@ -1,8 +1,6 @@
 package lineage
 
 import (
-	"crypto/sha256"
-
 	"github.com/coco-consortium/coco/internal/ledger/format"
 	"github.com/coco-consortium/coco/internal/proof"
 )
@@ -17,11 +15,60 @@ type public struct {
 }
 
 // block follows the block of an entry.
-func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
-	raw, h, err := format.DecodeBlock(e.Body)
+func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) (*format.Parsed, error) {
+	b, parsed, err := read(e.Body, d)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return parsed, l.chain(b, e, prefix, d)
+}
+
+// block is what a block says, as far as it concerns the chain.
+type block struct {
+	raw     *format.Block
+	head    *format.Header
+	records []record
+}
+
+type record struct {
+	digest  format.Hash // SHA-256 of the record as stored
+	prelude *format.Prelude
+	public  []byte // its public section
+}
+
+// read decodes a block: whole, or, of one that this node sealed, only what is needed
+// here.
+func read(body []byte, d depth) (*block, *format.Parsed, error) {
+	if d == own {
+		raw, h, err := format.DecodeBlock(body)
+		if err != nil {
+			return nil, nil, err
+		}
+		b := &block{raw, h, make([]record, len(raw.Records))}
+		for i, stored := range raw.Records {
+			p, public, err := format.PeekRecord(stored)
+			if err != nil {
+				return nil, nil, err
+			}
+			b.records[i] = record{format.Sum(stored), p, public}
+		}
+		return b, nil, nil
+	}
+	parsed, err := format.ParseBlock(body)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &block{parsed.Block, parsed.Head, make([]record, len(parsed.Records))}
+	for i := range parsed.Records {
+		r := &parsed.Records[i]
+		b.records[i] = record{r.Digest, r.Prelude, r.Record.Public}
+	}
+	return b, parsed, nil
+}
+
+// chain checks a block and moves behind it.
+func (l *Lineage) chain(b *block, e *format.Entry, prefix format.Hash, d depth) (err error) {
+	raw, h := b.raw, b.head
 	if d != blind {
 		if err := l.links(h, e, prefix); err != nil {
 			return err
@@ -30,17 +77,14 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 	tree := l.Head.Tree.Clone()
 	records := make([]public, 0, 1)
 	level := h.Format // the highest in the block
-	for i, stored := range raw.Records {
-		p, section, err := record(stored, d)
-		if err != nil {
-			return err
-		}
+	for i, r := range b.records {
+		p := r.prelude
 		if p.Seqno != h.FirstSeqno+uint64(i) || p.View != h.View {
 			return wrong(h, "record %d is named %d.%d", i, p.View, p.Seqno)
 		}
 		level = max(level, p.Format)
-		tree.Append(proof.Leaf(sha256.Sum256(stored), p.Evidence, p.Claims))
-		said, err := publicOf(p, section, h)
+		tree.Append(proof.Leaf(r.digest, p.Evidence, p.Claims))
+		said, err := publicOf(p, r.public, h)
 		if err != nil {
 			return err
 		}
@@ -94,18 +138,6 @@ func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) error {
 	l.started = true
 	l.Head = Head{Height: h.Height, Hash: format.Sum(raw.Header), View: h.View, Seqno: h.LastSeqno(), Time: h.Time, Tree: tree}
 	return nil
-}
-
-// record reads prelude and public section of a record.
-func record(stored []byte, d depth) (*format.Prelude, []byte, error) {
-	if d == own {
-		return format.PeekRecord(stored)
-	}
-	r, p, err := format.DecodeRecord(stored)
-	if err != nil {
-		return nil, nil, err
-	}
-	return p, r.Public, nil
 }
 
 // links checks what ties the header to the block before and to its entry.

@@ -58,7 +58,7 @@ func TestWrongRaises(t *testing.T) {
 		e := s.block(at, 2, 1, nil, s.draft(1), c.draft)
 		for _, d := range []depth{whole, own} {
 			line := at.line.Clone()
-			if err := line.follow(&e, at.prefix, d); !errors.Is(err, ErrChain) || !same(line, at.line) {
+			if _, err := line.follow(&e, at.prefix, d); !errors.Is(err, ErrChain) || !same(line, at.line) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

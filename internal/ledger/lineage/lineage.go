@@ -114,12 +114,21 @@ const (
 // Extend accepts the block of an entry as the next one, or says why it is not.
 // prefix is the prefix hash before the entry.
 func (l *Lineage) Extend(e *format.Entry, prefix format.Hash) error {
+	_, err := l.follow(e, prefix, whole)
+	return err
+}
+
+// Read is Extend, and gives the block decoded.
+func (l *Lineage) Read(e *format.Entry, prefix format.Hash) (*format.Parsed, error) {
 	return l.follow(e, prefix, whole)
 }
 
 // Take is Extend for a block that this node sealed itself: signature and
 // evidence are not checked again.
-func (l *Lineage) Take(e *format.Entry, prefix format.Hash) error { return l.follow(e, prefix, own) }
+func (l *Lineage) Take(e *format.Entry, prefix format.Hash) error {
+	_, err := l.follow(e, prefix, own)
+	return err
+}
 
 // Pass takes note of an entry that is no block, or says why it cannot stand
 // there: a raft-empty entry, or one that changes Raft's configuration as the
@@ -128,20 +137,20 @@ func (l *Lineage) Pass(e *format.Entry, prefix format.Hash) error {
 	if e.Kind == format.EntryBlock {
 		return ErrChain.From(fmt.Errorf("entry %d is a block", e.Index))
 	}
-	return l.follow(e, prefix, whole)
+	_, err := l.follow(e, prefix, whole)
+	return err
 }
 
-// follow takes the next entry. Nothing is changed in place, so that a copy of l
-// stays what it was.
-func (l *Lineage) follow(e *format.Entry, prefix format.Hash, d depth) error {
+// follow takes the next entry, and gives a block decoded unless this node sealed it.
+// Nothing is changed in place, so that a copy of l stays what it was.
+func (l *Lineage) follow(e *format.Entry, prefix format.Hash, d depth) (block *format.Parsed, err error) {
 	next := *l
 	if err := next.term(e, prefix); err != nil {
-		return err
+		return nil, err
 	}
-	var err error
 	switch e.Kind {
 	case format.EntryBlock:
-		err = next.block(e, prefix, d)
+		block, err = next.block(e, prefix, d)
 	case format.EntryRaftEmpty:
 		if len(e.Body) > 0 {
 			err = ErrChain.From(fmt.Errorf("entry %d: a raft-empty entry with a body", e.Index))
@@ -152,11 +161,11 @@ func (l *Lineage) follow(e *format.Entry, prefix format.Hash, d depth) error {
 		err = ErrChain.From(fmt.Errorf("entry %d is of unknown kind %d", e.Index, e.Kind))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	next.era.nonempty = next.era.nonempty || e.Kind != format.EntryRaftEmpty
 	*l = next
-	return nil
+	return block, nil
 }
 
 // term checks the entry's term: it never runs back, and a new one begins with

@@ -229,7 +229,7 @@ func (s *standing) follow(before *Lineage, prefix, after format.Hash) error {
 		d = blind
 	}
 	line := *before // follow replaces what it changes
-	if err := line.follow(&s.entry, prefix, d); err != nil {
+	if _, err := line.follow(&s.entry, prefix, d); err != nil {
 		return err
 	}
 	s.line, s.prefix, s.entry.Body = &line, after, nil

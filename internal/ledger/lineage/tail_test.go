@@ -270,7 +270,7 @@ func BenchmarkFollow(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				line := *at.line
-				if err := line.follow(&e, at.prefix, d); err != nil {
+				if _, err := line.follow(&e, at.prefix, d); err != nil {
 					b.Fatal(err)
 				}
 			}
