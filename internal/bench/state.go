@@ -3,9 +3,11 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"math/rand/v2"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -48,7 +50,40 @@ func (t *target) occupy(ctx context.Context, slots int, progress io.Writer) erro
 		return err
 	}
 	t.work.slots = slots
-	return t.filled(t.work.address, slots)
+	if err := t.filled(t.work.address, slots); err != nil {
+		return err
+	}
+	return t.rest(ctx, progress)
+}
+
+// rest waits until the node has done what the load before left it to do, such as a
+// snapshot: until it takes less than a twentieth of a processor for a second. One that
+// goes on for three minutes is not waited for.
+func (t *target) rest(ctx context.Context, progress io.Writer) error {
+	if t.process == nil {
+		return nil
+	}
+	last, err := t.process.time()
+	if err != nil {
+		return ErrNode.From(err)
+	}
+	for second := range 180 {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		now, err := t.process.time()
+		if err != nil {
+			return ErrNode.From(err)
+		}
+		if now-last < time.Second/20 {
+			fmt.Fprintf(progress, "%s rests after %d s\n", t.name, second)
+			return nil
+		}
+		last = now
+	}
+	return nil
 }
 
 // workOf is the call of the transaction of a load that has this place in it.
