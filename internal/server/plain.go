@@ -29,8 +29,8 @@ func (s *Server) session(ctx context.Context, _ net.Conn) front.Session {
 
 // Takes implements front.Session.
 func (s *session) Takes(r *front.Request) bool {
-	return string(r.Method) == http.MethodPost && string(r.Path) == "/" && r.Length >= 0 && string(r.ContentType) == "application/json" &&
-		s.hostAllowed(string(r.Host))
+	return string(r.Method) == http.MethodPost && string(r.Path) == "/" && r.Length >= 0 &&
+		isJSON(string(r.ContentType)) && s.hostAllowed(string(r.Host))
 }
 
 // Answer implements front.Session.

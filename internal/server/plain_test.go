@@ -18,13 +18,14 @@ func TestPlain(t *testing.T) {
 	for _, o := range []Options{{}, {Origins: []string{"https://app.example"}}, {Hosts: []string{"other.example"}},
 		{Identify: func(*http.Request) (*caller.Caller, error) { return caller.Internal, nil }}} {
 		n := start(t, jsonrpc.Limits{RequestBytes: 200 << 10, Memory: 60 << 10}, o)
+		kind := "application/json"
 		ask := func(host, body, plain string) string {
 			r, err := http.NewRequestWithContext(context.Background(), "POST", "http://"+n.address+"/", strings.NewReader(body))
 			if err != nil {
 				t.Fatal(err)
 			}
 			r.Host = host
-			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Content-Type", kind)
 			if plain != "" {
 				r.Header.Set(plain, "1")
 			}
@@ -39,6 +40,11 @@ func TestPlain(t *testing.T) {
 			}
 			answer.Header.Del("Date")
 			return fmt.Sprint(answer.Status, answer.Header, answer.ContentLength, string(text))
+		}
+		for _, kind = range []string{"text/plain", "application/json; charset=utf-8", "application/json"} {
+			if plain, other := ask("localhost", echo, ""), ask("localhost", echo, "X-Other"); plain != other {
+				t.Errorf("%s: %s, not %s", kind, plain, other)
+			}
 		}
 		for _, host := range []string{"localhost:8545", "other.example", "[::1]:80"} {
 			for _, body := range []string{echo, "[" + echo + "," + echo + "]", "", "{}", "[]", `{"jsonrpc":"2.0","method":"echo","params":["silent"]}`,
