@@ -46,7 +46,7 @@ func (n *Node) enter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	usable, err := n.openLedger()
+	usable, err := n.openLedger(true)
 	if err != nil {
 		return err
 	}

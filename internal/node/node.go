@@ -137,7 +137,7 @@ func Start(ctx context.Context, c Config) (_ *Node, err error) {
 // open begins alone: with a new network, or by recovering the one whose ledger
 // is in the directory.
 func (n *Node) open(ctx context.Context) error {
-	usable, err := n.openLedger()
+	usable, err := n.openLedger(false)
 	if err != nil {
 		return err
 	}
@@ -189,15 +189,20 @@ func (n *Node) open(ctx context.Context) error {
 	return n.run(ctx, line, begin, opening, 0)
 }
 
-// openLedger opens snapshots and log.
-func (n *Node) openLedger() (usable []*snapshot.Snapshot, err error) {
+// openLedger opens snapshots and log. Of the log the end is verified, or everything
+// that a replay will read: for who acts on it before that.
+func (n *Node) openLedger(before bool) (usable []*snapshot.Snapshot, err error) {
 	c := n.config
 	if n.store, usable, err = openSnapshots(c.FS, c.Logger); err != nil {
 		return nil, err
 	}
-	// Open verifies the log's end only: the replay verifies what it reads, and a while
-	// later everything is.
-	n.log, err = ledger.Open(c.FS, dirLedger, ledger.Options{Vote: fileVote, VerifyFrom: math.MaxUint64, Now: c.Clock})
+	options := ledger.Options{Vote: fileVote, VerifyFrom: math.MaxUint64, Now: c.Clock}
+	if before && len(usable) > 0 {
+		options.VerifyFrom = usable[0].Manifest.Meta.Index
+	} else if before {
+		options.VerifyFrom = 0
+	}
+	n.log, err = ledger.Open(c.FS, dirLedger, options)
 	return usable, err
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,8 @@ import (
 type base struct {
 	line *lineage.Lineage // verify moves it on
 	at   uint64           // index of that block's entry, 0 when nothing is restored
+
+	prefix format.Hash // the prefix hash after it
 }
 
 // replay brings the state from the base to the log's last block: each block is
@@ -77,14 +80,13 @@ func give[T any](ctx context.Context, to chan<- T, what T) error {
 // verify follows the log from the base to its last entry, and hands on each block
 // that is the next right one.
 func (n *Node) verify(ctx context.Context, b *base, blocks chan<- verified) error {
-	prefix, err := n.prefix(b.at)
-	if err != nil {
-		return err
-	}
-	t := trail{prefix: prefix}
+	t := trail{prefix: b.prefix}
 	last := n.log.Head().LastIndex
 	for index := b.at + 1; index <= last; {
 		entries, err := n.log.Entries(index, last+1, 8<<20)
+		if errors.Is(err, ledger.ErrDamaged) { // nothing can be served without it
+			err = ledger.ErrCorrupt.From(errors.Unwrap(err))
+		}
 		if err != nil {
 			return err
 		}
@@ -108,19 +110,27 @@ func (n *Node) verify(ctx context.Context, b *base, blocks chan<- verified) erro
 		}
 		index += uint64(len(entries))
 	}
-	return nil
+	return t.end()
 }
 
 // trail gives prefix hashes of a log that is read from its beginning to its end.
+//
+// Between two blocks it is what the second one names: hashing all of the first one
+// again would be a sixth of a replay, and its bytes are held by its own header and
+// signature and by the second one's link to it. What these do not hold is that nothing
+// stood between them. A log from which something was taken has other indices from there
+// on, which are hashed into every prefix, and what is no block is always hashed; so it
+// is enough that the last pair of blocks is hashed too.
 type trail struct {
 	prefix format.Hash   // before last; after everything when that is nil
 	last   *format.Entry // what was read last
+
+	claimed *format.Entry // the first one of the newest pair that was not hashed
+	prior   format.Hash   // the prefix hash before it
+	claim   format.Hash   // what the second one names
 }
 
-// before is the prefix hash before the next entry. Between two blocks it is what the
-// second one names: every byte of the first is held by the second's link to it, by its
-// own header and by its signature, and hashing all of it once more would be a sixth of
-// a replay. The bytes of everything else are hashed.
+// before is the prefix hash before the next entry.
 func (t *trail) before(e *format.Entry) (format.Hash, error) {
 	switch {
 	case t.last == nil:
@@ -129,6 +139,7 @@ func (t *trail) before(e *format.Entry) (format.Hash, error) {
 		if err != nil {
 			return t.prefix, err
 		}
+		t.claimed, t.prior, t.claim = t.last, t.prefix, h.Prefix
 		t.prefix = h.Prefix
 	default:
 		t.prefix = format.NextPrefix(t.prefix, t.last)
@@ -137,11 +148,12 @@ func (t *trail) before(e *format.Entry) (format.Hash, error) {
 	return t.prefix, nil
 }
 
-func (n *Node) prefix(index uint64) (format.Hash, error) {
-	if index == 0 {
-		return format.Hash{}, nil
+// end is called behind the last entry.
+func (t *trail) end() error {
+	if t.claimed == nil || format.NextPrefix(t.prior, t.claimed) == t.claim {
+		return nil
 	}
-	return n.log.Prefix(index)
+	return lineage.ErrChain.From(fmt.Errorf("entry %d is not the one before the next block: something was taken out of the log", t.claimed.Index))
 }
 
 func (n *Node) replayBlock(b *envelope.Block) error {

@@ -48,7 +48,39 @@ func follow(entries []format.Entry) error {
 			return err
 		}
 	}
-	return nil
+	return t.end()
+}
+
+// TestTrailWithout: an entry that was taken out is missed, and those behind it renamed
+// as an attacker would who can write the disk.
+func TestTrailWithout(t *testing.T) {
+	entries := written(t)
+	for gone := 1; gone < len(entries)-1; gone++ {
+		list := append([]format.Entry(nil), entries[:gone]...)
+		for _, e := range entries[gone+1:] {
+			e.Index--
+			list = append(list, e)
+		}
+		if err := follow(list); !errors.Is(err, lineage.ErrChain) {
+			t.Errorf("without entry %d of %d: %v", gone+1, len(entries), err)
+		}
+	}
+	// Between two blocks, whatever else would notice.
+	var tr trail
+	blocks := 0
+	for _, e := range entries {
+		if e.Kind != format.EntryBlock {
+			continue
+		}
+		e.Index = uint64(blocks + 1)
+		if _, err := tr.before(&e); err != nil {
+			t.Fatal(err)
+		}
+		blocks++
+	}
+	if err := tr.end(); blocks < 3 || !errors.Is(err, lineage.ErrChain) {
+		t.Errorf("%d blocks alone: %v", blocks, err)
+	}
 }
 
 // TestTrail: the prefix hashes of a replay are the true ones, and behind an entry that
@@ -71,7 +103,7 @@ func TestTrail(t *testing.T) {
 		truth = format.NextPrefix(truth, &e)
 		changed := e
 		changed.Body = append(bytes.Clone(e.Body), 1)
-		other = trail{got, &changed}
+		other = trail{prefix: got, last: &changed}
 	}
 	if others == 0 {
 		t.Fatal("the log has blocks only: the test tests nothing")

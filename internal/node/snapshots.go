@@ -349,7 +349,7 @@ func (n *Node) resume(m snapshot.Meta) (*base, error) {
 		return nil, err
 	}
 	n.tiles = &tiles{t, n.config.Logger}
-	return &base{line: line, at: m.Index}, nil
+	return &base{line: line, at: m.Index, prefix: m.Prefix}, nil
 }
 
 // identity is the service as the public tables of the published state have it.

@@ -29,7 +29,7 @@ func (s *Server) session(ctx context.Context, _ net.Conn) front.Session {
 
 // Takes implements front.Session.
 func (s *session) Takes(r *front.Request) bool {
-	return string(r.Method) == http.MethodPost && string(r.Path) == "/" && r.Length >= 0 &&
+	return string(r.Method) == http.MethodPost && string(r.Path) == "/" && r.Length >= 0 && r.Length <= s.d.Limits().RequestBytes &&
 		isJSON(string(r.ContentType)) && s.hostAllowed(string(r.Host))
 }
 

@@ -284,6 +284,39 @@ func TestFaultWhileFilling(t *testing.T) {
 	s.wantValue(shop, "Count", "1")
 }
 
+// TestFaultWhileWithdrawing: a vault that fails badly while an action is withdrawn that
+// the ledger refuses is asked again later.
+func TestFaultWhileWithdrawing(t *testing.T) {
+	s := newStage(t, simulated.Options{Manual: true})
+	refused := -1
+	s.driver = picky{s.ledger, func(tx *types.Transaction) error {
+		if int(tx.Nonce()) == refused && len(tx.Data()) > 0 {
+			return ledger.ErrRefused
+		}
+		return nil
+	}}
+	s.start()
+	shop, _ := s.create("kim", "0")
+	s.mined()
+	id := s.act("kim", shop, "Put", "n", "1")
+	s.until("it is sent", func() bool { return s.action(id).Status == offchain.StatusSent })
+	s.stop()
+	s.ledger.Drop()
+	refused = int(s.nonce(id))
+	faults := 0
+	s.vault.hook = func(string) error {
+		if faults++; faults == 1 {
+			panic("a fault of the vault")
+		}
+		return nil
+	}
+	s.start()
+	s.mined()
+	if a := s.action(id); a.Status != offchain.StatusFailed || faults < 2 {
+		t.Errorf("after %d faults the action is %+v", faults, a)
+	}
+}
+
 // TestRefusedLater: a transaction that the ledger refuses after later ones were
 // signed leaves a nonce that is given away, so that the later ones go on.
 func TestRefusedLater(t *testing.T) {

@@ -39,7 +39,7 @@ func newLane(c *connection, person int, actions []offchain.Pending, due []*offch
 // run gives nil when everything was done that can be done now, and else what
 // stops everybody.
 func (l *lane) run(ctx context.Context) error {
-	if err := l.open(ctx); err != nil {
+	if err := l.contained(func() error { return l.open(ctx) }); err != nil {
 		for _, p := range l.due {
 			if err := l.guard(ctx, p, func() error { return err }); err != nil {
 				return err
@@ -98,6 +98,16 @@ func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) 
 	if err == nil {
 		return nil
 	}
+	why := err
+	if err = l.contained(func() error { return l.judge(ctx, p, why) }); errors.Is(err, errFault) {
+		l.later(p.ID, err, nil)
+		return nil
+	}
+	return err
+}
+
+// judge says what becomes of an action that failed, and does that.
+func (l *lane) judge(ctx context.Context, p *offchain.Pending, err error) error {
 	var b *blocked
 	_, live := l.live[p.ID]
 	switch {
@@ -117,12 +127,14 @@ func (l *lane) guard(ctx context.Context, p *offchain.Pending, do func() error) 
 	return l.given(ctx, p, err)
 }
 
+var errFault = errors.New("a fault")
+
 // contained turns a panic into an error.
 func (l *lane) contained(do func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			l.Log.Error("a fault while actions were sent", "connection", l.id, "person", l.person, "fault", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("a fault: %v", r)
+			err = fmt.Errorf("%w: %v", errFault, r)
 		}
 	}()
 	return do()

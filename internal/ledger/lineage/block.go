@@ -16,11 +16,20 @@ type public struct {
 
 // block follows the block of an entry.
 func (l *Lineage) block(e *format.Entry, prefix format.Hash, d depth) (*format.Parsed, error) {
+	if d != blind { // before all records are decoded
+		h, err := format.PeekHeader(e.Body)
+		if err == nil {
+			err = l.links(h, e, prefix)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	b, parsed, err := read(e.Body, d)
 	if err != nil {
 		return nil, err
 	}
-	return parsed, l.chain(b, e, prefix, d)
+	return parsed, l.chain(b, d)
 }
 
 // block is what a block says, as far as it concerns the chain.
@@ -66,14 +75,9 @@ func read(body []byte, d depth) (*block, *format.Parsed, error) {
 	return b, parsed, nil
 }
 
-// chain checks a block and moves behind it.
-func (l *Lineage) chain(b *block, e *format.Entry, prefix format.Hash, d depth) (err error) {
+// chain checks what a block that links to the chain says, and moves behind it.
+func (l *Lineage) chain(b *block, d depth) (err error) {
 	raw, h := b.raw, b.head
-	if d != blind {
-		if err := l.links(h, e, prefix); err != nil {
-			return err
-		}
-	}
 	tree := l.Head.Tree.Clone()
 	records := make([]public, 0, 1)
 	level := h.Format // the highest in the block

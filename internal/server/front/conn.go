@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -53,10 +56,41 @@ func newConn(s *Server, raw net.Conn) *conn {
 
 // finish ends the connection, behind the request that it is busy with.
 func (c *conn) finish() {
-	if c.state.CompareAndSwap(idle, closed) {
-		c.raw.Close()
+	for {
+		switch state := c.state.Load(); {
+		case state == idle && c.state.CompareAndSwap(idle, closed):
+			c.raw.Close()
+			return
+		case state == busy && c.state.CompareAndSwap(busy, last), state == last, state == closed:
+			return
+		}
 	}
-	c.state.CompareAndSwap(busy, last)
+}
+
+// serve shakes hands and runs. A fault ends the connection alone; what is logged of it
+// is where it was, not its value, which may be private.
+func (c *conn) serve() (others bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			others = false
+			if log := c.server.others.ErrorLog; log != nil {
+				log.Printf("a fault while a connection was served: %T at %s", r, place())
+			}
+		}
+	}()
+	return c.begin() && c.run()
+}
+
+// place names the function and line that panicked.
+func place() string {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") || !more {
+			return fmt.Sprintf("%s:%d", f.Function, f.Line)
+		}
+	}
 }
 
 // run answers until the connection ends, or until a request that is not for the
@@ -76,18 +110,43 @@ func (c *conn) run() (others bool) {
 			return true
 		}
 		r.conn = c
-		if !c.state.CompareAndSwap(idle, busy) || c.session.Answer(c.ctx, r) != nil || r.left > 0 || !c.state.CompareAndSwap(busy, idle) {
+		if !c.state.CompareAndSwap(idle, busy) || c.session.Answer(c.ctx, r) != nil || !c.skip(r.left) || !c.state.CompareAndSwap(busy, idle) {
 			return false
 		}
 	}
 	return false
 }
 
+// skipBytes is how much of a body that nobody read is read for the next request's
+// sake, and linger how long a client that still sends may take to see the answer. What
+// is closed with bytes unread is reset, and the answer may be lost with it.
+const (
+	skipBytes = 256 << 10
+	linger    = 500 * time.Millisecond
+)
+
+// skip takes the rest of a body out of the way, and reports whether the connection
+// goes on.
+func (c *conn) skip(left int) bool {
+	if left == 0 {
+		return true
+	}
+	patience := c.server.others.ReadTimeout
+	if left > skipBytes {
+		patience = linger
+	}
+	if c.limit(patience, 0) != nil {
+		return false
+	}
+	_, err := c.in.Discard(left)
+	return err == nil && left <= skipBytes
+}
+
 // limit gives reading and writing so much time from now, or a little less: setting
 // a deadline is not cheap.
 func (c *conn) limit(d, less time.Duration) error {
 	now := time.Now()
-	if left := c.until.Sub(now); left <= d && left >= d-less {
+	if left := c.until.Sub(now); less > 0 && left <= d && left >= d-less {
 		return nil
 	}
 	c.until = now.Add(d)
@@ -96,7 +155,7 @@ func (c *conn) limit(d, less time.Duration) error {
 
 // head gives a request's head without reading it, or nothing when it is too long.
 func (c *conn) head() ([]byte, error) {
-	for have := 1; ; {
+	for have, waited := 1, false; ; {
 		if _, err := c.in.Peek(have); err != nil {
 			return nil, err
 		}
@@ -111,9 +170,12 @@ func (c *conn) head() ([]byte, error) {
 		if have == c.in.Size() {
 			return nil, nil
 		}
-		if err := c.limit(c.server.others.ReadHeaderTimeout, c.server.others.ReadHeaderTimeout); err != nil {
-			return nil, err
+		if !waited {
+			if err := c.limit(c.server.others.ReadHeaderTimeout, 0); err != nil {
+				return nil, err
+			}
 		}
+		waited = true
 		have++
 	}
 }

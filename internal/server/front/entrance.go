@@ -33,6 +33,11 @@ func newEntrance(s *Server, l net.Listener) *entrance {
 // Accept implements net.Listener.
 func (e *entrance) Accept() (net.Conn, error) {
 	select {
+	case <-e.closed:
+		return nil, net.ErrClosed
+	default:
+	}
+	select {
 	case a := <-e.others:
 		return a.conn, a.err
 	case <-e.closed:
@@ -90,9 +95,8 @@ func (e *entrance) serve(raw net.Conn) {
 		raw.Close()
 		return
 	}
-	others := c.begin() && c.run()
-	e.server.leave(c)
-	if !others {
+	defer e.server.leave(c)
+	if !c.serve() {
 		c.Close()
 		return
 	}

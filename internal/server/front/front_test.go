@@ -66,12 +66,17 @@ func (echo) Takes(r *Request) bool {
 
 func (e echo) Answer(ctx context.Context, r *Request) error {
 	switch path := string(r.Path); path {
+	case "/fault":
+		panic("a fault")
 	case "/refuse":
 		return r.Respond(http.StatusServiceUnavailable, []byte("Retry-After: 1\r\n"), []byte("not now"))
 	case "/wait":
 		body, err := io.ReadAll(r)
 		if err != nil {
 			return err
+		}
+		if len(body) == 0 {
+			r.Wait()
 		}
 		select {
 		case <-e.release:
@@ -96,14 +101,16 @@ type house struct {
 	served  chan error
 }
 
-func open(t testing.TB, limit time.Duration) *house {
+func open(t testing.TB, limit time.Duration) *house { return openWith(t, limit, limit, limit) }
+
+func openWith(t testing.TB, header, body, idle time.Duration) *house {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &house{address: l.Addr().String(), echo: echo{make(chan struct{}), make(chan struct{}, 1)}, served: make(chan error, 1)}
-	h.Server = New(&http.Server{ReadHeaderTimeout: limit, ReadTimeout: limit, WriteTimeout: limit, IdleTimeout: limit,
+	h.Server = New(&http.Server{ReadHeaderTimeout: header, ReadTimeout: body, WriteTimeout: body, IdleTimeout: idle,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			fmt.Fprintf(w, "others %s %s %d", r.Method, r.URL.Path, len(body))
@@ -208,14 +215,53 @@ func TestOthers(t *testing.T) {
 func TestUnread(t *testing.T) {
 	h := open(t, time.Minute)
 	c := h.dial(t)
-	c.send(post("/refuse", "body"))
-	if r := c.expect(503, false, "not now"); !r.Close || r.Header.Get("Retry-After") != "1" {
-		t.Error(r.Header)
+	c.send(post("/refuse", "body") + post("/refuse", strings.Repeat("b", skipBytes)) + post("/a", "1"))
+	for range 2 {
+		if r := c.expect(503, false, "not now"); r.Close || r.Header.Get("Retry-After") != "1" {
+			t.Error(r.Header)
+		}
+	}
+	c.expect(200, true, "1")
+	for long := post("/refuse", strings.Repeat("b", 2<<20)); len(long) > 0; { // who still sends can, and then sees the answer
+		n := min(len(long), 256<<10)
+		c.send(long[:n])
+		long = long[n:]
+		time.Sleep(10 * time.Millisecond)
+	}
+	if r := c.expect(503, false, "not now"); !r.Close {
+		t.Error("the client may think that the connection goes on")
 	}
 	c.ended()
 	c = h.dial(t)
 	c.send(post("/fail", "body"))
 	c.ended()
+}
+
+// A fault ends its connection and nothing else, and gives its place back.
+func TestFault(t *testing.T) {
+	h := open(t, time.Minute)
+	for range 6 { // twice as many as may be open
+		c := h.dial(t)
+		c.send(post("/a", "1") + post("/fault", "body"))
+		c.expect(200, true, "1")
+		c.ended()
+	}
+}
+
+// A body has its whole time, whatever the connection waited before: for its first
+// request, or between two.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	h := openWith(t, 1500*time.Millisecond, time.Minute, 6*time.Second)
+	c := h.dial(t)
+	for range 2 {
+		text := post("/a", "in pieces")
+		c.send(text[:len(text)-4])
+		time.Sleep(2500 * time.Millisecond)
+		c.send(text[len(text)-4:])
+		c.expect(200, true, "in pieces")
+		time.Sleep(4 * time.Second)
+	}
 }
 
 // Who leaves while an answer is made ends what it stems from; who stays does not,
@@ -232,18 +278,22 @@ func TestLeaving(t *testing.T) {
 	h.echo.release <- struct{}{}
 	c.expect(200, false, "2")
 	c.expect(200, true, "3")
-	c.send(post("/wait", "4"))
-	c.Close()
-	select {
-	case <-h.echo.left:
-	case <-time.After(time.Minute):
-		t.Fatal("nobody noticed")
+	for _, body := range []string{"4", ""} {
+		c = h.dial(t)
+		c.send(post("/wait", body))
+		c.Close()
+		select {
+		case <-h.echo.left:
+		case <-time.After(time.Minute):
+			t.Fatal("nobody noticed")
+		}
 	}
 }
 
 // Who is silent is left: before the first request, within one, and between two.
 func TestSilence(t *testing.T) {
-	h := open(t, 100*time.Millisecond)
+	t.Parallel()
+	h := open(t, time.Second)
 	for _, text := range []string{"", "POST /a HT", "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n12", post("/a", "1")} {
 		c := h.dial(t)
 		c.send(text)

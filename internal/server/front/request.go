@@ -12,10 +12,11 @@ type Request struct {
 	ContentType        []byte // nil for none
 	Length             int    // of the body; -1: none was stated
 
-	head int // bytes
-	left int // of the body
-	read bool
-	conn *conn
+	head   int // bytes
+	left   int // of the body
+	read   bool
+	waited bool // for the body
+	conn   *conn
 }
 
 // maxLength is the longest body of a plain request, in digits.
@@ -135,15 +136,24 @@ func number(text []byte) (n int, ok bool) {
 	return n, true
 }
 
-// Read reads the body.
+// Wait is called before a request without a body waits for something: from then on
+// the client's leaving is noticed. It ends what Read ends.
+func (r *Request) Wait() {
+	if r.begin(); r.left == 0 {
+		r.conn.listen()
+	}
+}
+
+// Read reads the body. When that was read the client's leaving is noticed.
 func (r *Request) Read(p []byte) (int, error) {
 	r.begin()
 	if r.left == 0 {
 		return 0, io.EOF
 	}
 	c := r.conn
-	if c.in.Buffered() == 0 {
-		if err := c.limit(c.server.others.ReadTimeout, c.server.others.ReadTimeout); err != nil {
+	if c.in.Buffered() == 0 && !r.waited {
+		r.waited = true
+		if err := c.limit(c.server.others.ReadTimeout, 0); err != nil {
 			return 0, err
 		}
 	}

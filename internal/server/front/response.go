@@ -11,7 +11,7 @@ import (
 const together = 2 << 10
 
 // Respond answers. fields are whole lines, each with its end; Date, Content-Length
-// and Connection are added. If the body was not read the connection ends.
+// and Connection are added. If much of the body was not read the connection ends.
 func (r *Request) Respond(status int, fields, body []byte) error {
 	c := r.conn
 	r.begin()
@@ -26,7 +26,7 @@ func (r *Request) Respond(status int, fields, body []byte) error {
 	out := append(strconv.AppendInt(append(c.out[:0], "HTTP/1.1 "...), int64(status), 10), ' ')
 	out = append(append(out, http.StatusText(status)...), "\r\n"...)
 	out = c.server.date.append(append(out, fields...))
-	if r.left > 0 || c.state.Load() == last {
+	if r.left > skipBytes || c.state.Load() == last {
 		out = append(out, "Connection: close\r\n"...)
 	}
 	if status != http.StatusNoContent {

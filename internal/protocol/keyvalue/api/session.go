@@ -75,6 +75,9 @@ func (s *session) Answer(ctx context.Context, r *front.Request) error {
 	if _, err := io.ReadFull(r, q.Value); err != nil {
 		return err
 	}
+	if len(q.Value) == 0 {
+		r.Wait()
+	}
 	tx, err := s.commit(ctx, s.client[:], q, encoded)
 	if err != nil {
 		return s.refuse(r, err)
