@@ -4,7 +4,7 @@
 // above reason about: positioned reads and writes, truncation, sync of a file,
 // sync of a directory, rename. The operating system's file system implements it
 // here; a crash double that loses, reorders and tears what was not synced
-// implements it in disk/crash. Names are slash separated and relative to the
+// implements it in disk/crash, and disk/fault refuses what a test says. Names are slash separated and relative to the
 // root that the file system was opened at.
 package disk
 

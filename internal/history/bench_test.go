@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"syscall"
 	"testing"
+
+	"github.com/coco-consortium/coco/internal/disk"
 )
 
 // entriesOf are what one ERC-20 transfer leaves in the index: the transaction's
@@ -22,7 +24,7 @@ func entriesOf(tx uint64) []Entry {
 }
 
 func benchmarkAdd(b *testing.B, perBlock int) {
-	x, err := Open(b.TempDir(), Options{Key: testKey(1), TailBytes: 16 << 20})
+	x, err := Open("index", Options{FS: disk.OS(b.TempDir()), Key: testKey(1), TailBytes: 16 << 20})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func BenchmarkAddSingle(b *testing.B)  { benchmarkAdd(b, 1) }
 func BenchmarkAddHundred(b *testing.B) { benchmarkAdd(b, 100) }
 
 func BenchmarkFind(b *testing.B) {
-	x, err := Open(b.TempDir(), Options{Key: testKey(1)})
+	x, err := Open("index", Options{FS: disk.OS(b.TempDir()), Key: testKey(1)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,9 +3,8 @@ package history
 import (
 	"crypto/cipher"
 	"encoding/binary"
+	"io"
 	"math/bits"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // A run is a file of sealed pages. Leaves hold the postings in the order of term,
@@ -51,7 +50,7 @@ type section struct {
 
 // builder writes a run. Postings are added in order, each once.
 type builder struct {
-	file vfs.File
+	file io.Writer
 	aead cipher.AEAD
 	end  uint64 // bytes of pages so far
 	out  []byte // pages that are not written yet
@@ -70,7 +69,7 @@ type builder struct {
 	sections int
 }
 
-func newBuilder(file vfs.File, aead cipher.AEAD) *builder { return &builder{file: file, aead: aead} }
+func newBuilder(file io.Writer, aead cipher.AEAD) *builder { return &builder{file: file, aead: aead} }
 
 func (b *builder) add(term *termKey, height uint64, position uint32, value []byte) error {
 	follows := len(b.list) > 0 && b.term == *term

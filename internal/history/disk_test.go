@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,14 +18,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/disk/crash"
+	"github.com/coco-consortium/coco/internal/disk/fault"
 )
 
-// crashes takes copies of a file system as a crash would leave them, before
-// operations of the storage engine chosen at random.
+// crashes takes copies of a disk as a crash would leave it, before operations of
+// an index chosen at random.
 type crashes struct {
-	mem     *vfs.MemFS
+	mem     *crash.Disk
 	flushed atomic.Uint64 // blocks known to be durable
 	begun   atomic.Uint64 // blocks that may be known
 
@@ -31,16 +34,17 @@ type crashes struct {
 	rng   *rand.Rand
 	next  int // operations until the next crash
 	every int
-	taken []crash
+	taken []aftermath
 }
 
-type crash struct {
-	fs             *vfs.MemFS
+// aftermath is what a crash leaves.
+type aftermath struct {
+	fs             *crash.Disk
 	flushed, begun uint64
 }
 
-func (c *crashes) MaybeError(op errorfs.Op) error {
-	if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+func (c *crashes) ask(op fault.Op) error {
+	if !op.Writes() {
 		return nil
 	}
 	c.mu.Lock()
@@ -50,21 +54,16 @@ func (c *crashes) MaybeError(op errorfs.Op) error {
 	}
 	c.next = 1 + c.rng.IntN(2*c.every)
 	flushed := c.flushed.Load()
-	c.taken = append(c.taken, crash{
-		fs:      c.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(101), RNG: c.rng}),
-		flushed: flushed, begun: c.begun.Load(),
-	})
+	c.taken = append(c.taken, aftermath{fs: c.mem.Crash(c.rng.Uint64()), flushed: flushed, begun: c.begun.Load()})
 	return nil
 }
-
-func (c *crashes) String() string { return "crashes" }
 
 // TestCrash: whatever a crash leaves opens, answers rightly up to its own
 // height, holds what was flushed, and can be fed on from there.
 func TestCrash(t *testing.T) {
 	const blocks = 600
-	c := &crashes{mem: vfs.NewCrashableMem(), rng: rand.New(rand.NewPCG(1, 2)), every: 8}
-	x := open(t, errorfs.Wrap(c.mem, c), Options{})
+	c := &crashes{mem: crash.New(), rng: rand.New(rand.NewPCG(1, 2)), every: 8}
+	x := open(t, fault.Wrap(c.mem, c.ask), Options{})
 	rng := rand.New(rand.NewPCG(3, 4))
 	for h := range uint64(blocks) {
 		do(t, x.Add(h, blockOf(h)))
@@ -109,7 +108,7 @@ func TestCrash(t *testing.T) {
 // bytes or as hex, after a flush and compactions.
 func TestNoPlaintextOnDisk(t *testing.T) {
 	dir := t.TempDir()
-	x, err := Open(dir, Options{Key: testKey(1)})
+	x, err := Open("index", Options{FS: disk.OS(dir), Key: testKey(1)})
 	do(t, err)
 	term := []byte("MARKER-term-0123456789abcdef0123")
 	value := bytes.Repeat([]byte("MARKER-value"), 100)
@@ -148,14 +147,14 @@ func TestNoPlaintextOnDisk(t *testing.T) {
 // damaged, or answers rightly where the byte did not matter, and after Remove it
 // can be built again. Damage to the entries themselves is always found.
 func TestDamage(t *testing.T) {
-	build := func() (mem *vfs.MemFS, names, tables []string) {
-		mem = vfs.NewMem()
+	build := func() (mem *crash.Disk, names, tables []string) {
+		mem = crash.New()
 		x := open(t, mem, Options{})
 		for h := range uint64(500) {
 			do(t, x.Add(h, blockOf(h)))
 		}
 		do(t, x.Close())
-		names, err := mem.List("index")
+		names, err := mem.ReadDir("index")
 		do(t, err)
 		for _, name := range names {
 			if strings.HasPrefix(name, runPrefix) {
@@ -171,14 +170,14 @@ func TestDamage(t *testing.T) {
 		switch {
 		case i%6 == 0:
 			name, vital = tables[rng.IntN(len(tables))], true
-			do(t, mem.RemoveAll(mem.PathJoin("index", name)))
+			do(t, mem.Remove(path.Join("index", name)))
 		case i%6 == 1:
-			do(t, mem.RemoveAll(mem.PathJoin("index", name)))
+			do(t, mem.Remove(path.Join("index", name)))
 		case i%2 == 0:
 			name, vital = tables[rng.IntN(len(tables))], true
-			flip(t, mem, mem.PathJoin("index", name), rng, 1)
+			flip(t, mem, path.Join("index", name), rng, 1)
 		default:
-			flip(t, mem, mem.PathJoin("index", name), rng, 1)
+			flip(t, mem, path.Join("index", name), rng, 1)
 		}
 		err := survey(mem)
 		found := errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign)
@@ -195,7 +194,7 @@ func TestDamage(t *testing.T) {
 
 // survey opens an index and asks for everything; wrong answers are an error
 // that is not a damage.
-func survey(mem *vfs.MemFS) error {
+func survey(mem disk.FS) error {
 	x, err := Open("index", Options{FS: mem, Key: testKey(1)})
 	if err != nil {
 		return err
@@ -215,33 +214,32 @@ func survey(mem *vfs.MemFS) error {
 }
 
 // flip flips a bit in the first 1/part of a file.
-func flip(t *testing.T, mem *vfs.MemFS, name string, rng *rand.Rand, part int) {
+func flip(t *testing.T, mem disk.FS, name string, rng *rand.Rand, part int) {
 	t.Helper()
-	data, err := mem.UnsafeGetFileDataBuffer(name)
+	data, err := disk.ReadFile(mem, name, 1<<30)
 	do(t, err)
 	if len(data) > 0 {
 		data[rng.IntN(max(1, len(data)/part))] ^= 1 << rng.IntN(8)
+		do(t, disk.WriteFile(mem, name, data))
 	}
 }
 
 // refusal is a disk that is full while it is set.
 type refusal struct{ full atomic.Bool }
 
-func (r *refusal) MaybeError(op errorfs.Op) error {
-	if r.full.Load() && (op.Kind == errorfs.OpFileWrite || op.Kind == errorfs.OpCreate) && strings.Contains(op.Path, runPrefix) {
+func (r *refusal) ask(op fault.Op) error {
+	if r.full.Load() && (op.Kind == fault.Write || op.Kind == fault.Create) && strings.Contains(op.Name, runPrefix) {
 		return syscall.ENOSPC
 	}
 	return nil
 }
 
-func (r *refusal) String() string { return "full disk" }
-
 // TestFullDisk: blocks are taken until the tail is full, then refused, reads go
 // on, and everything goes on when there is space again.
 func TestFullDisk(t *testing.T) {
 	full := &refusal{}
-	x := open(t, errorfs.Wrap(vfs.NewMem(), full), Options{TailBytes: 1 << 20})
-	x.disk.retry = time.Millisecond
+	x := open(t, fault.Wrap(crash.New(), full.ask), Options{TailBytes: 1 << 20})
+	x.health.retry = time.Millisecond
 	full.full.Store(true)
 	add := func(h uint64) error {
 		return x.Add(h, append(blockOf(h), Entry{Term: []byte("ballast"), Position: uint32(h), Value: make([]byte, 4000)}))
@@ -281,20 +279,18 @@ func TestFullDisk(t *testing.T) {
 // stateRefusal fails what replaces the state.
 type stateRefusal struct{ on atomic.Bool }
 
-func (r *stateRefusal) MaybeError(op errorfs.Op) error {
-	if r.on.Load() && op.Kind == errorfs.OpRename {
+func (r *stateRefusal) ask(op fault.Op) error {
+	if r.on.Load() && op.Kind == fault.Rename {
 		return syscall.EIO
 	}
 	return nil
 }
 
-func (r *stateRefusal) String() string { return "state refused" }
-
 // TestStateRefused: without a state that names them, runs do not count; nothing is
 // lost in memory, and they are made again when the disk takes them.
 func TestStateRefused(t *testing.T) {
-	mem, refuse := vfs.NewMem(), &stateRefusal{}
-	x := open(t, errorfs.Wrap(mem, refuse), Options{})
+	mem, refuse := crash.New(), &stateRefusal{}
+	x := open(t, fault.Wrap(mem, refuse.ask), Options{})
 	do(t, x.Add(0, blockOf(0)))
 	do(t, x.Flush(context.Background()))
 	refuse.on.Store(true)
@@ -316,7 +312,7 @@ func TestStateRefused(t *testing.T) {
 	do(t, x.Flush(context.Background()))
 	check(t, x)
 	do(t, x.Close())
-	names, err := mem.List("index")
+	names, err := mem.ReadDir("index")
 	do(t, err)
 	if len(names) > 4 { // lock, state, two runs
 		t.Errorf("files that nobody names are left: %v", names)
@@ -325,9 +321,9 @@ func TestStateRefused(t *testing.T) {
 
 // TestOtherFormat: files of the storage engine that was used once are named as such.
 func TestOtherFormat(t *testing.T) {
-	mem := vfs.NewMem()
-	do(t, mem.MkdirAll("index", 0o700))
-	f, err := mem.Create("index/000004.sst", category)
+	mem := crash.New()
+	do(t, mem.MkdirAll("index"))
+	f, err := mem.Create("index/000004.sst")
 	do(t, err)
 	do(t, f.Close())
 	if _, err := Open("index", Options{FS: mem, Key: testKey(1)}); !errors.Is(err, ErrDamaged) {
@@ -335,6 +331,50 @@ func TestOtherFormat(t *testing.T) {
 	}
 	do(t, Remove("index", mem))
 	do(t, open(t, mem, Options{}).Close())
+}
+
+// TestRemove: whatever lies there goes, and only that.
+func TestRemove(t *testing.T) {
+	dir := t.TempDir()
+	for name, files := range map[string]disk.FS{"in memory": crash.New(), "on disk": disk.OS(dir)} {
+		do(t, files.MkdirAll("node/index/below"))
+		for _, name := range []string{"node/index/run-1", "node/index/below/a", "node/kept", "node/past"} {
+			do(t, disk.WriteFile(files, name, []byte{1}))
+		}
+		for range 2 {
+			do(t, Remove("node/index", files))
+		}
+		do(t, Remove("node/past", files)) // a file
+		if names, err := files.ReadDir("node"); err != nil || !slices.Equal(names, []string{"kept"}) {
+			t.Errorf("%s: %v %v are left", name, names, err)
+		}
+	}
+}
+
+// TestOutput: of a file that is being written a crash leaves all but the newest part.
+func TestOutput(t *testing.T) {
+	mem := crash.New()
+	file, err := mem.Create("run")
+	do(t, err)
+	do(t, mem.SyncDir("."))
+	o, whole := &output{file: file}, make([]byte, 0, 4*syncBytes)
+	rng := rand.New(rand.NewPCG(13, 14))
+	for len(whole) < 3*syncBytes {
+		part := make([]byte, 1+rng.IntN(writeBytes))
+		for i := range part {
+			part[i] = byte(rng.Uint32())
+		}
+		if n, err := o.Write(part); n != len(part) || err != nil {
+			t.Fatal(n, err)
+		}
+		whole = append(whole, part...)
+		left, err := disk.ReadFile(mem.Crash(rng.Uint64()), "run", 4*syncBytes)
+		do(t, err)
+		if safe := max(0, len(whole)-syncBytes); len(left) < safe || !bytes.Equal(left[:safe], whole[:safe]) {
+			t.Fatalf("a crash after %d bytes leaves %d, not all right", len(whole), len(left))
+		}
+	}
+	do(t, file.Close())
 }
 
 func FuzzState(f *testing.F) {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/coco-consortium/coco/internal/disk/crash"
 )
 
 // heldKey is testKey of the epochs 1 to newest; no other is held.
@@ -22,7 +22,7 @@ func heldKey(newest uint64) Key {
 // whoever forged it knows that.
 func TestEpochNotHeld(t *testing.T) {
 	for _, epoch := range []uint64{0, 2, 3, 999} {
-		fs := vfs.NewMem()
+		fs := crash.New()
 		forged := Options{Key: func(e uint64) ([32]byte, error) {
 			key, err := heldKey(2)(e)
 			_ = err // the host does not care
@@ -40,7 +40,7 @@ func TestEpochNotHeld(t *testing.T) {
 
 // TestEpochNotHeldIsNotWritten: nothing is stored under a key that is not there.
 func TestEpochNotHeldIsNotWritten(t *testing.T) {
-	x := open(t, vfs.NewMem(), Options{Key: heldKey(0)})
+	x := open(t, crash.New(), Options{Key: heldKey(0)})
 	do(t, x.Add(5, blockOf(5)))
 	if err := x.Close(); !errors.Is(err, ErrForeign) {
 		t.Errorf("close: %v", err)

@@ -31,8 +31,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
+	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/problem"
 )
 
@@ -78,15 +77,15 @@ type Found struct {
 // Key gives the index key of an epoch. The error says that the epoch is not held.
 type Key = func(epoch uint64) ([32]byte, error)
 
-// Options are how an index is opened. Key is required.
+// Options are how an index is opened. Key and FS are required.
 type Options struct {
 	// Key is the index key of an epoch, derived from the ledger secret.
 	Key Key
 	// Epoch is the epoch whose key indexes a height, never less than the one
 	// before it; nil means always 0.
 	Epoch func(height uint64) uint64
-	// FS is the file system; nil means the operating system's.
-	FS vfs.FS
+	// FS is the file system.
+	FS disk.FS
 	// TailBytes bounds the memory of blocks not yet handed to the storage
 	// engine; 0 means 64 MiB.
 	TailBytes int
@@ -109,7 +108,7 @@ type Index struct {
 	opts    Options
 	dir     string
 	lock    io.Closer
-	disk    *disk
+	health  *health
 	secrets secrets
 	writer  *writer
 	merger  *merger
@@ -134,9 +133,6 @@ type Index struct {
 // Open opens the index in dir, which is made when it is missing. The problem is
 // ErrDamaged or ErrForeign when the index must be rebuilt.
 func Open(dir string, opts Options) (*Index, error) {
-	if opts.FS == nil {
-		opts.FS = vfs.Default
-	}
 	if opts.Epoch == nil {
 		opts.Epoch = func(uint64) uint64 { return 0 }
 	}
@@ -149,7 +145,7 @@ func Open(dir string, opts Options) (*Index, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	x := &Index{opts: opts, dir: dir, disk: newDisk(opts.Log), secrets: secrets{source: opts.Key}, tail: newTail(nil), room: make(chan struct{})}
+	x := &Index{opts: opts, dir: dir, health: newHealth(opts.Log), secrets: secrets{source: opts.Key}, tail: newTail(nil), room: make(chan struct{})}
 	if err := x.openStore(); err != nil {
 		return nil, errors.Join(err, x.closeStore())
 	}
@@ -159,11 +155,8 @@ func Open(dir string, opts Options) (*Index, error) {
 }
 
 // Remove deletes the index in dir, which must not be open.
-func Remove(dir string, fs vfs.FS) error {
-	if fs == nil {
-		fs = vfs.Default
-	}
-	if err := fs.RemoveAll(dir); err != nil {
+func Remove(dir string, files disk.FS) error {
+	if err := removeAll(dir, files); err != nil {
 		return ErrUnavailable.From(err)
 	}
 	return nil
@@ -236,7 +229,7 @@ func (x *Index) Add(height uint64, entries []Entry) error {
 	if x.closed {
 		return ErrClosed
 	}
-	if err := x.disk.failure(); err != nil {
+	if err := x.health.failure(); err != nil {
 		return err
 	}
 	if x.known && height != x.height+1 {
@@ -269,9 +262,9 @@ func (x *Index) Room(ctx context.Context) error {
 		x.writer.signal()
 		select {
 		case <-room:
-		case <-x.disk.failed:
-			return x.disk.failure()
-		case <-x.disk.stopped:
+		case <-x.health.failed:
+			return x.health.failure()
+		case <-x.health.stopped:
 			return ErrClosed
 		case <-ctx.Done():
 			return ctx.Err()
@@ -377,9 +370,9 @@ func (x *Index) Flush(ctx context.Context) error {
 	reply := make(chan error, 1)
 	select {
 	case x.writer.flush <- reply:
-	case <-x.disk.failed:
-		return x.disk.failure()
-	case <-x.disk.stopped:
+	case <-x.health.failed:
+		return x.health.failure()
+	case <-x.health.stopped:
 		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
@@ -403,7 +396,7 @@ func (x *Index) Close() error {
 	x.closed = true
 	x.mu.Unlock()
 	err := x.Flush(context.Background())
-	x.disk.stop()
+	x.health.stop()
 	<-x.writer.done
 	<-x.merger.done
 	x.readers.Wait()

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/disk/crash"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,7 +28,7 @@ func testKey(network byte) Key {
 	}
 }
 
-func open(t testing.TB, fs vfs.FS, opts Options) *Index {
+func open(t testing.TB, fs disk.FS, opts Options) *Index {
 	t.Helper()
 	opts.FS = fs
 	if opts.Key == nil {
@@ -87,7 +89,7 @@ func same(a, b []Found) bool {
 // of epoch and compares every answer with the model's.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		fs := vfs.NewMem()
+		fs := crash.New()
 		rekey := rapid.Uint64Range(1, 30).Draw(t, "rekey every")
 		opts := Options{FS: fs, Key: testKey(1), TailBytes: 1 << 20, Epoch: func(h uint64) uint64 { return h / rekey }}
 		x, err := Open("index", opts)
@@ -184,7 +186,7 @@ func check(t testing.TB, x *Index) {
 }
 
 func TestOrder(t *testing.T) {
-	x := open(t, vfs.NewMem(), Options{})
+	x := open(t, crash.New(), Options{})
 	defer x.Close()
 	if _, ok := x.Height(); ok {
 		t.Fatal("an empty index has a height")
@@ -199,7 +201,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestOtherNetworkIsNamed(t *testing.T) {
-	fs := vfs.NewMem()
+	fs := crash.New()
 	x := open(t, fs, Options{})
 	do(t, x.Add(0, blockOf(0)))
 	do(t, x.Close())
@@ -217,7 +219,7 @@ func TestOtherNetworkIsNamed(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	x := open(t, vfs.NewMem(), Options{})
+	x := open(t, crash.New(), Options{})
 	do(t, x.Add(0, blockOf(0)))
 	do(t, x.Close())
 	do(t, x.Close())
@@ -232,7 +234,7 @@ func TestClosed(t *testing.T) {
 // TestConcurrentReaders reads while blocks move from the tail to the store.
 func TestConcurrentReaders(t *testing.T) {
 	const blocks = 3000
-	x := open(t, vfs.NewMem(), Options{})
+	x := open(t, crash.New(), Options{})
 	defer x.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	failed := make(chan error, 4)

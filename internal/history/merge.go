@@ -35,7 +35,7 @@ func (m *merger) loop() {
 	for {
 		select {
 		case <-m.wake:
-		case <-m.x.disk.stopped:
+		case <-m.x.health.stopped:
 			return
 		}
 		err := m.all(math.MaxUint64)
@@ -43,15 +43,15 @@ func (m *merger) loop() {
 		case errors.Is(err, errStopped):
 			return
 		case errors.Is(err, ErrUnavailable):
-			m.x.disk.setback(err)
+			m.x.health.setback(err)
 			select {
-			case <-time.After(m.x.disk.retry):
+			case <-time.After(m.x.health.retry):
 				m.signal()
-			case <-m.x.disk.stopped:
+			case <-m.x.health.stopped:
 				return
 			}
 		case err != nil:
-			m.x.disk.fail(err)
+			m.x.health.fail(err)
 			return
 		}
 	}
@@ -122,7 +122,7 @@ func (m *merger) join(inputs []*run, b *builder, level uint64) error {
 			continue
 		}
 		sections = b.sections
-		if m.x.disk.ended() {
+		if m.x.health.ended() {
 			return errStopped
 		}
 		if err := m.all(level); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/kv"
 )
 
@@ -25,8 +26,7 @@ func imagesOf(points kv.TableID, tx, accounts uint64) []kv.BeforeImage {
 }
 
 func benchPast(b *testing.B, w Window) *chronicle {
-	c := newChronicle(nil, w)
-	c.dir = b.TempDir()
+	c := newChronicle(disk.OS(b.TempDir()), w)
 	if err := c.start(-1); err != nil {
 		b.Fatal(err)
 	}

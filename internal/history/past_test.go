@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/kv"
 )
 
@@ -20,7 +21,7 @@ import (
 // is the ledger too: its blocks can be replayed.
 type chronicle struct {
 	dir    string
-	fs     vfs.FS
+	fs     disk.FS
 	opts   PastOptions
 	store  *kv.Store
 	past   *Past
@@ -33,7 +34,7 @@ type chronicle struct {
 	trouble error // of reading the ledger
 }
 
-func newChronicle(fs vfs.FS, w Window) *chronicle {
+func newChronicle(fs disk.FS, w Window) *chronicle {
 	c := &chronicle{dir: "past", fs: fs}
 	c.opts = PastOptions{
 		Options: Options{FS: fs, Key: testKey(1), Window: w}, Constant: []string{"room.code"}, Ledger: c, pause: time.Millisecond,
@@ -155,7 +156,7 @@ func TestPastModel(t *testing.T) {
 	keys := []string{"a", "b", "c", "d", "e"}
 	rapid.Check(t, func(t *rapid.T) {
 		w := Window{Blocks: rapid.Uint64Range(1, 40).Draw(t, "blocks"), Bytes: rapid.SampledFrom([]uint64{0, 5000, 20_000, 1 << 20}).Draw(t, "bytes")}
-		c := newChronicle(vfs.NewMem(), w)
+		c := newChronicle(crash.New(), w)
 		try := func(err error) {
 			if err != nil {
 				t.Fatal(err)

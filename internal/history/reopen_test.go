@@ -7,21 +7,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/disk/crash"
+	"github.com/coco-consortium/coco/internal/disk/fault"
 )
 
 // sick is a disk that answers everything with one error while it is set.
 type sick struct{ errno atomic.Uintptr }
 
-func (s *sick) MaybeError(errorfs.Op) error {
+func (s *sick) ask(fault.Op) error {
 	if n := s.errno.Load(); n != 0 {
 		return syscall.Errno(n)
 	}
 	return nil
 }
-
-func (s *sick) String() string { return "sick disk" }
 
 // opened waits until a past has an index.
 func opened(t *testing.T, p *Past) {
@@ -36,7 +35,7 @@ func opened(t *testing.T, p *Past) {
 }
 
 // grown is a chronicle of twenty blocks whose past is closed.
-func grown(t *testing.T, fs vfs.FS) *chronicle {
+func grown(t *testing.T, fs disk.FS) *chronicle {
 	c := newChronicle(fs, Window{Blocks: 100})
 	do(t, c.start(-1))
 	for range 20 {
@@ -50,15 +49,15 @@ func grown(t *testing.T, fs vfs.FS) *chronicle {
 // files alone and a store with its newest state; when it is well the window is back.
 func TestPastThatCannotBeOpened(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC, syscall.EACCES, syscall.EINTR} {
-		disk := &sick{}
-		c := grown(t, errorfs.Wrap(vfs.NewMem(), disk))
-		disk.errno.Store(uintptr(errno))
+		ill := &sick{}
+		c := grown(t, fault.Wrap(crash.New(), ill.ask))
+		ill.errno.Store(uintptr(errno))
 		do(t, c.start(19))
 		if _, err := c.past.At(3); !errors.Is(err, ErrPast) {
 			t.Errorf("%v: block 3 is %v", errno, err)
 		}
 		do(t, c.read(19, "a"))
-		disk.errno.Store(0)
+		ill.errno.Store(0)
 		opened(t, c.past)
 		do(t, c.read(3, "a"))
 		do(t, c.past.Close())
@@ -67,15 +66,15 @@ func TestPastThatCannotBeOpened(t *testing.T) {
 
 // TestPastMissesBlocks: blocks that came while it could not be opened end the window.
 func TestPastMissesBlocks(t *testing.T) {
-	disk := &sick{}
-	c := grown(t, errorfs.Wrap(vfs.NewMem(), disk))
-	disk.errno.Store(uintptr(syscall.EMFILE))
+	ill := &sick{}
+	c := grown(t, fault.Wrap(crash.New(), ill.ask))
+	ill.errno.Store(uintptr(syscall.EMFILE))
 	do(t, c.load(19))
 	c.opts.pause = time.Hour
 	c.past = OpenPast(c.dir, c.store, c.opts)
 	c.store.Observe(c.past.Observe)
 	do(t, c.commit(map[string]string{"a": "missed"}))
-	disk.errno.Store(0)
+	ill.errno.Store(0)
 	do(t, c.past.Close()) // which does not wait for the hour
 
 	c.opts.pause = time.Millisecond
@@ -92,7 +91,7 @@ func TestPastMissesBlocks(t *testing.T) {
 // TestPastOneBlockAtATime: a process that replays nothing and adds one block leaves
 // images that the next process knows for the ledger's.
 func TestPastOneBlockAtATime(t *testing.T) {
-	c := grown(t, vfs.NewMem())
+	c := grown(t, crash.New())
 	for range 3 {
 		do(t, c.start(len(c.blocks)-1))
 		do(t, c.commit(map[string]string{"a": "z"}))
@@ -107,7 +106,7 @@ func TestPastOneBlockAtATime(t *testing.T) {
 
 // TestPastOfBlockZero: images of block 0 alone are the ledger's without a block before.
 func TestPastOfBlockZero(t *testing.T) {
-	c := newChronicle(vfs.NewMem(), Window{Blocks: 100})
+	c := newChronicle(crash.New(), Window{Blocks: 100})
 	do(t, c.start(-1))
 	do(t, c.commit(map[string]string{"a": "z"}))
 	do(t, c.past.Close())
@@ -123,7 +122,7 @@ func TestPastOfBlockZero(t *testing.T) {
 
 // TestPastWithoutItsLedger: a ledger that cannot be read now speaks against nothing.
 func TestPastWithoutItsLedger(t *testing.T) {
-	c := grown(t, vfs.NewMem())
+	c := grown(t, crash.New())
 	c.trouble, c.opts.pause = errors.New("not now"), time.Hour
 	do(t, c.load(19))
 	c.past = OpenPast(c.dir, c.store, c.opts)
@@ -139,14 +138,14 @@ func TestPastWithoutItsLedger(t *testing.T) {
 
 // TestPastIsRenewedUntilItIs: one try that fails is not the last.
 func TestPastIsRenewedUntilItIs(t *testing.T) {
-	disk := &sick{}
-	c := grown(t, errorfs.Wrap(vfs.NewMem(), disk))
+	ill := &sick{}
+	c := grown(t, fault.Wrap(crash.New(), ill.ask))
 	do(t, c.start(19))
-	disk.errno.Store(uintptr(syscall.EIO))
+	ill.errno.Store(uintptr(syscall.EIO))
 	c.past.renew(c.past.current(), ErrDamaged)
 	do(t, c.commit(map[string]string{"a": "missed"}))
 	time.Sleep(5 * time.Millisecond) // some tries
-	disk.errno.Store(0)
+	ill.errno.Store(0)
 	opened(t, c.past)
 	do(t, c.commit(map[string]string{"a": "x"}))
 	do(t, c.read(20, "a"))
@@ -156,10 +155,10 @@ func TestPastIsRenewedUntilItIs(t *testing.T) {
 // TestHeldIndexIsNotDamaged: an index that is open already, or a disk that refuses,
 // says nothing against the files.
 func TestHeldIndexIsNotDamaged(t *testing.T) {
-	dir := t.TempDir()
-	x, err := Open(dir, Options{Key: testKey(1)})
+	opts := Options{FS: disk.OS(t.TempDir()), Key: testKey(1)}
+	x, err := Open("index", opts)
 	do(t, err)
-	if _, err := Open(dir, Options{Key: testKey(1)}); !errors.Is(err, ErrUnavailable) {
+	if _, err := Open("index", opts); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("an index that is open: %v", err)
 	}
 	do(t, x.Close())

@@ -7,20 +7,21 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/coco-consortium/coco/internal/disk"
 )
 
 // run is a run that is open for reading, by any number of goroutines.
 type run struct {
 	runInfo
-	fs       vfs.FS
+	files    disk.FS
 	name     string
-	file     vfs.File
+	file     disk.File
 	aead     cipher.AEAD
 	sections []section
 	users    atomic.Int32 // the index itself and those that read; the last closes the file
@@ -30,13 +31,13 @@ type run struct {
 var errPage = ErrDamaged.From(errors.New("a page of a run contradicts itself"))
 
 // openRun opens a file that the state names.
-func openRun(dir string, fs vfs.FS, s *secrets, info runInfo) (*run, error) {
-	r := &run{runInfo: info, fs: fs, name: fs.PathJoin(dir, info.ID.name())}
+func openRun(dir string, files disk.FS, s *secrets, info runInfo) (*run, error) {
+	r := &run{runInfo: info, files: files, name: path.Join(dir, info.ID.name())}
 	var err error
 	if r.aead, err = s.run(info.Epoch, info.ID); err != nil {
 		return nil, err
 	}
-	if r.file, err = fs.Open(r.name); err != nil {
+	if r.file, err = files.OpenRead(r.name); err != nil {
 		return nil, damaged(err)
 	}
 	r.users.Store(1)
@@ -48,11 +49,11 @@ func openRun(dir string, fs vfs.FS, s *secrets, info runInfo) (*run, error) {
 
 // readRoot reads where the sections are. Their number is only bounded by the file.
 func (r *run) readRoot() error {
-	info, err := r.file.Stat()
+	size, err := r.file.Size()
 	if err != nil {
 		return damaged(err)
 	}
-	if uint64(info.Size()) != r.Size {
+	if uint64(size) != r.Size {
 		return ErrDamaged.From(io.ErrUnexpectedEOF)
 	}
 	root, err := r.page(nil, r.Root, r.Size-r.Root)
@@ -102,7 +103,7 @@ func (r *run) release() {
 	}
 	_ = r.file.Close() // it was only read
 	if r.gone.Load() {
-		_ = r.fs.Remove(r.name) // else the next start does
+		_ = r.files.Remove(r.name) // else the next start does
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/kv"
 )
 
@@ -40,7 +40,7 @@ func TestCMAC(t *testing.T) {
 // TestMerge makes a run of each block: they become few, and answers stay as they are.
 func TestMerge(t *testing.T) {
 	const blocks = 1000
-	mem := vfs.NewMem()
+	mem := crash.New()
 	epoch := func(h uint64) uint64 { return h / 700 } // runs of two epochs are not merged
 	x := open(t, mem, Options{Epoch: epoch})
 	for h := range uint64(blocks) {
@@ -56,7 +56,7 @@ func TestMerge(t *testing.T) {
 	do(t, x.Close())
 	x = open(t, mem, Options{Epoch: epoch})
 	check(t, x)
-	names, err := mem.List("index")
+	names, err := mem.ReadDir("index")
 	do(t, err)
 	if len(names) != len(x.runs)+2 {
 		t.Errorf("%d files for %d runs", len(names), len(x.runs))
@@ -67,7 +67,7 @@ func TestMerge(t *testing.T) {
 // TestLongList: of a term with many occurrences any part is found, across leaves and
 // sections and within a block of more occurrences than a leaf holds.
 func TestLongList(t *testing.T) {
-	x := open(t, vfs.NewMem(), Options{})
+	x := open(t, crash.New(), Options{})
 	m := model{}
 	rng := rand.New(rand.NewPCG(1, 2))
 	hot := []byte("hot")
@@ -124,7 +124,7 @@ func FuzzLeaf(f *testing.F) {
 func TestCost(t *testing.T) {
 	const txs, perBlock = 100_000, 100
 	cost := func(name string, opts Options, block func(h uint64) []Entry, kept, written, allocs float64) {
-		fs := &countingFS{FS: vfs.NewMem()}
+		fs := &countingFS{FS: crash.New()}
 		x := open(t, fs, opts)
 		for h := range uint64(txs / perBlock) {
 			entries := block(h)
@@ -166,21 +166,21 @@ func TestCost(t *testing.T) {
 
 // countingFS counts the bytes that are written.
 type countingFS struct {
-	vfs.FS
+	disk.FS
 	written atomic.Int64 // merging writes beside
 }
 
 type countingFile struct {
-	vfs.File
+	disk.File
 	fs *countingFS
 }
 
-func (c *countingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := c.FS.Create(name, category)
+func (c *countingFS) Create(name string) (disk.File, error) {
+	f, err := c.FS.Create(name)
 	return &countingFile{f, c}, err
 }
 
-func (c *countingFile) Write(b []byte) (int, error) {
+func (c *countingFile) WriteAt(b []byte, offset int64) (int, error) {
 	c.fs.written.Add(int64(len(b)))
-	return c.File.Write(b)
+	return c.File.WriteAt(b, offset)
 }

@@ -178,7 +178,7 @@ func (s state) ordered() bool {
 // Names of the files of an index.
 const (
 	stateName = "state"
-	stateNext = "state.new" // becomes the state when it is complete
+	stateNext = "state.new" // becomes the state when it is complete, see disk.WriteFile
 	lockName  = "LOCK"
 	runPrefix = "run-"
 )

@@ -4,30 +4,25 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
+	"syscall"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/coco-consortium/coco/internal/disk"
 )
-
-// Categories of what is written, for file systems that count it.
-const category = vfs.WriteCategoryUnspecified
-
-// syncBytes is how much of a run is written before the disk is asked to take it: a
-// large file never makes the sync of another wait for all of it.
-const syncBytes = 512 << 10
 
 // openStore reads the state and opens the runs that it names. Files that it does
 // not name are left by a crash.
 func (x *Index) openStore() (err error) {
-	fsys := x.opts.FS
-	if err := makeDir(fsys, x.dir); err != nil {
+	files := x.opts.FS
+	if err := disk.MakeDir(files, x.dir); err != nil {
 		return ErrUnavailable.From(err)
 	}
-	if x.lock, err = fsys.Lock(fsys.PathJoin(x.dir, lockName)); err != nil {
+	if x.lock, err = files.Lock(path.Join(x.dir, lockName)); err != nil {
 		return ErrUnavailable.From(err)
 	}
-	names, err := fsys.List(x.dir)
+	names, err := files.ReadDir(x.dir)
 	if err != nil {
 		return ErrUnavailable.From(err)
 	}
@@ -36,7 +31,7 @@ func (x *Index) openStore() (err error) {
 		return err
 	}
 	for _, info := range s.Runs {
-		r, err := openRun(x.dir, fsys, &x.secrets, info)
+		r, err := openRun(x.dir, files, &x.secrets, info)
 		if err != nil {
 			return err
 		}
@@ -52,7 +47,7 @@ func (x *Index) openStore() (err error) {
 	for _, name := range names {
 		named := slices.ContainsFunc(s.Runs, func(r runInfo) bool { return r.ID.name() == name })
 		if name == stateNext || strings.HasPrefix(name, runPrefix) && !named {
-			if err := fsys.Remove(fsys.PathJoin(x.dir, name)); err != nil {
+			if err := files.Remove(path.Join(x.dir, name)); err != nil {
 				return ErrUnavailable.From(err)
 			}
 		}
@@ -70,11 +65,11 @@ func (x *Index) readState(names []string) (state, error) {
 		}
 		return state{}, nil
 	}
-	file, err := x.opts.FS.Open(x.opts.FS.PathJoin(x.dir, stateName))
+	file, err := x.opts.FS.OpenRead(path.Join(x.dir, stateName))
 	if err != nil {
 		return state{}, damaged(err)
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxState))
+	data, err := io.ReadAll(io.NewSectionReader(file, 0, maxState))
 	if err := errors.Join(err, file.Close()); err != nil {
 		return state{}, damaged(err)
 	}
@@ -91,65 +86,59 @@ func (x *Index) writeState(runs []*run, note []byte) error {
 	if err != nil {
 		return err
 	}
-	fsys := x.opts.FS
-	next := fsys.PathJoin(x.dir, stateNext)
-	err = x.create(next, func(f vfs.File) error {
-		_, err := f.Write(sealed)
-		return err
-	})
-	if err == nil {
-		err = fsys.Rename(next, fsys.PathJoin(x.dir, stateName))
-	}
-	if err == nil {
-		err = x.syncDir()
-	}
-	if err != nil {
+	if err := disk.WriteFile(x.opts.FS, path.Join(x.dir, stateName), sealed); err != nil {
 		return ErrUnavailable.From(err)
 	}
 	return nil
 }
 
-// create makes a durable file, but for its name.
-func (x *Index) create(name string, fill func(vfs.File) error) error {
-	file, err := x.opts.FS.Create(name, category)
+// removeAll removes a name and all below it, if it is there.
+func removeAll(name string, files disk.FS) error {
+	names, err := files.ReadDir(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return err
+	}
+	for _, n := range names {
+		if err := removeAll(path.Join(name, n), files); err != nil {
+			return err
+		}
+	}
+	if err := files.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// create makes a durable file, but for its name, which nothing else has.
+func (x *Index) create(name string, fill func(io.Writer) error) error {
+	file, err := x.opts.FS.Create(name)
 	if err != nil {
 		return err
 	}
-	file = vfs.NewSyncingFile(file, vfs.SyncingFileOptions{BytesPerSync: syncBytes})
-	if err = fill(file); err == nil {
+	if err = fill(&output{file: file}); err == nil {
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())
 }
 
-// makeDir makes a directory, durably with all above it that were missing.
-func makeDir(fsys vfs.FS, dir string) error {
-	var above []string
-	for at := fsys.PathDir(dir); ; at = fsys.PathDir(at) {
-		above = append(above, at)
-		if _, err := fsys.Stat(at); !errors.Is(err, fs.ErrNotExist) || at == fsys.PathDir(at) {
-			break
-		}
-	}
-	if err := fsys.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	for _, at := range above {
-		if err := syncDir(fsys, at); err != nil {
-			return err
-		}
-	}
-	return nil
+// output writes a file from its beginning to its end.
+type output struct {
+	file     disk.File
+	end      int64
+	unsynced int
 }
 
-func (x *Index) syncDir() error { return syncDir(x.opts.FS, x.dir) }
+// syncBytes is how much of a run is written before the disk is asked to take it: a
+// large file never makes the sync of another wait for all of it.
+const syncBytes = 512 << 10
 
-func syncDir(fsys vfs.FS, name string) error {
-	dir, err := fsys.OpenDir(name)
-	if err != nil {
-		return err
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.file.WriteAt(b, o.end)
+	o.end, o.unsynced = o.end+int64(n), o.unsynced+n
+	if err == nil && o.unsynced >= syncBytes {
+		o.unsynced, err = 0, o.file.Sync()
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return n, err
 }
 
 // build makes a run, durable and open. It counts when the state names it.
@@ -161,9 +150,9 @@ func (x *Index) build(info runInfo, fill func(*builder) error) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := x.opts.FS.PathJoin(x.dir, info.ID.name())
-	err = x.create(name, func(f vfs.File) error {
-		b := newBuilder(f, aead)
+	name := path.Join(x.dir, info.ID.name())
+	err = x.create(name, func(w io.Writer) error {
+		b := newBuilder(w, aead)
 		err := fill(b)
 		if err == nil {
 			info.Root, info.Size, err = b.finish()
@@ -171,7 +160,7 @@ func (x *Index) build(info runInfo, fill func(*builder) error) (*run, error) {
 		return err
 	})
 	if err == nil {
-		err = x.syncDir()
+		err = disk.SyncDir(x.opts.FS, x.dir)
 	}
 	var r *run
 	if err == nil {

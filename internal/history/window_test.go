@@ -7,25 +7,30 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"path"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/disk/crash"
+	"github.com/coco-consortium/coco/internal/disk/fault"
 )
 
 // size is the bytes of the files of an index.
-func size(t testing.TB, fs vfs.FS, dir string) (sum int64) {
+func size(t testing.TB, fs disk.FS, dir string) (sum int64) {
 	t.Helper()
-	names, err := fs.List(dir)
+	names, err := fs.ReadDir(dir)
 	do(t, err)
 	for _, name := range names {
-		info, err := fs.Stat(fs.PathJoin(dir, name))
-		if err == nil { // else the engine deleted it meanwhile
-			sum += info.Size()
+		f, err := fs.OpenRead(path.Join(dir, name))
+		if err != nil { // it was removed meanwhile
+			continue
 		}
+		n, err := f.Size()
+		do(t, errors.Join(err, f.Close()))
+		sum += n
 	}
 	return sum
 }
@@ -34,7 +39,7 @@ func size(t testing.TB, fs vfs.FS, dir string) (sum int64) {
 // near its bytes, and what is kept is near them too.
 func TestWindowBoundsTheDisk(t *testing.T) {
 	const window, value = 4 << 20, 100
-	fs := vfs.NewMem()
+	fs := crash.New()
 	x := open(t, fs, Options{Window: Window{Bytes: window}})
 	height, fed, most := uint64(0), 0, int64(0)
 	for fed < 10*window {
@@ -76,8 +81,8 @@ func TestWindowBoundsTheDisk(t *testing.T) {
 // snapshot before which it was flushed the window is whole as far as it was, and
 // every answer is right.
 func TestPastCrash(t *testing.T) {
-	crashes := &crashes{mem: vfs.NewCrashableMem(), rng: rand.New(rand.NewPCG(7, 8)), every: 5}
-	c := newChronicle(errorfs.Wrap(crashes.mem, crashes), Window{Blocks: 100, Bytes: 100_000})
+	crashes := &crashes{mem: crash.New(), rng: rand.New(rand.NewPCG(7, 8)), every: 5}
+	c := newChronicle(fault.Wrap(crashes.mem, crashes.ask), Window{Blocks: 100, Bytes: 100_000})
 	do(t, c.start(-1))
 	rng := rand.New(rand.NewPCG(9, 10))
 	word := func() string { return strings.Repeat(string(rune('a'+rng.IntN(26))), rng.IntN(40)) }
@@ -125,18 +130,18 @@ func TestPastDamage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	refused := 0
 	for i := range 40 {
-		mem := vfs.NewMem()
+		mem := crash.New()
 		c := newChronicle(mem, Window{Blocks: 200})
 		do(t, c.start(-1))
 		for range 120 {
 			do(t, c.commit(map[string]string{string(rune('a' + rng.IntN(26))): fmt.Sprint(rng.Uint64()), "a": fmt.Sprint(rng.Uint64())}))
 		}
 		do(t, c.past.Close())
-		names, err := mem.List("past")
+		names, err := mem.ReadDir("past")
 		do(t, err)
-		name := mem.PathJoin("past", names[rng.IntN(len(names))])
+		name := path.Join("past", names[rng.IntN(len(names))])
 		if i%4 == 0 {
-			do(t, mem.RemoveAll(name))
+			do(t, mem.Remove(name))
 		} else {
 			flip(t, mem, name, rng, 1)
 		}
@@ -169,13 +174,13 @@ func TestPastDamage(t *testing.T) {
 // begins anew when it takes something again.
 func TestPastFullDisk(t *testing.T) {
 	full := &refusal{}
-	c := newChronicle(errorfs.Wrap(vfs.NewMem(), full), Window{Blocks: 100_000})
+	c := newChronicle(fault.Wrap(crash.New(), full.ask), Window{Blocks: 100_000})
 	var log bytes.Buffer
 	c.opts.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	c.opts.TailBytes = 100 << 10
 	do(t, c.start(-1))
 	x := c.past.current()
-	x.disk.retry = time.Millisecond
+	x.health.retry = time.Millisecond
 	write := func(size int) {
 		do(t, c.commit(map[string]string{"a": fmt.Sprint(len(c.blocks)), "b": strings.Repeat("b", size)}))
 	}
@@ -216,7 +221,7 @@ func TestPastFullDisk(t *testing.T) {
 // TestPastReadersWhilePruning reads moments while their segments leave the window:
 // a read is right, or says that it came too late.
 func TestPastReadersWhilePruning(t *testing.T) {
-	c := newChronicle(vfs.NewMem(), Window{Blocks: 64})
+	c := newChronicle(crash.New(), Window{Blocks: 64})
 	do(t, c.start(-1))
 	value := func(h uint64) string { return fmt.Sprint(h / 3) } // the model for concurrent readers
 	var readers sync.WaitGroup
@@ -274,7 +279,7 @@ func TestPastReadersWhilePruning(t *testing.T) {
 
 // TestPastNoPlaintext: neither tables nor keys nor values are found in the files.
 func TestPastNoPlaintext(t *testing.T) {
-	fs := vfs.NewMem()
+	fs := crash.New()
 	c := newChronicle(fs, Window{Blocks: 100})
 	do(t, c.start(-1))
 	for i := range 50 {
@@ -282,11 +287,11 @@ func TestPastNoPlaintext(t *testing.T) {
 		do(t, c.past.Flush(t.Context()))
 	}
 	do(t, c.past.Close())
-	names, err := fs.List("past")
+	names, err := fs.ReadDir("past")
 	do(t, err)
 	tables := 0
 	for _, name := range names {
-		data, err := fs.UnsafeGetFileDataBuffer(fs.PathJoin("past", name))
+		data, err := disk.ReadFile(fs, path.Join("past", name), 1<<30)
 		do(t, err)
 		if strings.HasPrefix(name, runPrefix) {
 			tables++

@@ -47,17 +47,17 @@ func (w *writer) loop() {
 		case <-wake:
 		case <-again:
 		case reply = <-w.flush:
-		case <-w.x.disk.stopped:
+		case <-w.x.health.stopped:
 			return
 		}
 		err := w.drain()
 		again = nil
 		switch {
 		case errors.Is(err, ErrUnavailable):
-			w.x.disk.setback(err)
-			again = time.After(w.x.disk.retry)
+			w.x.health.setback(err)
+			again = time.After(w.x.health.retry)
 		case err != nil:
-			w.x.disk.fail(err)
+			w.x.health.fail(err)
 		}
 		if reply != nil {
 			reply <- err

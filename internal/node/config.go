@@ -2,10 +2,7 @@ package node
 
 import (
 	"log/slog"
-	"path/filepath"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/operations"
@@ -34,8 +31,6 @@ const (
 type Config struct {
 	Data     string  // directory, for what lies outside FS
 	FS       disk.FS // the files below Data
-	Index    string  // directory of the history index, in IndexFS
-	IndexFS  vfs.FS  // nil is the operating system's
 	Past     Past
 	NoIndex  bool // keep no history index: older transactions and logs cannot be found
 	Clock    func() time.Time
@@ -88,8 +83,8 @@ type Cadence struct {
 
 // Default is the configuration of a development node in a directory.
 func Default(data string) Config {
-	return Config{Data: data, FS: disk.OS(data), Index: filepath.Join(data, filepath.FromSlash(dirIndex)), Clock: time.Now, Version: "coco", Founding: Continues,
+	return Config{Data: data, FS: disk.OS(data), Clock: time.Now, Version: "coco", Founding: Continues,
 		Logger: slog.New(slog.DiscardHandler), Timing: Timing{Tick: 50 * time.Millisecond, Election: 8, Heartbeat: 1}, Limits: sequencer.DefaultLimits,
 		Snapshot: Cadence{Records: 10_000, Bytes: 8 << 20},
-		Past:     Past{Dir: filepath.Join(data, filepath.FromSlash(dirPast)), Blocks: 90_000, Bytes: 1 << 30}}
+		Past:     Past{Blocks: 90_000, Bytes: 1 << 30}}
 }

@@ -6,14 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/coco-consortium/coco/internal/disk"
@@ -27,15 +25,12 @@ import (
 // snapshots, a stop, a restart and more transactions. Whatever a client was told
 // is committed has to be there afterwards, and the ledger has to verify.
 
-// machine is a node's disks.
-type machine struct {
-	files *crash.Disk
-	index *vfs.MemFS
-}
+// machine is what a node runs on.
+type machine struct{ files *crash.Disk }
 
 func (m machine) config() Config {
 	c := Default("lab")
-	c.FS, c.IndexFS, c.Index = m.files, m.index, "index"
+	c.FS = m.files
 	c.Logger = slog.New(slog.DiscardHandler)
 	c.Timing.Tick = 5 * time.Millisecond
 	c.Limits.ChunkBytes = 12 << 10
@@ -45,7 +40,7 @@ func (m machine) config() Config {
 
 // lose is what is left of the machine after the power is lost.
 func (m machine) lose(seed uint64) machine {
-	return machine{m.files.Crash(seed), m.index.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(seed, 1))})}
+	return machine{m.files.Crash(seed)}
 }
 
 // acknowledged is what a client was told.
@@ -119,7 +114,7 @@ func inspect(t *testing.T, m machine, told []acknowledged) {
 // in the standing layers, at each with several outcomes with COCO_CRASH_SEEDS.
 func TestCrashLaboratory(t *testing.T) {
 	const lives, transactions = 2, 6
-	whole := machine{crash.New(), vfs.NewCrashableMem()}
+	whole := machine{crash.New()}
 	next := uint64(0)
 	if told := live(t, whole, &next, lives, transactions); len(told) != lives*transactions {
 		t.Fatalf("the workload without a crash commits %d transactions", len(told))
@@ -131,7 +126,7 @@ func TestCrashLaboratory(t *testing.T) {
 	points := 0
 	for cut := 1; cut <= writes && !t.Failed(); cut += stride {
 		for seed := range crashSeeds(t) {
-			m := machine{crash.New(), vfs.NewCrashableMem()}
+			m := machine{crash.New()}
 			m.files.Cut(cut)
 			next := uint64(0)
 			told := live(t, m, &next, lives, transactions)
@@ -154,7 +149,7 @@ func TestWritesStopAndReadsGoOn(t *testing.T) {
 		"bad sync":  func(d *crash.Disk) { d.FailNextSync(1) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := machine{crash.New(), vfs.NewCrashableMem()}
+			m := machine{crash.New()}
 			c := m.config()
 			c.Snapshot = Cadence{Records: 1 << 40}
 			n, err := Start(t.Context(), c)

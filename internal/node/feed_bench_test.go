@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 
+	"github.com/coco-consortium/coco/internal/disk"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/pool"
@@ -86,7 +87,7 @@ func BenchmarkRebuild(b *testing.B) {
 	base := m.HeapAlloc
 	for b.Loop() {
 		c := n.config
-		c.Index = b.TempDir()
+		c.FS = disk.OS(b.TempDir())
 		x := openIndexer(b.Context(), c, n.bundle.Ring(), n.archive, chain.TermsOf, head)
 		index, err := x.ready(b.Context())
 		if err != nil {

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/ledger"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 )
@@ -57,11 +57,11 @@ func damagedLedger(t *testing.T, chunk int) {
 	if err := os.WriteFile(files[chunk], bad, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fs := vfs.NewMem()
+	mem := crash.New()
 	ask := func(damaged bool) {
 		t.Helper()
 		c := n.config
-		c.Index, c.IndexFS = "index", fs
+		c.FS = mem
 		x := openIndexer(t.Context(), c, n.bundle.Ring(), n.archive, chain.TermsOf, head)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
@@ -137,7 +137,7 @@ func TestLastBlockDamaged(t *testing.T) {
 	n := startNode(t, dir)
 	defer stop(t, n)
 	payBlocks(t, n, 0, 3)
-	w := newWorkshop(t, n, vfs.NewMem(), nil)
+	w := newWorkshop(t, n, crash.New(), nil)
 	indexed(t, w.indexer)
 	defer w.end()
 	files, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(dirLedger), "chunk-*"))

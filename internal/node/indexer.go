@@ -24,7 +24,6 @@ type terms func(*sequencer.Committed) ([]history.Entry, error)
 // or damaged. It never holds up a commit, and nobody waits for it: it is asked as
 // it stands (chain.Index).
 type indexer struct {
-	dir     string
 	options history.Options
 	terms   terms
 	archive *archive
@@ -52,7 +51,7 @@ type retired struct {
 
 // indexOptions are those of an index whose key has a label.
 func indexOptions(c Config, ring *keys.Ring, label string) history.Options {
-	return history.Options{Log: c.Logger, FS: c.IndexFS,
+	return history.Options{Log: c.Logger, FS: c.FS,
 		Epoch: func(uint64) uint64 { return ring.Newest(format.ServiceDomain) },
 		Key: func(epoch uint64) ([32]byte, error) {
 			return ring.Derive(keys.Epoch{Domain: format.ServiceDomain, Number: epoch}, label)
@@ -66,12 +65,12 @@ const tailBytes = 32 << 20
 // openIndexer opens the index below the data directory if it is good, for a
 // ledger that ends at head. All else is left to run.
 func openIndexer(ctx context.Context, c Config, ring *keys.Ring, a *archive, of terms, head uint64) *indexer {
-	x := &indexer{dir: c.Index, options: indexOptions(c, ring, "index"), terms: of, archive: a, logger: c.Logger, moved: func() {}, parcel: parcelBytes,
+	x := &indexer{options: indexOptions(c, ring, "index"), terms: of, archive: a, logger: c.Logger, moved: func() {}, parcel: parcelBytes,
 		lag: make(chan struct{}, 1), behind: true, head: head}
 	x.pace.patience.Store(mostPatience)
 	x.options.TailBytes = tailBytes
 	if x.off = c.NoIndex; x.off {
-		if err := history.Remove(x.dir, c.IndexFS); err != nil {
+		if err := history.Remove(dirIndex, c.FS); err != nil {
 			c.Logger.Warn("a history index that is not wanted any more is still there", "err", err)
 		}
 		return x
@@ -85,7 +84,7 @@ func openIndexer(ctx context.Context, c Config, ring *keys.Ring, a *archive, of 
 // open takes an index into service. The problem is history.ErrDamaged or
 // ErrForeign when the files are of no use.
 func (x *indexer) open(ctx context.Context) error {
-	index, err := history.Open(x.dir, x.options)
+	index, err := history.Open(dirIndex, x.options)
 	if err != nil {
 		return err
 	}
@@ -287,7 +286,7 @@ func (x *indexer) ready(ctx context.Context) (*history.Index, error) {
 		}
 		x.logger.Warn("the history index cannot be used", "err", err)
 	}
-	if err := history.Remove(x.dir, x.options.FS); err != nil {
+	if err := history.Remove(dirIndex, x.options.FS); err != nil {
 		return nil, err
 	}
 	x.remove = false

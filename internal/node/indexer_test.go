@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/coco-consortium/coco/internal/disk"
+	"github.com/coco-consortium/coco/internal/disk/crash"
+	"github.com/coco-consortium/coco/internal/disk/fault"
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
 	"github.com/coco-consortium/coco/internal/sequencer"
@@ -75,15 +76,13 @@ type shut struct {
 	kind atomic.Value // string
 }
 
-func (s *shut) MaybeError(op errorfs.Op) error {
+func (s *shut) ask(op fault.Op) error {
 	kind, _ := s.kind.Load().(string)
-	if s.all.Load() || kind != "" && strings.Contains(op.Path, kind) && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+	if s.all.Load() || kind != "" && strings.Contains(op.Name, kind) && op.Writes() {
 		return syscall.EROFS
 	}
 	return nil
 }
-
-func (s *shut) String() string { return "shut" }
 
 // TestServesWithoutAnIndex: a node whose index cannot even be opened starts,
 // commits and answers what it can, truly; when the disk is back, the index is made
@@ -91,8 +90,8 @@ func (s *shut) String() string { return "shut" }
 func TestServesWithoutAnIndex(t *testing.T) {
 	const old = 1300
 	c := Default(t.TempDir())
-	disk := &shut{}
-	c.IndexFS, c.Index, c.Past.Dir = errorfs.Wrap(vfs.NewMem(), disk), "index", "past"
+	door := &shut{}
+	c.FS = fault.Wrap(c.FS, door.ask)
 	c.Logger, c.Timing.Tick, c.Past.Blocks, c.Snapshot = slog.New(slog.DiscardHandler), 10*time.Millisecond, 0, Cadence{Records: 50}
 	begin := func() *Node {
 		n, err := Start(t.Context(), c)
@@ -105,10 +104,10 @@ func TestServesWithoutAnIndex(t *testing.T) {
 	told := payBlocks(t, n, 0, old)
 	indexed(t, n.index)
 	stop(t, n)
-	if err := c.IndexFS.RemoveAll("index"); err != nil {
+	if err := os.RemoveAll(filepath.Join(c.Data, filepath.FromSlash(dirIndex))); err != nil {
 		t.Fatal(err)
 	}
-	disk.kind.Store("index")
+	door.kind.Store(dirIndex)
 	n = begin()
 	defer stop(t, n)
 	if n.restored < 1001 { // as many are read from the ledger for one question
@@ -132,7 +131,7 @@ func TestServesWithoutAnIndex(t *testing.T) {
 	if _, err = n.rooms.chain.ByHash(t.Context(), b.Hash); !errors.Is(err, history.ErrBehind) {
 		t.Errorf("block 5 by hash: %v", err)
 	}
-	disk.kind.Store("")
+	door.kind.Store("")
 	var payer sync.WaitGroup
 	payer.Go(func() { fresh = append(fresh, payBlocks(t, n, old+20, 200)...) })
 	deadline := time.After(60 * time.Second)
@@ -167,7 +166,7 @@ func TestDamageWhileServing(t *testing.T) {
 	}
 	defer stop(t, n)
 	before := n.index.index.Load()
-	tables, err := filepath.Glob(filepath.Join(c.Index, "run-*"))
+	tables, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(dirIndex), "run-*"))
 	if err != nil || len(tables) == 0 {
 		t.Fatal("no files", err)
 	}
@@ -223,12 +222,12 @@ func (w *workshop) heavy(c *sequencer.Committed) ([]history.Entry, error) {
 	return entries, nil
 }
 
-func newWorkshop(t *testing.T, n *Node, fs vfs.FS, gate chan struct{}) *workshop {
+func newWorkshop(t *testing.T, n *Node, files disk.FS, gate chan struct{}) *workshop {
 	w := &workshop{disk: &shut{}, gate: gate}
 	w.first.Store(1 << 40)
 	w.disk.all.Store(true) // so that it is opened with the options below
 	c := n.config
-	c.Index, c.IndexFS = "index", errorfs.Wrap(fs, w.disk)
+	c.FS = fault.Wrap(files, w.disk.ask)
 	w.indexer = openIndexer(t.Context(), c, n.bundle.Ring(), n.archive, w.heavy, n.sequencer.Head().Height)
 	w.options.TailBytes, w.parcel = 1<<20, 16<<10
 	w.disk.all.Store(false)
@@ -263,7 +262,7 @@ func TestRebuildContinues(t *testing.T) {
 	n := startNode(t, t.TempDir())
 	defer stop(t, n)
 	payBlocks(t, n, 0, 400)
-	mem, gate := vfs.NewCrashableMem(), make(chan struct{}, 1000)
+	mem, gate := crash.New(), make(chan struct{}, 1000)
 	for range 300 {
 		gate <- struct{}{}
 	}
@@ -275,7 +274,7 @@ func TestRebuildContinues(t *testing.T) {
 	if err := w.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	lost := mem.CrashClone(vfs.CrashCloneCfg{})
+	lost := mem.Crash(1)
 	close(gate)
 	w.end()
 	if reached >= 400 {
@@ -292,12 +291,12 @@ func TestRebuildContinues(t *testing.T) {
 // TestDiskThatRefuses: while the index's disk takes nothing, blocks are noted and
 // nobody waits; it goes on where it stood.
 func TestDiskThatRefuses(t *testing.T) {
-	for name, kind := range map[string]string{"everything": "index", "runs": "run-", "the state": "state"} {
+	for name, kind := range map[string]string{"everything": dirIndex, "runs": "run-", "the state": "state"} {
 		t.Run(name, func(t *testing.T) {
 			n := startNode(t, t.TempDir())
 			defer stop(t, n)
 			payBlocks(t, n, 0, 60)
-			w := newWorkshop(t, n, vfs.NewMem(), nil)
+			w := newWorkshop(t, n, crash.New(), nil)
 			defer w.end()
 			w.whole(t)
 			w.disk.kind.Store(kind)
@@ -353,7 +352,7 @@ func TestRetire(t *testing.T) {
 	n := startNode(t, t.TempDir())
 	defer stop(t, n)
 	c := n.config
-	c.Index, c.IndexFS = "index", vfs.NewMem()
+	c.FS = crash.New()
 	x := openIndexer(t.Context(), c, n.bundle.Ring(), n.archive, chain.TermsOf, n.sequencer.Head().Height)
 	defer func() {
 		if err := x.close(t.Context()); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -28,7 +29,7 @@ func TestHistoryOff(t *testing.T) {
 			t.Errorf("the index is said to be at %d of %d", s.Ledger.Index, s.Ledger.Height)
 		}
 		stop(t, n)
-		if _, err := os.Stat(c.Index); off != errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(c.Data, filepath.FromSlash(dirIndex))); off != errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("history off: %t: the index's directory: %v", off, err)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 
 // Past says which old states are kept.
 type Past struct {
-	Dir    string // in IndexFS
 	Blocks uint64 // how many of them, 0 for none
 	Bytes  uint64 // of the files that they take, about
 }
@@ -26,7 +25,7 @@ func (n *Node) openPast(ring *keys.Ring, height uint64) {
 	c := n.config
 	if c.Past.Blocks == 0 {
 		n.past = history.NewPast(n.state)
-		if err := history.Remove(c.Past.Dir, c.IndexFS); err != nil {
+		if err := history.Remove(dirPast, c.FS); err != nil {
 			c.Logger.Warn("old state that is not wanted any more is still there", "err", err)
 		}
 		return
@@ -34,7 +33,7 @@ func (n *Node) openPast(ring *keys.Ring, height uint64) {
 	options := history.PastOptions{Options: indexOptions(c, ring, "past"), Constant: []string{evm.TableCode}, Ledger: former{n}}
 	options.Log = c.Logger.With("index", "past")
 	options.Window = history.Window{Blocks: c.Past.Blocks, Bytes: c.Past.Bytes}
-	n.past = history.OpenPast(c.Past.Dir, n.state, options)
+	n.past = history.OpenPast(dirPast, n.state, options)
 	if last, ok := n.past.Height(); height > 0 && (!ok || last < height) {
 		c.Logger.Warn("old state is not there and is kept anew", "from", height)
 	}

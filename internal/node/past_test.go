@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/coco-consortium/coco/internal/disk/crash"
@@ -132,7 +131,7 @@ func TestPastOutlivesAStop(t *testing.T) {
 // genesis: every state is still kept and right.
 func TestPastOutlivesACrash(t *testing.T) {
 	for seed := range uint64(6) {
-		m := machine{crash.New(), vfs.NewCrashableMem()}
+		m := machine{crash.New()}
 		rng := rand.New(rand.NewPCG(seed, 5))
 		var paid payments
 		for range 3 {
@@ -203,7 +202,7 @@ func TestNoPast(t *testing.T) {
 		t.Errorf("state is kept from block %d, the latest is %d", oldest, head)
 	}
 	stop(t, n)
-	if _, err := os.Stat(c.Past.Dir); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(dirPast))); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder of old state: %v", err)
 	}
 }
@@ -226,11 +225,11 @@ func TestIndexKeyOfAnEpochNotHeld(t *testing.T) {
 // the node starts, and keeps old state from then on.
 func TestPastThatCannotBeOpened(t *testing.T) {
 	dir := t.TempDir()
-	c := Default(dir)
-	if err := os.MkdirAll(filepath.Dir(c.Past.Dir), 0o700); err != nil {
+	file := filepath.Join(dir, filepath.FromSlash(dirPast))
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(c.Past.Dir, []byte("a file"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	n := startNode(t, dir)
@@ -241,7 +240,7 @@ func TestPastThatCannotBeOpened(t *testing.T) {
 	if oldest, head := n.past.Oldest(), n.rooms.chain.Head().Number(); oldest != head {
 		t.Errorf("state is kept from block %d, the latest is %d", oldest, head)
 	}
-	if err := os.Remove(c.Past.Dir); err != nil {
+	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	for ok := false; !ok; _, ok = n.past.Height() {

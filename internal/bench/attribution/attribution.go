@@ -77,7 +77,6 @@ var rooms = map[string]string{
 	own + "ledger":                         Log,
 	own + "disk":                           Log,
 	own + "history":                        Index,
-	"github.com/cockroachdb/pebble":        Index,
 	own + "kv":                             KV,
 	own + "consensus":                      Consensus,
 	own + "network":                        Consensus,

@@ -24,7 +24,6 @@ func TestPartOf(t *testing.T) {
 		{"E/core/vm.(*EVM).Call < E/core.ApplyMessage < O/protocol/ethereum/evm.(*Executor).Apply < O/sequencer.(*Sequencer).execute", Execution},
 		{"O/sequencer.(*Sequencer).execute", Sequencer},
 		{"syscall.Fdatasync < O/disk.(*file).Sync < O/ledger.(*Log).Append < O/consensus.(*Loop).run", Log},
-		{"github.com/cockroachdb/pebble/v2.(*DB).compact", Index},
 		{"O/history.(*writer).drain", Index},
 		{"google.golang.org/protobuf.Marshal < go.etcd.io/raft/v3.(*RawNode).Step < O/consensus.(*Loop).run", Consensus},
 		{"runtime.scanobject < runtime.gcDrain < runtime.gcBgMarkWorker", Collector},

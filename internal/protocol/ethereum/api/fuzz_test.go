@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum/chain"
@@ -24,7 +24,7 @@ import (
 // every answer is JSON.
 func FuzzMethods(f *testing.F) {
 	l := ethereumtest.New(f)
-	index, err := history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }})
+	index, err := history.Open("index", history.Options{FS: crash.New(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/problem"
 	"github.com/coco-consortium/coco/test/contracts"
@@ -98,7 +98,7 @@ func TestLatestIsOneBlock(t *testing.T) {
 // Where old state is not kept, the state waits for its block.
 func TestLatestWaits(t *testing.T) {
 	w := newWorld(t)
-	past := history.OpenPast("past", w.Store, history.PastOptions{Options: history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}})
+	past := history.OpenPast("past", w.Store, history.PastOptions{Options: history.Options{FS: crash.New(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}})
 	a := &API{Config: Config{Chain: w.chain, Store: w.Store, Machine: w.Machine, Past: past}}
 	committed := w.Commit(t)
 	ctx, cancel := context.WithCancel(t.Context())

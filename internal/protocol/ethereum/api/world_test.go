@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -21,6 +20,7 @@ import (
 	"github.com/holiman/uint256"
 	"go.uber.org/goleak"
 
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/proof"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
@@ -71,13 +71,13 @@ func newWorld(t testing.TB) *world { return newWorldWithin(t, 0) }
 // newWorldWithin is a world that keeps old state of so many blocks, 0 for all.
 func newWorldWithin(t testing.TB, blocks uint64) *world {
 	w := &world{Ledger: ethereumtest.New(t), t: t, arrived: make(chan struct{}, 1), txs: map[sequencer.TxID]bool{}}
-	index, err := history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }})
+	index, err := history.Open("index", history.Options{FS: crash.New(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	past := history.OpenPast("past", w.Store, history.PastOptions{
 		Options: history.Options{
-			FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{2}, nil }, Window: history.Window{Blocks: blocks},
+			FS: crash.New(), Key: func(uint64) ([32]byte, error) { return [32]byte{2}, nil }, Window: history.Window{Blocks: blocks},
 		},
 		Constant: []string{evm.TableCode},
 	})

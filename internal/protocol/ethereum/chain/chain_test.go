@@ -9,11 +9,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
@@ -35,7 +35,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{Ledger: ethereumtest.New(t), random: rand.New(rand.NewPCG(1, 2))}
 	var err error
-	if w.index, err = history.Open("index", history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}); err != nil {
+	if w.index, err = history.Open("index", history.Options{FS: crash.New(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/ledger/envelope"
 	"github.com/coco-consortium/coco/internal/protocol/ethereum"
@@ -82,7 +82,7 @@ func newWorld(t *testing.T, dir string) *world {
 
 // indexed is the options of an index in memory.
 func indexed() history.Options {
-	return history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}
+	return history.Options{FS: crash.New(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}
 }
 
 // Block implements chain.Blocks; the tail of the chain holds all there are.

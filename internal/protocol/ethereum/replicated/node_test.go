@@ -9,13 +9,13 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
+	"github.com/coco-consortium/coco/internal/disk/crash"
 	"github.com/coco-consortium/coco/internal/history"
 	"github.com/coco-consortium/coco/internal/keys"
 	"github.com/coco-consortium/coco/internal/kv"
@@ -55,7 +55,7 @@ func newNode(w *network, id int) *node {
 	must(t, sequencer.Apply(store, w.genesis))
 	n := &node{network: w, id: id, store: store}
 	memory := func() history.Options {
-		return history.Options{FS: vfs.NewMem(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}
+		return history.Options{FS: crash.New(), Key: func(uint64) ([32]byte, error) { return [32]byte{1}, nil }}
 	}
 	index, err := history.Open("index", memory())
 	must(t, err)
