@@ -51,8 +51,9 @@ const (
 )
 
 // rooms say whose a function is by the beginning of its full name; the longest
-// beginning counts. Libraries that do one room's work are that room's even where
-// they run on goroutines of their own.
+// beginning counts. The file layer is nobody's: what it does is its caller's.
+// Libraries that do one room's work are that room's even where they run on
+// goroutines of their own.
 var rooms = map[string]string{
 	own + "server":                         HTTP,
 	own + "protocol/ethereum/api":          HTTP,
@@ -75,7 +76,6 @@ var rooms = map[string]string{
 	own + "proof":                          Seal,
 	own + "keys":                           Seal,
 	own + "ledger":                         Log,
-	own + "disk":                           Log,
 	own + "history":                        Index,
 	own + "kv":                             KV,
 	own + "consensus":                      Consensus,

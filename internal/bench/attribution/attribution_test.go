@@ -24,6 +24,7 @@ func TestPartOf(t *testing.T) {
 		{"E/core/vm.(*EVM).Call < E/core.ApplyMessage < O/protocol/ethereum/evm.(*Executor).Apply < O/sequencer.(*Sequencer).execute", Execution},
 		{"O/sequencer.(*Sequencer).execute", Sequencer},
 		{"syscall.Fdatasync < O/disk.(*file).Sync < O/ledger.(*Log).Append < O/consensus.(*Loop).run", Log},
+		{"syscall.Fdatasync < O/disk.osFile.Sync < O/history.(*output).Write < O/history.(*builder).page < O/history.(*writer).drain", Index},
 		{"O/history.(*writer).drain", Index},
 		{"google.golang.org/protobuf.Marshal < go.etcd.io/raft/v3.(*RawNode).Step < O/consensus.(*Loop).run", Consensus},
 		{"runtime.scanobject < runtime.gcDrain < runtime.gcBgMarkWorker", Collector},
