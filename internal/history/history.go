@@ -86,15 +86,15 @@ type Options struct {
 	Epoch func(height uint64) uint64
 	// FS is the file system.
 	FS disk.FS
-	// TailBytes bounds the memory of blocks not yet handed to the storage
-	// engine; 0 means 64 MiB.
+	// TailBytes bounds the memory of blocks that are in no run yet; 0 means
+	// 64 MiB.
 	TailBytes int
 	// Window bounds what is kept.
 	Window Window
 	// Random gives nonces; nil means crypto/rand.
 	Random io.Reader
-	// Log receives the storage engine's messages at debug level and troubles
-	// at warning; nil discards them.
+	// Log receives troubles at warning and what is worth less at debug level;
+	// nil discards them.
 	Log *slog.Logger
 }
 
