@@ -78,7 +78,7 @@ func (n *Node) tail(ctx context.Context, b *base) error {
 	if err := n.fetcher.Entries(ctx, n.log, checkFrom(b.line.Clone(), end.Prefix)); err != nil {
 		return err
 	}
-	b.at = end.LastIndex
+	b.at, b.prefix = end.LastIndex, end.Prefix
 	return n.replay(ctx, b)
 }
 
