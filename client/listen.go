@@ -82,10 +82,10 @@ func ping(ctx context.Context, conn *websocket.Conn) error {
 }
 
 // subscribe connects and subscribes.
-func (c *Client) subscribe(ctx context.Context, params []any) (conn *websocket.Conn, err error) {
+func (c *Client) subscribe(ctx context.Context, params []any) (_ *websocket.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, _, err = websocket.Dial(ctx, c.ws, &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: c.options.Header})
+	conn, _, err := websocket.Dial(ctx, c.ws, &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: c.options.Header})
 	if err != nil {
 		return nil, ErrUnreachable.From(err)
 	}
