@@ -54,6 +54,7 @@ type kept struct {
 	tries     int         // how often it failed for no known reason
 	why       error       // why it waits; nil: it does not, or only for its block
 	withdrawn error       // why its nonce was given away; nil: it was not
+	lost      bool        // what was signed can never take effect, and nothing was signed since
 }
 
 func newConnection(d *Dispatcher, id int, driver ledger.Driver) *connection {

@@ -317,6 +317,35 @@ func TestFaultWhileWithdrawing(t *testing.T) {
 	}
 }
 
+// TestBothLost: two actions on one contract whose nonces another program took, and
+// which cannot happen any more, do not wait for each other.
+func TestBothLost(t *testing.T) {
+	s := newStage(t, simulated.Options{Manual: true})
+	s.start()
+	shop, _ := s.create("kim", "10")
+	s.mined()
+	kim, gus := s.act("kim", shop, "Take", "n", "5"), s.act("gus", shop, "Take", "n", "5")
+	s.until("both are sent", func() bool {
+		return s.action(kim).Status == offchain.StatusSent && s.action(gus).Status == offchain.StatusSent
+	})
+	s.stop()
+	s.ledger.Drop()
+	to := s.contract(shop).Address
+	for _, who := range []string{"kim", "gus"} {
+		data, err := s.bound(s.shop).Call("Take", args("n", "4"))
+		s.ok(err)
+		s.ok(s.direct(who, &to, data))
+	}
+	s.start()
+	s.mined()
+	for _, id := range []int{kim, gus} {
+		if a := s.action(id); a.Status != offchain.StatusFailed || a.RevertReason != "too few" {
+			t.Errorf("an action that lost its nonce is %+v", a)
+		}
+	}
+	s.wantValue(shop, "Count", "2")
+}
+
 // TestRefusedLater: a transaction that the ledger refuses after later ones were
 // signed leaves a nonce that is given away, so that the later ones go on.
 func TestRefusedLater(t *testing.T) {

@@ -188,7 +188,8 @@ func (l *lane) settled(_ offchain.Applied, err error) error {
 
 // ahead lists what may change what the contract says to p: what the person has
 // signed, and what others have on its contract that is on its way or was asked for
-// before.
+// before. What was signed and lost its nonce is on no way: two such would wait for each
+// other.
 func (l *lane) ahead(ctx context.Context, p *offchain.Pending) ([]int, error) {
 	var on []int
 	for id := range l.live {
@@ -203,8 +204,12 @@ func (l *lane) ahead(ctx context.Context, p *offchain.Pending) ([]int, error) {
 	if err != nil {
 		return nil, stored(err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for i := range all {
-		if all[i].ContractID == p.ContractID && (len(all[i].Signed) > 0 && all[i].ID != p.ID || all[i].ID < p.ID) && !slices.Contains(on, all[i].ID) {
+		k := l.kept[all[i].ID]
+		out := len(all[i].Signed) > 0 && (k == nil || !k.lost)
+		if all[i].ContractID == p.ContractID && (out && all[i].ID != p.ID || all[i].ID < p.ID) && !slices.Contains(on, all[i].ID) {
 			on = append(on, all[i].ID)
 		}
 	}

@@ -50,6 +50,7 @@ func (l *lane) release(p *offchain.Pending) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.nonces, l.person)
+	l.memory(p.ID).lost = true
 }
 
 // lost says whether what was signed for an action can never take effect: a block

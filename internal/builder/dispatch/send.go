@@ -120,6 +120,7 @@ func (l *lane) journal(ctx context.Context, p *offchain.Pending, tx *types.Trans
 	l.live[p.ID] = e.Nonce
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.memory(p.ID).lost = false
 	next := e.Nonce + 1
 	for _, nonce := range l.live {
 		next = max(next, nonce+1)
